@@ -1,0 +1,42 @@
+"""Sphinx configuration. The build needs no network."""
+
+import skorch_mnist
+
+project = "skorch_mnist"
+author = "the skorch_mnist developers"
+copyright = f"2026, {author}"
+version = release = skorch_mnist.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery"]
+templates_path: list[str] = []
+
+autosummary_generate = False
+autodoc_typehints = "none"  # numpydoc's sections state the types
+numpydoc_show_class_members = False
+
+myst_heading_anchors = 2
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["gallery"],
+    "gallery_dirs": ["auto_examples"],
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "capture_repr": (),  # pages show what is printed and plotted, nothing else
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skorch_mnist {version}"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {"**": []}

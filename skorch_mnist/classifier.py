@@ -1,0 +1,608 @@
+"""The classifier: its parameters, and what scikit-learn asks of an estimator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import EarlyStopping, ProgressBar
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from skorch_mnist.batches import BatchReader, ImageDataset, pixel_statistics
+from skorch_mnist.devices import resolve_device
+from skorch_mnist.layouts import check_image_shape
+from skorch_mnist.model_file import load_model, save_model
+from skorch_mnist.net import ImageClassifierNet, SplitData, first_output
+from skorch_mnist.network import MNISTCNN
+from skorch_mnist.parameters import describe_unknown
+from skorch_mnist.seeding import seeded
+from skorch_mnist.split import split_rows
+from skorch_mnist.validation import (
+    check_images,
+    check_images_and_labels,
+    check_pixel_range,
+    check_weights,
+)
+
+__all__ = ["MNISTCNNClassifier"]
+
+
+class MNISTCNNClassifier(ImageClassifierNet):
+    """Convolutional network for images, as a scikit-learn classifier.
+
+    Parameters
+    ----------
+    module : type, callable or torch.nn.Module, default=MNISTCNN
+        The network, or what makes it. It gets float32 images of shape (batch, channels, height,
+        width), standardized, and returns logits of shape (batch, n_classes). Arguments named
+        ``image_shape`` and ``n_classes`` are filled in from the data. An instance is copied.
+    criterion : type, callable or torch.nn.Module, default=torch.nn.CrossEntropyLoss
+        Loss of logits and codes. ``NLLLoss`` gets the logarithm of the softmax.
+    optimizer : type or callable, default=torch.optim.Adam
+    lr : float, default=1e-3
+        Learning rate, positive.
+    batch_size : int, default=64
+        Images in a batch; -1 takes all in one.
+    max_epochs : int, default=10
+        Passes over the training images, at least 1.
+    train_split : float in (0, 1), callable or None, default=0.2
+        Share of the samples for validation after each epoch, drawn with ``random_state`` from each
+        class alike. Too few samples, or too rare a class, are split without regard to classes,
+        with a warning. A callable such as ``skorch.dataset.ValidSplit`` is called with the data
+        set and the labels. None trains on all samples.
+    image_shape : (height, width), (channels, height, width) or None, default=None
+        Shape of the images in flat rows. None takes them for squares.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
+    early_stopping : bool, default=False
+        Stop when the accuracy on the validation samples has not improved by more than 1e-4 for
+        ``n_iter_no_change`` epochs, and go back to the weights of the best epoch.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before early stopping, at least 1.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the weights that it finds, instead of new ones.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, split, shuffle and dropout. Pass an int for the same result each
+        time. Torch's global generators are left as they were found.
+    device : str, torch.device or None, default="auto"
+        "auto" is CUDA, else Apple's MPS, else the CPU. Resolved in ``fit``, see ``device_``.
+    verbose : int, default=1
+        0 is silent, 1 prints the table of epochs, 2 shows a progress bar as well.
+    callbacks : list, "disable" or None, default=None
+        skorch callbacks, with or without names, added to those that record the history.
+    iterator_train, iterator_valid : type or callable, default=torch.utils.data.DataLoader
+        What makes batches for training, and for validation and prediction.
+    compile : bool, default=False
+        Whether to compile the network with ``torch.compile``.
+    use_caching : bool or "auto", default="auto"
+        As in skorch: whether scoring callbacks reuse the outputs of the validation step.
+    **nested : object
+        Arguments of the components: ``module__dropout``, ``criterion__label_smoothing``,
+        ``optimizer__weight_decay``, ``iterator_train__num_workers``,
+        ``callbacks__print_log__sink``, ``compile__mode``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels in ascending order.
+    n_features_in_ : int
+        Pixels of an image, all channels together, as given.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where ``X`` was a data frame with such names.
+    image_shape_ : tuple of int
+        Channels, height and width.
+    pixel_statistics_ : PixelStatistics
+        Mean, standard deviation, lowest and highest value of the pixels seen in ``fit``.
+    history_ : skorch.history.History
+        Losses, accuracy and seconds of each epoch.
+    n_iter_ : int
+        Epochs that were trained.
+    module_, criterion_, optimizer_, callbacks_ :
+        The components at work. A pickle leaves the optimizer out.
+    device_ : torch.device
+        Where the network lies.
+
+    See Also
+    --------
+    MNISTCNN : The default network.
+    sklearn.neural_network.MLPClassifier : Fully connected networks in scikit-learn.
+    skorch.NeuralNetClassifier : The parent, with more about callbacks.
+
+    Notes
+    -----
+    Pixels may be on any scale: their mean and standard deviation are learned in ``fit``. With
+    weights, the loss of a batch is the weighted mean; a sample of weight 0 is left out before
+    anything is learned. When ``fit`` is interrupted, the classifier has the weights of the last
+    finished epoch, or is as it was before.
+
+    Defaults and network are those of the walk-through "train a CNN with skorch for MNIST digit
+    recognition", except that training samples are shuffled.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+    >>> X, y = load_digits28(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    >>> clf = MNISTCNNClassifier(max_epochs=5, random_state=0, verbose=0)
+    >>> clf.fit(X_train, y_train).score(X_test, y_test) > 0.9
+    True
+    >>> clf.predict_proba(X_test[:2]).shape
+    (2, 10)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "module": [callable],
+        "criterion": [callable],
+        "optimizer": [callable],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), Options(int, {-1})],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "train_split": [Interval(Real, 0, 1, closed="neither"), callable, None],
+        "image_shape": [tuple, list, None],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "device": [str, torch.device, None],
+        "verbose": ["verbose"],
+        "callbacks": [list, StrOptions({"disable"}), None],
+        "iterator_train": [callable],
+        "iterator_valid": [callable],
+        "compile": ["boolean"],
+        "use_caching": ["boolean", StrOptions({"auto"})],
+    }
+
+    def __init__(
+        self,
+        module: type[nn.Module] | Callable[..., nn.Module] | nn.Module = MNISTCNN,
+        *,
+        criterion: type[nn.Module] | Callable[..., nn.Module] | nn.Module = nn.CrossEntropyLoss,
+        optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
+        lr: float = 1e-3,
+        batch_size: int = 64,
+        max_epochs: int = 10,
+        train_split: float | Callable[..., Any] | None = 0.2,
+        image_shape: tuple[int, int] | tuple[int, int, int] | None = None,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str | torch.device | None = "auto",
+        verbose: int = 1,
+        callbacks: list[Any] | Literal["disable"] | None = None,
+        iterator_train: Callable[..., Any] = DataLoader,
+        iterator_valid: Callable[..., Any] = DataLoader,
+        compile: bool = False,
+        use_caching: bool | Literal["auto"] = "auto",
+        **nested: Any,
+    ) -> None:
+        self.module = module
+        self.criterion = criterion
+        self.optimizer = optimizer
+        self.lr = lr
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.train_split = train_split
+        self.image_shape = image_shape
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.iterator_train = iterator_train
+        self.iterator_valid = iterator_valid
+        self.compile = compile
+        self.use_caching = use_caching
+        if unknown := self._describe_unknown(nested):
+            raise TypeError(unknown)
+        vars(self).update(nested)
+
+    # --- training ---------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
+            width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
+            height, width, channels). A torch data set yields such images, or pairs of image and
+            label.
+        y : array-like of shape (n_samples,) or None, default=None
+            Labels: numbers, strings or booleans. None takes those of the data set ``X``.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights, not negative; None weighs all alike.
+
+        Returns
+        -------
+        self : MNISTCNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid; ``self`` is then as it
+            was.
+        """
+        with self._all_or_whole_epochs():
+            self._validate_params()
+            dataset = self._check_training_data(X, y, sample_weight)
+            if not (self.warm_start and self.initialized_):
+                self._random_state = check_random_state(self.random_state)
+                self._learn_scale(dataset)
+                self.initialized_, self.history_ = False, None
+            data = self._split(dataset)
+            self._train_seeded(data, self.max_epochs)
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one more epoch, on all of ``X``.
+
+        The scale of the pixels is learned in the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight :
+            As in ``fit``. ``y`` may lack some classes.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that will ever come; needed in the first call.
+
+        Returns
+        -------
+        self : MNISTCNNClassifier
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``; if the first call lacks ``classes``; if ``y`` has others; or with
+            ``early_stopping=True`` or ``class_weight="balanced"``, which need all data at once.
+        """
+        with self._all_or_whole_epochs():
+            self._validate_params()
+            if self.early_stopping or self.class_weight == "balanced":
+                raise ValueError(
+                    'early_stopping=True and class_weight="balanced" need all data at once: '
+                    "partial_fit does not support them. Use fit, or give the weights as a dict."
+                )
+            first = not self.initialized_
+            dataset = self._check_training_data(X, y, sample_weight, classes, partial=True)
+            if first:
+                self._random_state = check_random_state(self.random_state)
+                self._learn_scale(dataset)
+            self._train_seeded(SplitData(dataset, None), epochs=1)
+        return self
+
+    def _check_training_data(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, partial: bool = False
+    ) -> ImageDataset:
+        """Return the checked samples; learn classes and shape, or compare with those known."""
+        known = self.initialized_ and (partial or self.warm_start)
+        images, image_shape, y = check_images_and_labels(self, X, y, reset=not known)
+        images, y, weight = check_weights(sample_weight, self.class_weight, images, y)
+        if known:
+            announced = self.classes_ if classes is None else np.unique(classes)
+            if not np.array_equal(announced, self.classes_):
+                raise ValueError(
+                    f"classes={announced} differ from those of the first call, {self.classes_}."
+                )
+        elif partial:
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            self.classes_inferred_ = np.unique(classes)
+        else:
+            self.classes_inferred_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"MNISTCNNClassifier needs samples of at least 2 classes; y has the one class "
+                f"{self.classes_[0]!r}."
+            )
+        self.image_shape_ = image_shape
+        return ImageDataset(images, y, self._encode(y), weight)
+
+    def _encode(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the index of each label in ``classes_``."""
+        strangers = np.setdiff1d(y, self.classes_)
+        if len(strangers):
+            raise ValueError(f"y has labels {strangers} that are not among classes {self.classes_}.")
+        return np.searchsorted(self.classes_, y).astype(np.int64)
+
+    def _learn_scale(self, dataset: ImageDataset) -> None:
+        self.pixel_statistics_ = pixel_statistics(dataset.X, dataset.sample_weight)
+
+    def _split(self, dataset: ImageDataset) -> SplitData:
+        """Set samples aside for validation, as ``train_split`` says."""
+        if callable(self.train_split):
+            parts = self.get_split_datasets(dataset, dataset.y)
+            data = SplitData(parts.train, self._as_labelled_images(parts.valid))
+        elif self.train_split is None:
+            data = SplitData(dataset, None)
+        else:
+            train, valid = split_rows(dataset.codes, float(self.train_split), self._random_state)
+            data = SplitData(
+                Subset(dataset, train.tolist()), Subset(dataset, valid.tolist()) if len(valid) else None
+            )
+        if self.early_stopping and data.valid is None:
+            raise ValueError(
+                "early_stopping=True needs validation samples: set train_split to a share such as "
+                "0.2, pass more samples, or set early_stopping=False."
+            )
+        return data
+
+    def _as_labelled_images(self, dataset: Dataset[Any] | None) -> Dataset[Any] | None:
+        """Return a data set of the user's, such as ``predefined_split`` gives, in our form."""
+        if dataset is None or BatchReader.reads(dataset):
+            return dataset
+        images, _, y = check_images_and_labels(self, dataset, None, reset=False)
+        return ImageDataset(images, y, self._encode(y))
+
+    def _train_seeded(self, data: SplitData, epochs: int) -> None:
+        """Train from a seed of our own, and leave torch's global generators alone."""
+        seed = self._random_state.randint(np.iinfo(np.int32).max)
+        with seeded(seed, resolve_device(self.device)):
+            if not self.initialized_:
+                self.initialize()
+            else:
+                if not hasattr(self, "optimizer_"):  # left out of a pickle
+                    self._initialize_optimizer()
+                self._last_epoch = self._training_state()
+            self._train(data, epochs)
+
+    # --- prediction -------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label of each image.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Members of ``classes_``.
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[codes]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Softmax of the logits, in the order of ``classes_``.
+        """
+        probabilities: NDArray[np.float32] = torch.softmax(self._logits(X), dim=1).numpy()
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return the logarithm of ``predict_proba``, exact where a probability is near 0.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+        """
+        logarithms: NDArray[np.float32] = torch.log_softmax(self._logits(X), dim=1).numpy()
+        return logarithms
+
+    def decision_function(self, X: Any) -> NDArray[np.float32]:
+        """Return the logits of the network.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes, float32
+            For two classes, the logit of the second less that of the first: positive where
+            ``predict`` gives the second.
+        """
+        logits: NDArray[np.float32] = self._logits(X).numpy()
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def _logits(self, X: Any) -> torch.Tensor:
+        check_is_fitted(self)
+        batches = self.forward_iter(X, device="cpu")  # skorch's caches replace this method
+        return torch.cat([first_output(batch).detach().float() for batch in batches])
+
+    def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
+        """Return ``X`` as the data set that the iterator reads."""
+        if BatchReader.reads(X):
+            dataset: Dataset[Any] = X
+            return dataset
+        images = check_images(self, X)
+        statistics = self.pixel_statistics_
+        check_pixel_range(images, (statistics.low, statistics.high))
+        return ImageDataset(images)
+
+    # --- model file -------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted classifier into one file, without pickle.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, in safetensors format. It is replaced only when the new one is whole.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        OSError
+            If the file cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If a parameter, such as a callback, cannot be written as plain data; it is left out.
+
+        See Also
+        --------
+        load : The way back.
+        """
+        check_is_fitted(self)
+        save_model(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, module: Any = None) -> Self:
+        """Read a classifier that ``save`` wrote. No code in the file is run.
+
+        Parameters
+        ----------
+        path : path-like
+            File to read.
+        module : type, callable, torch.nn.Module or None, default=None
+            The network of a classifier that was fitted with another one than ``MNISTCNN``.
+
+        Returns
+        -------
+        MNISTCNNClassifier
+            Fitted, and giving the same predictions.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is damaged, was not written by ``save``, is of a newer format, or needs
+            ``module``.
+        """
+        return load_model(cls, path, module)
+
+    # --- scikit-learn -----------------------------------------------------------------------
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs that were trained."""
+        check_is_fitted(self)
+        return len(self.history_ or [])
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        callbacks = list(super()._default_callbacks)
+        if self.early_stopping:
+            stopping = EarlyStopping(
+                monitor="valid_acc",
+                lower_is_better=False,
+                patience=self.n_iter_no_change,
+                threshold=1e-4,  # MLPClassifier's tol
+                threshold_mode="abs",
+                load_best=True,
+            )
+            callbacks.append(("early_stopping", stopping))
+        if self.verbose >= 2:
+            callbacks.append(("progress_bar", ProgressBar()))
+        return callbacks
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, all or none.
+
+        A fitted network keeps its weights: other values take effect in the next ``fit``, those of
+        the optimizer also in the next ``partial_fit``.
+
+        Parameters
+        ----------
+        **params : object
+            Parameters by name, nested ones too.
+
+        Returns
+        -------
+        self : MNISTCNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of that name; the message names the nearest.
+        """
+        if unknown := self._describe_unknown(params):
+            raise ValueError(unknown)
+        vars(self).update(params)
+        for group in getattr(getattr(self, "optimizer_", None), "param_groups", []):
+            for name, value in params.items():
+                if (key := name.removeprefix("optimizer__")) in group and (key != name or key == "lr"):
+                    group[key] = value
+        return self
+
+    def _describe_unknown(self, names: Any) -> str | None:
+        """Say which of the given parameters does not exist, taking their values into account."""
+        trial = object.__new__(type(self))
+        vars(trial).update({**vars(self), **names})
+        components = {
+            name: getattr(trial, name)
+            for name in ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
+        }
+        components["compile"] = torch.compile
+        asks_callbacks = any(name.startswith("callbacks__") for name in names)
+        callbacks = dict(trial._named_callbacks()) if asks_callbacks else {}
+        own = [name for name in self._get_param_names() if "__" not in name]
+        return describe_unknown(names, own, components, callbacks)
+
+    def _named_callbacks(self) -> list[tuple[str, Any]]:
+        return [] if self.callbacks == "disable" else list(self._uniquely_named_callbacks())
+
+    def _get_param_names(self) -> list[str]:
+        return [name for name in vars(self) if not name.startswith("_") and not name.endswith("_")]
+
+    def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        for name, callback in self._named_callbacks() if deep else []:
+            params[f"callbacks__{name}"] = callback
+            if hasattr(callback, "get_params") and not isinstance(callback, type):
+                nested = callback.get_params()
+                params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
+        return params
+
+    def _validate_params(self) -> None:
+        validate_parameter_constraints(
+            self._parameter_constraints, self.get_params(deep=False), type(self).__name__
+        )
+        if self.image_shape is not None:
+            check_image_shape(self.image_shape)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return bool(self.initialized_) and hasattr(self, "classes_inferred_")
+
+    __repr__ = BaseEstimator.__repr__
+    get_metadata_routing = BaseEstimator.get_metadata_routing

@@ -1,0 +1,87 @@
+"""Shapes of images: which axis holds what, and the one order that the network sees."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+__all__ = ["ImageShape", "Layout", "check_image_shape", "infer_layout"]
+
+ImageShape = tuple[int, int, int]
+
+
+class Layout(NamedTuple):
+    """How the items of an input become images of shape (channels, height, width)."""
+
+    image_shape: ImageShape
+    channels_last: bool = False
+    padding: int = 0  # zeros to append to a flat row
+
+
+def check_image_shape(image_shape: tuple[int, ...]) -> ImageShape:
+    """Return ``(channels, height, width)`` for a two- or three-element shape."""
+    sides = tuple(image_shape)
+    if len(sides) not in (2, 3) or not all(
+        isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides
+    ):
+        raise ValueError(
+            "image_shape must be (height, width) or (channels, height, width), positive "
+            f"integers; got {image_shape!r}."
+        )
+    channels, height, width = sides if len(sides) == 3 else (1, *sides)
+    return channels, height, width
+
+
+def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = None) -> Layout:
+    """Decide how items of ``item_shape`` are read.
+
+    Parameters
+    ----------
+    item_shape : tuple of int
+        Shape of one item: ``(pixels,)``, ``(height, width)``, ``(channels, height, width)`` or
+        ``(height, width, channels)``.
+    image_shape : tuple of (channels, height, width) or None
+        What the image must be; None infers it.
+
+    Raises
+    ------
+    ValueError
+        If the item cannot be an image, or not one of ``image_shape``.
+    """
+    if image_shape is None:
+        return _guess_layout(item_shape)
+    channels, height, width = image_shape
+    if item_shape in [(channels * height * width,), image_shape]:
+        return Layout(image_shape)
+    if channels == 1 and item_shape == (height, width):
+        return Layout(image_shape)
+    if item_shape == (height, width, channels):
+        return Layout(image_shape, channels_last=True)
+    if len(item_shape) == 1:
+        raise ValueError(
+            f"X has rows of {item_shape[0]} pixels, but image_shape={image_shape} needs "
+            f"{channels * height * width}. Set image_shape to the true (height, width) or "
+            "(channels, height, width)."
+        )
+    raise ValueError(
+        f"X has images of shape {item_shape}, but (channels, height, width) = {image_shape} is "
+        "expected, with the channels first or last. Resize the images, or set image_shape and "
+        "fit again."
+    )
+
+
+def _guess_layout(item_shape: tuple[int, ...]) -> Layout:
+    if len(item_shape) == 1:
+        side = math.isqrt(max(item_shape[0] - 1, 0)) + 1
+        return Layout((1, side, side), padding=side * side - item_shape[0])
+    if len(item_shape) == 2:
+        return Layout((1, *item_shape))
+    if len(item_shape) == 3 and item_shape[0] in (1, 3):
+        return Layout((item_shape[0], item_shape[1], item_shape[2]))
+    if len(item_shape) == 3 and item_shape[2] in (1, 3):
+        return Layout((item_shape[2], item_shape[0], item_shape[1]), channels_last=True)
+    raise ValueError(
+        f"X has items of shape {item_shape}, which are no images. Pass rows (n, pixels), grey "
+        "images (n, height, width), or images with 1 or 3 channels, first or last; set "
+        "image_shape=(channels, height, width) for another number of channels."
+    )

@@ -1,0 +1,65 @@
+"""Rows for training and rows for validation."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedShuffleSplit
+
+__all__ = ["split_rows"]
+
+Rows = NDArray[np.intp]
+
+
+def split_rows(
+    codes: NDArray[np.int64], fraction: float, random_state: np.random.RandomState
+) -> tuple[Rows, Rows]:
+    """Split rows at random, each class in proportion where that is possible.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,), int64
+        Class of each row.
+    fraction : float
+        Share of the rows for validation, in (0, 1).
+    random_state : RandomState
+
+    Returns
+    -------
+    train, valid : ndarray of int, sorted
+        Every class has a row in ``train``. ``valid`` is empty, with a warning, where no row can be
+        spared.
+    """
+    counts = np.bincount(codes)
+    counts = counts[counts > 0]
+    n_valid = int(np.ceil(fraction * len(codes)))
+    if counts.min() >= 2 and len(counts) <= n_valid <= len(codes) - len(counts):
+        splitter = StratifiedShuffleSplit(1, test_size=n_valid, random_state=random_state)
+        train, valid = next(splitter.split(codes, codes))
+        return np.sort(train), np.sort(valid)
+    return _split_scarce_rows(codes, n_valid, random_state)
+
+
+def _split_scarce_rows(
+    codes: NDArray[np.int64], n_valid: int, random_state: np.random.RandomState
+) -> tuple[Rows, Rows]:
+    """Keep one row of each class for training, and draw from the others."""
+    order = random_state.permutation(len(codes))
+    first_of_class = np.unique(codes[order], return_index=True)[1]
+    spare = np.delete(order, first_of_class)
+    valid = np.sort(spare[:n_valid])
+    train = np.setdiff1d(np.arange(len(codes)), valid)
+    outcome = (
+        "they are split at random, with at least one sample of each class for training"
+        if len(valid)
+        else "all are used for training, none for validation"
+    )
+    warnings.warn(
+        f"{len(codes)} samples are too few, or a class too rare, for a stratified validation split: "
+        f"{outcome}. Set train_split=None to train without validation.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return train, valid

@@ -1,0 +1,146 @@
+"""Torch data sets and skorch's slices of them, read as if they were arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import skorch.dataset
+import torch
+from numpy.typing import NDArray
+from skorch.helper import SliceDataset
+from torch.utils.data import Subset
+
+from skorch_mnist.layouts import ImageShape, infer_layout
+
+__all__ = ["DatasetImages", "images_of", "is_torch_data", "labels_of", "to_array"]
+
+
+def is_torch_data(X: Any) -> bool:
+    """Whether ``X`` yields its images one at a time."""
+    return isinstance(X, (torch.utils.data.Dataset, SliceDataset))
+
+
+def images_of(X: Any) -> NDArray[Any] | DatasetImages:
+    """Return the images of a data set: an array where it holds one, else read lazily.
+
+    Parameters
+    ----------
+    X : torch Dataset or SliceDataset
+        Items are ``(image, label)``; those of a ``SliceDataset`` are images.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is empty or has no length.
+    """
+    if not hasattr(X, "__len__"):
+        raise ValueError(
+            f"X is a {type(X).__name__}, a data set without a length. Pass a map-style data set, "
+            "or arrays."
+        )
+    if len(X) == 0:
+        raise ValueError("Found array with 0 sample(s): the data set X is empty.")
+    dataset, rows = _inner(X)
+    if type(dataset) is skorch.dataset.Dataset and isinstance(dataset.X, np.ndarray):
+        images: NDArray[Any] = dataset.X[rows]
+        return images
+    return DatasetImages(X)
+
+
+def labels_of(dataset: Any) -> NDArray[Any] | None:
+    """Return the labels of a data set, None where it has none.
+
+    Images are not loaded where the data set lists its targets.
+    """
+    inner, rows = _inner(dataset)
+    if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray):
+        return inner.y[rows]
+    targets = getattr(inner, "targets", None)
+    if targets is not None and getattr(inner, "target_transform", None) is None:
+        return np.asarray(targets)[rows]
+    numbers = range(len(inner))[rows] if isinstance(rows, slice) else rows
+    first = inner[int(numbers[0])]
+    if not isinstance(first, (tuple, list)) or len(first) < 2:
+        return None
+    return np.asarray([to_array(inner[int(i)][1]) for i in numbers])
+
+
+def _inner(dataset: Any) -> tuple[Any, Any]:
+    """Return what a ``SliceDataset`` slices, and the rows that it takes."""
+    if isinstance(dataset, SliceDataset):
+        return dataset.dataset, dataset.indices_
+    return dataset, slice(None)
+
+
+class DatasetImages:
+    """The images of a data set, read item by item and indexed by rows like an array.
+
+    Random transforms draw anew each time; nothing is kept in memory.
+
+    Parameters
+    ----------
+    dataset : torch Dataset or SliceDataset
+        Its items are images, or tuples that begin with one: PIL images, tensors or arrays.
+    """
+
+    image_shape: ImageShape | None = None
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        first = self._read(0)
+        self.item_shape = first.shape
+        self.dtype = first.dtype
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of images, then the shape of each."""
+        return (len(self), *(self.image_shape or self.item_shape))
+
+    def reshaped(self, image_shape: ImageShape) -> DatasetImages:
+        """Give the images in ``image_shape`` (channels, height, width) from now on."""
+        self._layout = infer_layout(self.item_shape, image_shape)
+        self.image_shape = image_shape
+        return self
+
+    def only(self, rows: NDArray[np.integer]) -> DatasetImages:
+        """Return the images of ``rows``, still read lazily."""
+        return DatasetImages(Subset(self.dataset, rows.tolist())).reshaped(self.shape[1:])
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
+        numbers = range(len(self))[rows] if isinstance(rows, slice) else rows
+        items = [self._read(int(i)) for i in numbers]
+        for number, item in zip(numbers, items, strict=True):
+            if item.shape != self.item_shape:
+                raise ValueError(
+                    f"Item {number} of the data set X has shape {item.shape}, item 0 has "
+                    f"{self.item_shape}. All images must be of one size: resize them in the "
+                    "data set's transform."
+                )
+        batch = np.stack(items)
+        if batch.dtype.kind == "f" and not np.isfinite(batch).all():
+            raise ValueError("Input X contains NaN or infinity.")
+        if self._layout.channels_last:
+            batch = np.moveaxis(batch, -1, 1)
+        return batch.reshape(len(batch), *self._layout.image_shape)
+
+    def _read(self, number: int) -> NDArray[Any]:
+        item = self.dataset[number]
+        image = to_array(item[0] if isinstance(item, (tuple, list)) else item)
+        if image.dtype.kind not in "buif":
+            raise ValueError(
+                f"Item {number} of the data set X is no image but {type(item).__name__}. Items "
+                "must be (image, label) with a PIL image, tensor or array of real numbers."
+            )
+        return image
+
+
+def to_array(value: Any) -> NDArray[Any]:
+    """Return a tensor, image or sequence as an array."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
+    return np.asarray(value)

@@ -1,0 +1,201 @@
+"""Input checks: arrays, frames, tensors and data sets in, canonical images and labels out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skorch.helper import SliceDataset
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
+
+from skorch_mnist.layouts import ImageShape, Layout, check_image_shape, infer_layout
+from skorch_mnist.torch_data import (
+    DatasetImages,
+    images_of,
+    is_torch_data,
+    labels_of,
+    to_array,
+)
+
+__all__ = ["check_images", "check_images_and_labels", "check_pixel_range", "check_weights"]
+
+
+def check_images_and_labels(
+    estimator: Any, X: Any, y: Any, *, reset: bool = True
+) -> tuple[Any, ImageShape, NDArray[Any]]:
+    """Check the input of ``fit``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` and ``feature_names_in_``; its ``image_shape`` decides the shape.
+    X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+    y : array-like of shape (n_samples,) or None for a data set with labels
+    reset : bool
+        Whether to learn the shape, or to compare with what was learned.
+
+    Returns
+    -------
+    images : array of shape (n_samples, channels, height, width), in the dtype of ``X``
+    image_shape : tuple of (channels, height, width)
+    y : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        In scikit-learn's words where it has any.
+    """
+    if is_torch_data(X):
+        y = labels_of(X) if y is None else y
+        X = images_of(X)
+        if y is None:
+            raise ValueError("The data set X has no labels: pass them as y.")
+    if isinstance(y, SliceDataset):
+        y = labels_of(y)
+    if isinstance(X, DatasetImages):
+        images, shape = _check_dataset(estimator, X, reset)
+        y = column_or_1d(_label_array(y), warn=True)
+        check_consistent_length(X, y)
+    else:
+        images, shape, y = _check_array(estimator, X, reset, y=_label_array(y))
+    check_classification_targets(y)
+    return images, shape, y
+
+
+def check_images(estimator: Any, X: Any) -> Any:
+    """Check the input of ``predict`` against what ``fit`` saw; return canonical images."""
+    if is_torch_data(X):
+        X = images_of(X)
+    if isinstance(X, DatasetImages):
+        return _check_dataset(estimator, X, reset=False)[0]
+    return _check_array(estimator, X, reset=False)[0]
+
+
+def check_weights(
+    sample_weight: Any, class_weight: Any, images: Any, y: NDArray[Any]
+) -> tuple[Any, NDArray[Any], NDArray[np.float32] | None]:
+    """Leave out samples of weight 0, and weigh the others.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), number or None
+    class_weight : dict, "balanced" or None
+        "balanced" counts the samples that are left.
+    images : array of shape (n_samples, ...)
+    y : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    images, y : as given, without the samples of weight 0
+    weight : ndarray of float32 or None
+        Weight of sample and class together; None where all are equal.
+    """
+    weight = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+        rows = np.flatnonzero(weight)
+        if not len(rows):
+            raise ValueError("All samples have sample_weight 0: at least one must be positive.")
+        if len(rows) < len(y):
+            lazy = isinstance(images, DatasetImages)
+            images = images.only(rows) if lazy else images[rows]
+            y, weight = y[rows], weight[rows]
+    if class_weight is not None:
+        of_class = compute_sample_weight(class_weight, y)
+        if not np.isfinite(of_class).all() or of_class.min() < 0 or not of_class.any():
+            raise ValueError(
+                f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
+            )
+        weight = of_class if weight is None else weight * of_class
+    return images, y, None if weight is None else weight.astype(np.float32)
+
+
+def check_pixel_range(images: Any, fitted: tuple[float, float]) -> None:
+    """Warn where images are on another scale than those seen in ``fit``.
+
+    A factor of eight tells 0..1, 0..16 and 0..255 apart and leaves room for faint images. Data
+    with negative values were standardized, and their extremes say nothing.
+    """
+    low, high = fitted
+    if isinstance(images, DatasetImages) or low < 0 or images.size == 0:
+        return
+    brightest = float(images.max())
+    if brightest > 0 and not high / 8 <= brightest <= high * 8:
+        warnings.warn(
+            f"The brightest pixel of X is {brightest:g}, while the classifier was fitted on "
+            f"pixels in {low:g}..{high:g}: predictions will be poor. Bring X to the scale of the "
+            "training images.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _label_array(y: Any) -> Any:
+    return y if y is None or hasattr(y, "iloc") else to_array(y)
+
+
+def _check_dataset(
+    estimator: Any, images: DatasetImages, reset: bool
+) -> tuple[DatasetImages, ImageShape]:
+    wanted = _wanted_shape(estimator, reset)
+    shape = infer_layout(images.item_shape, wanted).image_shape
+    if reset:
+        estimator.n_features_in_ = math.prod(shape)
+    return images.reshaped(shape), shape
+
+
+def _check_array(
+    estimator: Any, X: Any, reset: bool, **labels: Any
+) -> tuple[NDArray[Any], ImageShape, Any]:
+    if not hasattr(X, "iloc") and not hasattr(X, "toarray"):
+        X = to_array(X)
+    item_shape = tuple(X.shape[1:])
+    flat = X.reshape(len(X), -1) if len(item_shape) > 1 and len(X) else X
+    checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
+    pixels, y = checked if labels else (checked, None)
+    if len(item_shape) > 1:
+        layout = infer_layout(item_shape, _wanted_shape(estimator, reset))
+        pixels = pixels.reshape(len(pixels), *item_shape)
+    else:
+        layout = _flat_layout(estimator, pixels.shape[1], reset)
+    if layout.channels_last:
+        pixels = np.moveaxis(pixels, -1, 1)
+    if layout.padding:
+        pixels = np.pad(pixels, ((0, 0), (0, layout.padding)))
+    return pixels.reshape(len(pixels), *layout.image_shape), layout.image_shape, y
+
+
+def _wanted_shape(estimator: Any, reset: bool) -> ImageShape | None:
+    if not reset:
+        shape: ImageShape = estimator.image_shape_
+        return shape
+    given = estimator.image_shape
+    return None if given is None else check_image_shape(given)
+
+
+def _flat_layout(estimator: Any, n_pixels: int, reset: bool) -> Layout:
+    if not reset:  # validate_data has compared the number of features
+        shape = estimator.image_shape_
+        return Layout(shape, padding=math.prod(shape) - n_pixels)
+    layout = infer_layout((n_pixels,), _wanted_shape(estimator, reset))
+    if layout.padding:
+        side = layout.image_shape[1]
+        hint = " Was a label column left in X?" if n_pixels == 785 else ""
+        warnings.warn(
+            f"X has rows of {n_pixels} pixels, which is no square: they are padded with zeros to "
+            f"{side}x{side}. Set image_shape=(height, width) or (channels, height, width) if the "
+            f"images have another shape.{hint}",
+            UserWarning,
+            stacklevel=2,
+        )
+    return layout
