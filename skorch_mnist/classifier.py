@@ -12,24 +12,18 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    Options,
-    StrOptions,
-    validate_parameter_constraints,
-)
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skorch.callbacks import EarlyStopping, ProgressBar
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from skorch_mnist.batches import BatchReader, ImageDataset, pixel_statistics
 from skorch_mnist.devices import resolve_device
-from skorch_mnist.layouts import check_image_shape
 from skorch_mnist.model_file import load_model, save_model
 from skorch_mnist.net import ImageClassifierNet, SplitData, first_output
 from skorch_mnist.network import MNISTCNN
-from skorch_mnist.parameters import describe_unknown
+from skorch_mnist.parameters import CheckedParameters
 from skorch_mnist.seeding import seeded
 from skorch_mnist.split import split_rows
 from skorch_mnist.validation import (
@@ -42,7 +36,7 @@ from skorch_mnist.validation import (
 __all__ = ["MNISTCNNClassifier"]
 
 
-class MNISTCNNClassifier(ImageClassifierNet):
+class MNISTCNNClassifier(CheckedParameters, ImageClassifierNet):
     """Convolutional network for images, as a scikit-learn classifier.
 
     Parameters
@@ -214,8 +208,6 @@ class MNISTCNNClassifier(ImageClassifierNet):
         self.iterator_valid = iterator_valid
         self.compile = compile
         self.use_caching = use_caching
-        if unknown := self._describe_unknown(nested):
-            raise TypeError(unknown)
         vars(self).update(nested)
 
     # --- training ---------------------------------------------------------------------------
@@ -247,13 +239,11 @@ class MNISTCNNClassifier(ImageClassifierNet):
         """
         with self._all_or_whole_epochs():
             self._validate_params()
-            dataset = self._check_training_data(X, y, sample_weight)
-            if not (self.warm_start and self.initialized_):
-                self._random_state = check_random_state(self.random_state)
-                self._learn_scale(dataset)
-                self.initialized_, self.history_ = False, None
-            data = self._split(dataset)
-            self._train_seeded(data, self.max_epochs)
+            known = self.__sklearn_is_fitted__()
+            dataset = self._check_training_data(X, y, sample_weight, known=known and self.warm_start)
+            if not (self.warm_start and known):
+                self._start_anew(dataset)
+            self._train_seeded(self._split(dataset), self.max_epochs)
         return self
 
     def partial_fit(
@@ -291,37 +281,30 @@ class MNISTCNNClassifier(ImageClassifierNet):
                     'early_stopping=True and class_weight="balanced" need all data at once: '
                     "partial_fit does not support them. Use fit, or give the weights as a dict."
                 )
-            first = not self.initialized_
-            dataset = self._check_training_data(X, y, sample_weight, classes, partial=True)
-            if first:
-                self._random_state = check_random_state(self.random_state)
-                self._learn_scale(dataset)
+            known = self.__sklearn_is_fitted__()
+            if not known and classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            dataset = self._check_training_data(X, y, sample_weight, classes, known=known)
+            if not known:
+                self._start_anew(dataset)
             self._train_seeded(SplitData(dataset, None), epochs=1)
         return self
 
     def _check_training_data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, partial: bool = False
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, known: bool
     ) -> ImageDataset:
         """Return the checked samples; learn classes and shape, or compare with those known."""
-        known = self.initialized_ and (partial or self.warm_start)
         images, image_shape, y = check_images_and_labels(self, X, y, reset=not known)
         images, y, weight = check_weights(sample_weight, self.class_weight, images, y)
-        if known:
-            announced = self.classes_ if classes is None else np.unique(classes)
-            if not np.array_equal(announced, self.classes_):
-                raise ValueError(
-                    f"classes={announced} differ from those of the first call, {self.classes_}."
-                )
-        elif partial:
-            if classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            self.classes_inferred_ = np.unique(classes)
-        else:
-            self.classes_inferred_ = np.unique(y)
+        announced = np.unique(y if classes is None else column_or_1d(classes))
+        if not known:
+            self.classes_inferred_ = announced
+        elif classes is not None and not np.array_equal(announced, self.classes_):
+            raise ValueError(f"classes={announced} are not those of the first call, {self.classes_}.")
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MNISTCNNClassifier needs samples of at least 2 classes; y has the one class "
-                f"{self.classes_[0]!r}."
+                f"{type(self).__name__} needs at least 2 classes to tell apart; y has 1 class, "
+                f"{self.classes_[0]}."
             )
         self.image_shape_ = image_shape
         return ImageDataset(images, y, self._encode(y), weight)
@@ -333,8 +316,11 @@ class MNISTCNNClassifier(ImageClassifierNet):
             raise ValueError(f"y has labels {strangers} that are not among classes {self.classes_}.")
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
-    def _learn_scale(self, dataset: ImageDataset) -> None:
+    def _start_anew(self, dataset: ImageDataset) -> None:
+        """Learn the scale of the pixels; make seeds, weights and history start again."""
         self.pixel_statistics_ = pixel_statistics(dataset.X, dataset.sample_weight)
+        self._random_state = check_random_state(self.random_state)
+        self.initialized_, self.history_ = False, None
 
     def _split(self, dataset: ImageDataset) -> SplitData:
         """Set samples aside for validation, as ``train_split`` says."""
@@ -369,8 +355,10 @@ class MNISTCNNClassifier(ImageClassifierNet):
             if not self.initialized_:
                 self.initialize()
             else:
+                if not hasattr(self, "callbacks_"):  # other parameters were set
+                    self._initialize_callbacks()
                 if not hasattr(self, "optimizer_"):  # left out of a pickle
-                    self._initialize_optimizer()
+                    self.initialize_optimizer()
                 self._last_epoch = self._training_state()
             self._train(data, epochs)
 
@@ -393,7 +381,7 @@ class MNISTCNNClassifier(ImageClassifierNet):
         labels: NDArray[Any] = self.classes_[codes]
         return labels
 
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
 
         Parameters
@@ -403,13 +391,13 @@ class MNISTCNNClassifier(ImageClassifierNet):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), float32
+        ndarray of shape (n_samples, n_classes), float64
             Softmax of the logits, in the order of ``classes_``.
         """
-        probabilities: NDArray[np.float32] = torch.softmax(self._logits(X), dim=1).numpy()
+        probabilities: NDArray[np.float64] = torch.softmax(self._logits(X), dim=1).numpy()
         return probabilities
 
-    def predict_log_proba(self, X: Any) -> NDArray[np.float32]:
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithm of ``predict_proba``, exact where a probability is near 0.
 
         Parameters
@@ -419,13 +407,15 @@ class MNISTCNNClassifier(ImageClassifierNet):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), float32
+        ndarray of shape (n_samples, n_classes), float64
         """
-        logarithms: NDArray[np.float32] = torch.log_softmax(self._logits(X), dim=1).numpy()
+        logarithms: NDArray[np.float64] = torch.log_softmax(self._logits(X), dim=1).numpy()
         return logarithms
 
-    def decision_function(self, X: Any) -> NDArray[np.float32]:
-        """Return the logits of the network.
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the confidence in each class: logits, shifted to be logarithms of probabilities.
+
+        The shift, one number for each image, changes neither order nor softmax.
 
         Parameters
         ----------
@@ -434,17 +424,16 @@ class MNISTCNNClassifier(ImageClassifierNet):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes, float32
-            For two classes, the logit of the second less that of the first: positive where
-            ``predict`` gives the second.
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes, float64
+            For two classes, the log-odds of the second: positive where ``predict`` gives it.
         """
-        logits: NDArray[np.float32] = self._logits(X).numpy()
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        scores = self.predict_log_proba(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self)
         batches = self.forward_iter(X, device="cpu")  # skorch's caches replace this method
-        return torch.cat([first_output(batch).detach().float() for batch in batches])
+        return torch.cat([first_output(batch).detach().double() for batch in batches])
 
     def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
         """Return ``X`` as the data set that the iterator reads."""
@@ -535,71 +524,6 @@ class MNISTCNNClassifier(ImageClassifierNet):
         if self.verbose >= 2:
             callbacks.append(("progress_bar", ProgressBar()))
         return callbacks
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, all or none.
-
-        A fitted network keeps its weights: other values take effect in the next ``fit``, those of
-        the optimizer also in the next ``partial_fit``.
-
-        Parameters
-        ----------
-        **params : object
-            Parameters by name, nested ones too.
-
-        Returns
-        -------
-        self : MNISTCNNClassifier
-
-        Raises
-        ------
-        ValueError
-            If there is no parameter of that name; the message names the nearest.
-        """
-        if unknown := self._describe_unknown(params):
-            raise ValueError(unknown)
-        vars(self).update(params)
-        for group in getattr(getattr(self, "optimizer_", None), "param_groups", []):
-            for name, value in params.items():
-                if (key := name.removeprefix("optimizer__")) in group and (key != name or key == "lr"):
-                    group[key] = value
-        return self
-
-    def _describe_unknown(self, names: Any) -> str | None:
-        """Say which of the given parameters does not exist, taking their values into account."""
-        trial = object.__new__(type(self))
-        vars(trial).update({**vars(self), **names})
-        components = {
-            name: getattr(trial, name)
-            for name in ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
-        }
-        components["compile"] = torch.compile
-        asks_callbacks = any(name.startswith("callbacks__") for name in names)
-        callbacks = dict(trial._named_callbacks()) if asks_callbacks else {}
-        own = [name for name in self._get_param_names() if "__" not in name]
-        return describe_unknown(names, own, components, callbacks)
-
-    def _named_callbacks(self) -> list[tuple[str, Any]]:
-        return [] if self.callbacks == "disable" else list(self._uniquely_named_callbacks())
-
-    def _get_param_names(self) -> list[str]:
-        return [name for name in vars(self) if not name.startswith("_") and not name.endswith("_")]
-
-    def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
-        params: dict[str, Any] = {}
-        for name, callback in self._named_callbacks() if deep else []:
-            params[f"callbacks__{name}"] = callback
-            if hasattr(callback, "get_params") and not isinstance(callback, type):
-                nested = callback.get_params()
-                params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
-        return params
-
-    def _validate_params(self) -> None:
-        validate_parameter_constraints(
-            self._parameter_constraints, self.get_params(deep=False), type(self).__name__
-        )
-        if self.image_shape is not None:
-            check_image_shape(self.image_shape)
 
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.initialized_) and hasattr(self, "classes_inferred_")

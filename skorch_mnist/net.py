@@ -149,7 +149,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the loss of a batch: the mean, weighted where ``X`` carries weights."""
-        logits = first_output(y_pred)
+        logits = first_output(y_pred).float()
         codes = to_tensor(y_true, device=self.device_)
         if isinstance(self.criterion_, nn.NLLLoss):
             logits = torch.log_softmax(logits, dim=1)

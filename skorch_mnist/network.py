@@ -82,14 +82,26 @@ class MNISTCNN(nn.Module):
         Returns
         -------
         torch.Tensor of shape (batch, n_classes), float
-            Logits: their softmax gives probabilities.
+            Logits: their softmax gives probabilities. In evaluation on the CPU they are float64,
+            so that the answer to an image does not depend on the others in its batch.
         """
         x = torch.relu(self.pool(self.conv1(images)))  # (batch, 16, height / 2, width / 2)
         x = torch.relu(self.pool(self.conv2(x)))  # (batch, 32, height / 4, width / 4)
         x = self.channel_dropout(x.flatten(1))  # (batch, 32 * height / 4 * width / 4)
-        x = self.dropout(torch.relu(self.hidden(x)))  # (batch, 50)
-        logits: torch.Tensor = self.output(x)  # (batch, n_classes)
-        return logits
+        x = self.dropout(torch.relu(_linear(self.hidden, x)))  # (batch, 50)
+        return _linear(self.output, x)  # (batch, n_classes)
+
+
+def _linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
+    """Apply ``layer``; in evaluation on the CPU, in double precision.
+
+    In single precision, the order of the sums, and with it the last digits of an answer, depends
+    on the number of rows and on where among them a row stands.
+    """
+    if layer.training or x.device.type != "cpu":
+        answer: torch.Tensor = layer(x)
+        return answer
+    return nn.functional.linear(x.double(), layer.weight.double(), layer.bias.double())
 
 
 def _quarter(side: int) -> int:

@@ -1,13 +1,117 @@
-"""Names of parameters, nested ones too: which exist, and which was meant."""
+"""Parameters, nested ones too: which exist, which was meant, and whether their values will do."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
-__all__ = ["describe_unknown"]
+import torch
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    validate_parameter_constraints,
+)
+
+from skorch_mnist.layouts import check_image_shape
+
+__all__ = ["CheckedParameters", "describe_unknown"]
+
+COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
+MAKE_CALLBACKS = ("callbacks", "early_stopping", "n_iter_no_change", "verbose")
+
+
+class CheckedParameters:
+    """The parameters of a skorch net, under scikit-learn's rules.
+
+    Construction only assigns. ``set_params`` refuses unknown names before it changes anything, and
+    ``_validate_params``, which ``fit`` calls first, refuses them together with bad values.
+    """
+
+    _parameter_constraints: dict[str, list[Any]]
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, all or none.
+
+        A fitted network keeps its weights: other values take effect in the next ``fit``, those of
+        the optimizer also in the next ``partial_fit``.
+
+        Parameters
+        ----------
+        **params : object
+            Parameters by name, nested ones too.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of that name; the message names the nearest.
+        """
+        if unknown := self._describe_unknown(params, self._get_param_names()):
+            raise ValueError(unknown)
+        vars(self).update(params)
+        if any(name.partition("__")[0] in MAKE_CALLBACKS for name in params):
+            vars(self).pop("callbacks_", None)  # the next training makes them anew
+        for group in getattr(getattr(self, "optimizer_", None), "param_groups", []):
+            for name, value in params.items():
+                key = name.removeprefix("optimizer__")
+                if key in group and name in ("lr", f"optimizer__{key}"):
+                    group[key] = value
+        return self
+
+    def _validate_params(self) -> None:
+        """Raise InvalidParameterError for the first name or value that is not valid."""
+        params = {name: getattr(self, name) for name in self._get_param_names()}
+        if unknown := self._describe_unknown(params, _explicit_names(type(self))):
+            raise InvalidParameterError(unknown)
+        validate_parameter_constraints(self._parameter_constraints, params, type(self).__name__)
+        if params["image_shape"] is not None:
+            check_image_shape(params["image_shape"])
+
+    def _describe_unknown(self, params: Mapping[str, Any], own: Iterable[str]) -> str | None:
+        """Say which of ``params`` does not exist, given the values of all."""
+        trial = object.__new__(type(self))
+        vars(trial).update({**vars(self), **params})
+        components = {name: getattr(trial, name) for name in COMPONENTS}
+        asks_callbacks = any(name.startswith("callbacks__") for name in params)
+        return describe_unknown(
+            params,
+            [name for name in own if "__" not in name],
+            {**components, "compile": torch.compile},
+            dict(trial._named_callbacks()) if asks_callbacks else {},
+        )
+
+    def _named_callbacks(self) -> Iterable[tuple[str, Any]]:
+        callbacks = getattr(self, "callbacks", None)
+        if callbacks is None or isinstance(callbacks, list):
+            yield from self._uniquely_named_callbacks()  # type: ignore[attr-defined]
+
+    def _get_param_names(self) -> list[str]:
+        return [name for name in vars(self) if not name.startswith("_") and not name.endswith("_")]
+
+    def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
+        params: dict[str, Any] = {}
+        for name, callback in self._named_callbacks() if deep else []:
+            params[f"callbacks__{name}"] = callback
+            if hasattr(callback, "get_params") and not isinstance(callback, type):
+                nested = callback.get_params()
+                params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
+        return params
+
+
+def _explicit_names(estimator: type) -> list[str]:
+    """Return the named arguments of the constructors, down from the first with constraints."""
+    names: dict[str, None] = {}
+    for cls in estimator.__mro__:
+        if "__init__" in vars(cls):
+            arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
+            names |= {a.name: None for a in arguments if a.kind is not a.VAR_KEYWORD}
+        if "_parameter_constraints" in vars(cls):
+            break
+    return list(names)
 
 
 def describe_unknown(
@@ -47,9 +151,13 @@ def describe_unknown(
         else:
             valid = [f"{known}__{rest}" for known in [*components, "callbacks"]]
         if valid is not None and name not in valid:
-            nearest = difflib.get_close_matches(name, [*valid, *own], n=1, cutoff=0.5)
-            meant = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            return f"{name!r} is no parameter.{meant} Valid are: {', '.join(sorted(valid))}."
+            meant = [*valid, *own]
+            for known in components:  # iterator_train_shuffle
+                if name.startswith(known):
+                    meant += _argument_names(known, "", components[known]) or []
+            nearest = difflib.get_close_matches(name, meant, n=1, cutoff=0.5)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            return f"{name!r} is no parameter.{hint} Valid are: {', '.join(sorted(valid))}."
     return None
 
 

@@ -160,7 +160,7 @@ def _check_array(
     if not hasattr(X, "iloc") and not hasattr(X, "toarray"):
         X = to_array(X)
     item_shape = tuple(X.shape[1:])
-    flat = X.reshape(len(X), -1) if len(item_shape) > 1 and len(X) else X
+    flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
     if len(item_shape) > 1:

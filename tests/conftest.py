@@ -1,0 +1,38 @@
+"""Data that several test modules share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from sklearn.model_selection import train_test_split
+
+from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
+from skorch_mnist.datasets import DatasetError
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """X_train, X_test, y_train, y_test of the bundled digits, rows of uint8."""
+    X, y = load_digits28(return_X_y=True)
+    return train_test_split(X, y, train_size=600, stratify=y, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def fitted(digits):
+    """A fitted classifier; tests must not change it."""
+    X_train, _, y_train, _ = digits
+    return MNISTCNNClassifier(max_epochs=3, random_state=0, verbose=0).fit(X_train, y_train)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """X_train, X_test, y_train, y_test of MNIST, rows of uint8."""
+    try:
+        X_train, y_train = fetch_mnist(return_X_y=True, download_if_missing=False)
+        X_test, y_test = fetch_mnist(subset="test", return_X_y=True, download_if_missing=False)
+    except DatasetError:
+        if os.environ.get("SKORCH_MNIST_HOME"):
+            raise
+        pytest.skip("MNIST is not cached")
+    return X_train, X_test, y_train, y_test

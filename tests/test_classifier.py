@@ -1,0 +1,661 @@
+"""MNISTCNNClassifier as its users meet it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from skorch.dataset import Dataset, ValidSplit
+from skorch.helper import SliceDataset, predefined_split
+from torch import nn
+
+from skorch_mnist import MNISTCNNClassifier
+
+LABELS = {
+    "gapped": np.array([1, 3, 4, 7, 9, 12, 20, 21, 22, 50]),
+    "negative": np.arange(-5, 5),
+    "float": np.arange(10).astype(float),
+    "str": np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]),
+    "object": np.array(list("jihgfedcba"), dtype=object),
+}
+
+
+def quick(**params):
+    return MNISTCNNClassifier(**{"max_epochs": 2, "random_state": 0, "verbose": 0, **params})
+
+
+def toy(n=40, n_classes=3, shape=(6, 6), seed=0):
+    """Images that say their class by where they are bright."""
+    rng = np.random.RandomState(seed)
+    y = np.arange(n) % n_classes
+    X = rng.randint(0, 60, size=(n, *shape)).astype(np.uint8)
+    X.reshape(n, -1)[np.arange(n), y] = 255
+    return X, y
+
+
+def has_same_weights(a, b):
+    pairs = zip(a.module_.state_dict().values(), b.module_.state_dict().values(), strict=True)
+    return all(torch.equal(left, right) for left, right in pairs)
+
+
+# --- learning -------------------------------------------------------------------------------
+
+
+def test_learns_the_digits(digits):
+    X_train, X_test, y_train, y_test = digits
+    clf = quick(max_epochs=12).fit(X_train, y_train)
+    assert clf.score(X_test, y_test) > 0.93
+
+
+def test_prints_the_table_of_epochs(capsys):
+    quick(verbose=1).fit(*toy())
+    out = capsys.readouterr().out
+    for column in ("epoch", "train_loss", "valid_acc", "valid_loss", "dur"):
+        assert column in out
+    assert len(out.strip().splitlines()) == 4
+
+
+def test_is_silent_without_verbose(capfd):
+    quick().fit(*toy())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_verbose_2_shows_a_progress_bar(capfd):
+    clf = quick(verbose=2).fit(*toy())
+    assert "it/s" in capfd.readouterr().err or "batches" in str(clf.callbacks_)
+    assert [name for name, _ in clf.callbacks_][-2:] == ["progress_bar", "print_log"]
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_predict_returns_original_labels(digits, labels):
+    X_train, X_test, y_train, _ = digits
+    clf = quick().fit(X_train, labels[y_train])
+    predicted = clf.predict(X_test)
+    assert predicted.dtype == labels.dtype
+    assert set(predicted) <= set(labels)
+    np.testing.assert_array_equal(clf.classes_, np.unique(labels))
+    assert clf.history_[-1, "valid_acc"] > 0.3, "validation must see the labels that predict gives"
+
+
+def test_labels_do_not_change_what_is_learned(digits):
+    X_train, X_test, y_train, _ = digits
+    plain = quick().fit(X_train, y_train)
+    named = quick().fit(X_train, LABELS["gapped"][y_train])
+    np.testing.assert_array_equal(plain.predict_proba(X_test), named.predict_proba(X_test))
+    assert plain.history_[:, "valid_acc"] == named.history_[:, "valid_acc"]
+
+
+def test_boolean_labels():
+    X, y = toy(n_classes=2)
+    assert quick().fit(X, y == 1).predict(X).dtype == bool
+
+
+# --- forms of X -----------------------------------------------------------------------------
+
+
+def forms_of(X):
+    """The same grey images, uint8 of shape (n, h, w), in every form."""
+    n, height, width = X.shape
+    flat = X.reshape(n, -1)
+    return {
+        "images": X,
+        "flat": flat,
+        "channels first": X[:, None],
+        "channels last": X[..., None],
+        "Fortran order": np.asfortranarray(flat),
+        "list": flat.tolist(),
+        "float32": flat.astype(np.float32),
+        "float64": flat.astype(np.float64),
+        "int64": flat.astype(np.int64),
+        "uint16": flat.astype(np.uint16),
+        "tensor": torch.as_tensor(X),
+        "bfloat16 tensor": torch.as_tensor(X).to(torch.bfloat16),
+        "frame": pd.DataFrame(flat),
+        "data set": Dataset(X, np.zeros(n, dtype=int)),
+        "slice": SliceDataset(Dataset(X, np.zeros(n, dtype=int))),
+        "tensor data set": torch.utils.data.TensorDataset(torch.as_tensor(X), torch.zeros(n)),
+    }
+
+
+@pytest.mark.parametrize("form", forms_of(np.zeros((1, 2, 2), np.uint8)))
+def test_form_of_images_does_not_matter(form):
+    X, y = toy(shape=(6, 6))
+    reference = quick().fit(X, y)
+    other = forms_of(X)[form]
+    expected = reference.predict_proba(X)
+    np.testing.assert_allclose(reference.predict_proba(other), expected, atol=1e-6)
+    np.testing.assert_allclose(quick().fit(other, y).predict_proba(X), expected, atol=1e-5)
+
+
+def test_colour_images_with_channels_first_and_last():
+    X, y = toy(shape=(3, 6, 8))
+    first = quick().fit(X, y)
+    last = quick().fit(np.moveaxis(X, 1, -1), y)
+    assert first.image_shape_ == last.image_shape_ == (3, 6, 8)
+    np.testing.assert_array_equal(first.predict_proba(X), last.predict_proba(np.moveaxis(X, 1, -1)))
+
+
+def test_image_shape_of_flat_rows():
+    X, y = toy(shape=(4, 9))
+    clf = quick(image_shape=(4, 9)).fit(X.reshape(len(X), -1), y)
+    assert clf.image_shape_ == (1, 4, 9)
+    np.testing.assert_array_equal(clf.predict(X), clf.predict(X.reshape(len(X), -1)))
+
+
+def test_torchvision_mnist_with_its_own_targets(tmp_path, digits):
+    torchvision = pytest.importorskip("torchvision")
+    X_train, _, y_train, _ = digits
+    dataset = object.__new__(torchvision.datasets.MNIST)
+    dataset.data = torch.as_tensor(X_train[:200].reshape(-1, 28, 28))
+    dataset.targets = torch.as_tensor(y_train[:200])
+    dataset.transform = dataset.target_transform = dataset.transforms = None
+    bare = quick().fit(dataset)
+    given_targets = quick().fit(dataset, dataset.targets)
+    arrays = quick().fit(X_train[:200], y_train[:200])
+    assert has_same_weights(bare, given_targets)
+    np.testing.assert_allclose(bare.predict_proba(dataset), arrays.predict_proba(X_train[:200]), atol=1e-5)
+    assert bare.score(dataset, dataset.targets) > 0
+
+
+def test_slices_for_images_and_labels():
+    X, y = toy()
+    dataset = Dataset(X, y)
+    sliced = quick().fit(SliceDataset(dataset, idx=0), SliceDataset(dataset, idx=1))
+    assert has_same_weights(sliced, quick().fit(X, y))
+
+
+def test_frame_names_its_features():
+    X, y = toy()
+    columns = [f"pixel{i}" for i in range(36)]
+    clf = quick().fit(pd.DataFrame(X.reshape(40, -1), columns=columns), y)
+    assert clf.feature_names_in_.tolist() == columns
+    assert clf.n_features_in_ == 36
+
+
+def test_images_are_not_copied_to_float(digits):
+    X_train, _, y_train, _ = digits
+    data = quick()._check_training_data(X_train, y_train, None, known=False)
+    assert np.shares_memory(data.X, X_train)
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 16 / 255, 1.0, 257.0])
+def test_scale_of_pixels_does_not_matter(digits, scale):
+    X_train, X_test, y_train, y_test = digits
+    clf = quick(max_epochs=6).fit(X_train * scale, y_train)
+    assert clf.score(X_test * scale, y_test) > 0.85
+
+
+def test_other_scale_in_predict_warns(fitted, digits):
+    with pytest.warns(UserWarning, match="Bring X to the scale"):
+        fitted.predict(digits[1] / 255)
+
+
+# --- invariants -----------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    n_classes=st.integers(2, 5),
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    dtype=st.sampled_from([np.uint8, np.int16, np.float32, np.float64, bool]),
+    labels=st.sampled_from(["int", "str", "bool", "float"]),
+    batch_size=st.sampled_from([1, 7, 64, -1]),
+    weighted=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_invariants(n_classes, shape, dtype, labels, batch_size, weighted, seed):
+    rng = np.random.RandomState(seed)
+    n_classes = 2 if labels == "bool" else n_classes
+    n = 6 * n_classes
+    X = (rng.rand(n, *shape) * (1 if dtype is bool else 200)).astype(dtype)
+    names = {
+        "int": rng.choice(1000, n_classes, replace=False) - 500,
+        "str": np.array([f"class {i}" for i in range(n_classes)]),
+        "bool": np.array([False, True]),
+        "float": rng.choice(1000, n_classes, replace=False).astype(float),
+    }[labels]
+    y = names[np.arange(n) % n_classes]
+    weight = rng.rand(n) + 0.1 if weighted else None
+    clf = quick(max_epochs=1, batch_size=batch_size, random_state=seed).fit(X, y, weight)
+
+    proba = clf.predict_proba(X)
+    assert proba.shape == (n, n_classes)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(np.log(proba), clf.predict_log_proba(X), atol=1e-6)
+    assert set(clf.predict(X)) <= set(names)
+
+    order = rng.permutation(n)
+    np.testing.assert_allclose(clf.predict_proba(X[order]), proba[order], rtol=1e-9)
+    np.testing.assert_allclose(clf.predict_proba(X[:1]), proba[:1], rtol=1e-9)
+
+    channels_last = X.astype(np.float64)[..., None]
+    np.testing.assert_allclose(clf.predict_proba(channels_last), proba, atol=1e-6)
+
+    again = clone(clf).fit(X, y, weight)
+    np.testing.assert_array_equal(again.predict_proba(X), proba)
+
+
+# --- seeds ----------------------------------------------------------------------------------
+
+
+def test_same_seed_same_bits(digits):
+    X_train, _, y_train, _ = digits
+    first = quick().fit(X_train, y_train)
+    torch.rand(7), np.random.rand(7)
+    second = quick(verbose=2).fit(X_train, y_train)
+    assert has_same_weights(first, second)
+    assert has_same_weights(first, first.fit(X_train, y_train))
+
+
+def test_other_seed_other_weights():
+    X, y = toy()
+    assert not has_same_weights(quick().fit(X, y), quick(random_state=1).fit(X, y))
+
+
+def test_same_bits_in_another_process():
+    code = """
+        import hashlib, numpy as np
+        from skorch_mnist import MNISTCNNClassifier
+        rng = np.random.RandomState(0)
+        X, y = rng.rand(64, 12, 12), np.arange(64) % 4
+        clf = MNISTCNNClassifier(max_epochs=2, random_state=3, verbose=0).fit(X, y)
+        print(hashlib.sha256(clf.predict_proba(X).tobytes()).hexdigest())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    outputs = {subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(outputs) == 1 and len(outputs.pop()) > 60
+
+
+def test_global_generators_are_left_alone():
+    X, y = toy()
+    torch.manual_seed(0)
+    np.random.seed(0)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    clf = quick().fit(X, y)
+    clf.predict(X)
+    clf.partial_fit(X, y)
+    assert torch.equal(before[0], torch.get_rng_state())
+    np.testing.assert_array_equal(before[1], np.random.get_state()[1])
+
+
+def test_random_state_instance_moves_on():
+    X, y = toy()
+    clf = quick(random_state=np.random.RandomState(0))
+    first = copy.deepcopy(clf.fit(X, y))
+    assert not has_same_weights(first, clf.fit(X, y))
+    assert has_same_weights(first, quick(random_state=np.random.RandomState(0)).fit(X, y))
+
+
+def test_random_state_none_follows_numpy():
+    X, y = toy()
+    clf = quick(random_state=None)
+    np.random.seed(5)
+    first = copy.deepcopy(clf.fit(X, y))
+    assert not has_same_weights(first, clf.fit(X, y))
+    np.random.seed(5)
+    assert has_same_weights(first, clf.fit(X, y))
+
+
+# --- weights --------------------------------------------------------------------------------
+
+
+def test_weight_0_is_leaving_out():
+    X, y = toy(60)
+    weight = np.ones(60)
+    weight[::4] = 0
+    weighted = quick(class_weight="balanced").fit(X, y, weight)
+    without = quick(class_weight="balanced").fit(X[weight > 0], y[weight > 0])
+    assert has_same_weights(weighted, without)
+    assert weighted.pixel_statistics_ == without.pixel_statistics_
+
+
+def test_equal_weights_change_nothing_but_rounding():
+    X, y = toy(60)
+    np.testing.assert_allclose(
+        quick().fit(X, y, np.full(60, 3.0)).predict_proba(X), quick().fit(X, y).predict_proba(X), atol=1e-5
+    )
+
+
+def test_weights_with_a_weighted_criterion():
+    X, y = toy(60)
+    params = {"criterion__weight": torch.tensor([1.0, 2.0, 0.5])}
+    np.testing.assert_allclose(
+        quick(**params).fit(X, y, np.ones(60)).predict_proba(X),
+        quick(**params).fit(X, y).predict_proba(X),
+        atol=1e-5,
+    )
+
+
+def test_class_weight_draws_predictions(digits):
+    X_train, X_test, y_train, _ = digits
+    heavy = quick(class_weight={3: 1000.0}).fit(X_train, y_train)
+    assert np.mean(heavy.predict(X_test) == 3) > 0.5
+
+
+def test_class_weight_works_with_string_labels():
+    X, y = toy()
+    names = np.array(["a", "b", "c"])[y]
+    quick(class_weight={"a": 2.0, "b": 1.0, "c": 0.0}).fit(X, names)
+    quick(class_weight="balanced").fit(X, names)
+
+
+# --- validation split and early stopping ----------------------------------------------------
+
+
+def test_early_stopping_restores_the_best_weights(digits):
+    X_train, _, y_train, _ = digits
+    clf = quick(max_epochs=40, early_stopping=True, n_iter_no_change=2, lr=0.01).fit(X_train, y_train)
+    accuracies = clf.history_[:, "valid_acc"]
+    assert clf.n_iter_ < 40
+    best = quick(max_epochs=int(np.argmax(accuracies)) + 1, lr=0.01).fit(X_train, y_train)
+    assert has_same_weights(clf, best)
+
+
+def test_early_stopping_needs_validation():
+    X, y = toy()
+    with pytest.raises(ValueError, match="early_stopping=True needs validation samples"):
+        quick(early_stopping=True, train_split=None).fit(X, y)
+
+
+def test_scarce_data_is_split_with_a_warning():
+    X, y = toy(6, n_classes=3)
+    with pytest.warns(UserWarning, match="too few, or a class too rare"):
+        quick().fit(X, y)
+
+
+def test_train_split_by_skorch():
+    X, y = toy()
+    clf = quick(train_split=ValidSplit(4, stratified=True)).fit(X, np.array(["a", "b", "c"])[y])
+    assert clf.history_[-1, "valid_loss"] > 0
+    assert sum(clf.history_[-1, "batches", :, "train_batch_size"]) == 30
+
+
+def test_predefined_validation_data():
+    X, y = toy(60)
+    names = np.array(["a", "b", "c"])[y]
+    clf = quick(train_split=predefined_split(Dataset(X[40:], names[40:]))).fit(X[:40], names[:40])
+    assert sum(clf.history_[-1, "batches", :, "train_batch_size"]) == 40
+    assert 0 <= clf.history_[-1, "valid_acc"] <= 1
+
+
+# --- more training --------------------------------------------------------------------------
+
+
+def test_partial_fit_learns_from_batches_that_lack_classes(digits):
+    X_train, X_test, y_train, y_test = digits
+    order = np.argsort(y_train)
+    clf = quick()
+    for _ in range(8):
+        for rows in np.array_split(order, 3):
+            clf.partial_fit(X_train[rows], y_train[rows], classes=range(10))
+    assert clf.n_iter_ == 24
+    assert clf.score(X_test, y_test) > 0.5
+
+
+def test_partial_fit_asks_for_classes_and_keeps_them():
+    X, y = toy()
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        quick().partial_fit(X, y)
+    clf = quick().partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="not those of the first call"):
+        clf.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"labels \[3 4\] that are not among"):
+        clf.partial_fit(X, y + 2)
+
+
+@pytest.mark.parametrize("params", [{"early_stopping": True}, {"class_weight": "balanced"}])
+def test_partial_fit_refuses_what_needs_all_data(params):
+    X, y = toy()
+    with pytest.raises(ValueError, match="partial_fit does not support"):
+        quick(**params).partial_fit(X, y, classes=[0, 1, 2])
+
+
+def test_partial_fit_on_data_sets():
+    X, y = toy()
+    arrays = quick().partial_fit(X, y, [0, 1, 2]).partial_fit(X, y)
+    slices = SliceDataset(Dataset(X, y)), SliceDataset(Dataset(X, y), idx=1)
+    assert has_same_weights(arrays, quick().partial_fit(*slices, [0, 1, 2]).partial_fit(*slices))
+
+
+def test_warm_start_continues():
+    X, y = toy()
+    clf = quick(warm_start=True).fit(X, y)
+    weights = clf.module_.state_dict()["conv1.weight"].clone()
+    clf.fit(X, y)
+    assert clf.n_iter_ == 4
+    cold = quick().fit(X, y)
+    assert torch.equal(cold.module_.state_dict()["conv1.weight"], weights)
+    assert cold.fit(X, y).n_iter_ == 2
+
+
+def test_learning_rate_can_change_between_partial_fits():
+    X, y = toy()
+    clf = quick().partial_fit(X, y, classes=[0, 1, 2])
+    clf.set_params(lr=1e-9, optimizer__weight_decay=0.5)
+    assert clf.optimizer_.param_groups[0]["lr"] == 1e-9
+    assert clf.optimizer_.param_groups[0]["weight_decay"] == 0.5
+    before = copy.deepcopy(clf)
+    clf.set_params(optimizer__weight_decay=0.0).partial_fit(X, y)
+    torch.testing.assert_close(clf.module_.hidden.weight, before.module_.hidden.weight)
+
+
+# --- components -----------------------------------------------------------------------------
+
+
+class Linear(nn.Module):
+    """A network of the user's own."""
+
+    def __init__(self, image_shape, n_classes, bias=True):
+        super().__init__()
+        self.layer = nn.Linear(int(np.prod(image_shape)), n_classes, bias=bias)
+
+    def forward(self, images):
+        return self.layer(images.flatten(1)), images
+
+
+def test_module_of_the_user_learns_its_shape():
+    X, y = toy()
+    clf = quick(module=Linear, module__bias=False).fit(X, y)
+    assert clf.module_.layer.weight.shape == (3, 36)
+    assert clf.predict_proba(X).shape == (40, 3)
+
+
+def test_module_instance_is_copied():
+    X, y = toy()
+    module = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    before = copy.deepcopy(module.state_dict())
+    clf = quick(module=module).fit(X, y)
+    assert clf.module is module
+    assert all(torch.equal(module.state_dict()[key], before[key]) for key in before)
+    assert has_same_weights(clf, clone(clf).fit(X, y))
+
+
+def test_nll_loss_gets_log_probabilities():
+    X, y = toy()
+    nll, cross = quick(criterion=nn.NLLLoss).fit(X, y), quick().fit(X, y)
+    np.testing.assert_allclose(nll.predict_proba(X), cross.predict_proba(X), atol=1e-6)
+
+
+def test_optimizer_and_loader_arguments_arrive():
+    X, y = toy()
+    clf = quick(
+        optimizer=torch.optim.SGD,
+        optimizer__momentum=0.9,
+        criterion__label_smoothing=0.1,
+        iterator_train__drop_last=True,
+        iterator_train__shuffle=False,
+        batch_size=10,
+    ).fit(X, y)
+    assert clf.optimizer_.param_groups[0]["momentum"] == 0.9
+    assert clf.criterion_.label_smoothing == 0.1
+    assert clf.history_[0, "batches", :, "train_batch_size"] == [10, 10, 10]  # the rest is 2
+
+
+def test_loader_with_workers_gives_the_same():
+    X, y = toy()
+    assert has_same_weights(quick(iterator_train__num_workers=2).fit(X, y), quick().fit(X, y))
+
+
+# --- parameters -----------------------------------------------------------------------------
+
+
+def test_misspelt_parameters_name_the_nearest():
+    X, y = toy()
+    for params, nearest in [
+        ({"max_epoch": 3}, "max_epochs"),
+        ({"module__dropuot": 0.1}, "module__dropout"),
+        ({"optimizer__weight_decai": 0.1}, "optimizer__weight_decay"),
+        ({"callbacks__print_lag": None}, "callbacks__print_log"),
+        ({"iterator_train_shuffle": True}, "iterator_train__shuffle"),
+    ]:
+        with pytest.raises(ValueError, match=f"Did you mean '{nearest}'"):
+            quick(**params).fit(X, y)
+        with pytest.raises(ValueError, match=f"Did you mean '{nearest}'"):
+            quick().set_params(**params)
+
+
+def test_set_params_is_all_or_nothing():
+    clf = quick()
+    with pytest.raises(ValueError, match="batch_siez"):
+        clf.set_params(lr=0.5, batch_siez=3)
+    assert clf.lr == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"lr": 0}, "'lr' parameter"),
+        ({"batch_size": 0}, "'batch_size' parameter"),
+        ({"max_epochs": 0}, "'max_epochs' parameter"),
+        ({"train_split": 1.5}, "'train_split' parameter"),
+        ({"class_weight": "balance"}, "'class_weight' parameter"),
+        ({"image_shape": (28,)}, "image_shape must be"),
+        ({"random_state": "seed"}, "'random_state' parameter"),
+        ({"device": "cud"}, "device='cud' cannot be used"),
+        ({"callbacks": "off"}, "'callbacks' parameter"),
+    ],
+)
+def test_bad_values_are_named_before_any_work(params, message):
+    clf = quick(**params)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*toy())
+    assert not hasattr(clf, "module_") and not hasattr(clf, "n_features_in_")
+
+
+def test_parameters_hold_nothing_of_a_fit():
+    clf = quick()
+    before = clf.get_params()
+    clf.fit(*toy())
+    after = clf.get_params()
+    assert before.keys() == after.keys()
+    assert all(before[name] is after[name] for name in clf.get_params(deep=False))
+    assert clf.device == "auto"
+
+
+def test_repr_is_short():
+    clf = MNISTCNNClassifier(lr=0.1, module__dropout=0.5)
+    assert repr(clf) == "MNISTCNNClassifier(lr=0.1, module__dropout=0.5)"
+    assert repr(clf.fit(*toy()).set_params(verbose=0)).startswith("MNISTCNNClassifier(lr=0.1")
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+
+def with_nan(X):
+    X = X.astype(float)
+    X[3, 2, 2] = np.nan
+    return X
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda X, y: (with_nan(X), y), "NaN"),
+        (lambda X, y: (with_nan(X) + np.inf, y), "infinity|NaN"),
+        (lambda X, y: (X[:0], y[:0]), "0 sample"),
+        (lambda X, y: (np.full((40, 4), "text"), y), "could not convert string|dtype='numeric'"),
+        (lambda X, y: (X * 1j, y), "Complex data not supported"),
+        (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
+        (lambda X, y: (X, y * 0), "1 class"),
+        (lambda X, y: (X, None), "requires y to be passed"),
+        (lambda X, y: (X[0, 0], y), "1D array|Expected 2D"),
+        (lambda X, y: (X[:, :, :, None, None], y), "are no images"),
+        (lambda X, y: (X, y + 0.5), "Unknown label type"),
+    ],
+    ids=["nan", "infinity", "empty", "text", "complex", "length", "one class", "no y", "1-d", "5-d", "float y"],
+)
+def test_bad_input_is_refused_and_nothing_is_lost(make, message):
+    X, y = toy()
+    clf = quick().fit(X, y)
+    expected = clf.predict_proba(X)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*make(X, y))
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+
+
+def test_predict_refuses_images_of_another_size(fitted, digits):
+    with pytest.raises(ValueError, match=r"X has 700 features, but MNISTCNNClassifier is expecting 784"):
+        fitted.predict(digits[1][:, :700])
+    with pytest.raises(ValueError, match=r"\(14, 56\)"):
+        fitted.predict(digits[1].reshape(-1, 14, 56))
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
+def test_unfitted_says_so(method):
+    with pytest.raises(NotFittedError):
+        getattr(quick(), method)(toy()[0])
+
+
+def test_785_columns_hint_at_a_label():
+    rng = np.random.RandomState(0)
+    with pytest.warns(UserWarning, match="Was a label column left in X"):
+        quick().fit(rng.rand(20, 785), np.arange(20) % 2)
+
+
+# --- copies ---------------------------------------------------------------------------------
+
+
+def joblib_round_trip(clf, folder):
+    joblib.dump(clf, folder / "clf.joblib")
+    return joblib.load(folder / "clf.joblib")
+
+
+@pytest.mark.parametrize("trip", ["pickle", "joblib", "deepcopy"])
+def test_round_trips_of_fitted_and_unfitted(trip, tmp_path):
+    def around(clf):
+        if trip == "joblib":
+            return joblib_round_trip(clf, tmp_path)
+        return copy.deepcopy(clf) if trip == "deepcopy" else pickle.loads(pickle.dumps(clf))
+
+    X, y = toy()
+    fitted = quick(early_stopping=True, verbose=2, callbacks=[]).fit(X, y)
+    back = around(fitted)
+    np.testing.assert_array_equal(back.predict_proba(X), fitted.predict_proba(X))
+    assert back.history_[:, "valid_loss"] == fitted.history_[:, "valid_loss"]
+    unfitted = around(quick())
+    assert unfitted.get_params() .keys() == quick().get_params().keys()
+    assert has_same_weights(unfitted.fit(X, y), clone(quick()).fit(X, y))
+    assert back.set_params(early_stopping=False).partial_fit(X, y).n_iter_ == fitted.n_iter_ + 1
+
+
+def test_clone_of_a_fitted_classifier_fits_the_same(fitted, digits):
+    X_train, X_test, y_train, _ = digits
+    again = clone(fitted).fit(X_train, y_train)
+    np.testing.assert_array_equal(again.predict_proba(X_test), fitted.predict_proba(X_test))
+
+
+def test_pickle_is_small(fitted):
+    weights = sum(p.numel() * 4 for p in fitted.module_.parameters())
+    assert len(pickle.dumps(fitted)) < 2 * weights

@@ -1,0 +1,215 @@
+"""The hooks into skorch's loop: callbacks, interruption, devices in pickles."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from skorch.callbacks import BatchScoring, Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+
+from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist.net import is_stop_request
+
+
+def toy(n=60):
+    rng = np.random.RandomState(0)
+    y = np.arange(n) % 3
+    X = rng.rand(n, 6, 6)
+    X[np.arange(n), 0, y] += 3
+    return X, np.array(["a", "b", "c"])[y]
+
+
+def quick(**params):
+    return MNISTCNNClassifier(**{"max_epochs": 3, "random_state": 0, "verbose": 0, **params})
+
+
+class At(Callback):
+    """Do something at the end of a batch of an epoch."""
+
+    def __init__(self, epoch, action):
+        self.epoch, self.action = epoch, action
+
+    def on_batch_end(self, net, training=True, **kwargs):
+        if training and len(net.history) == self.epoch:
+            self.action()
+
+
+class StopAt(Callback):
+    """Ask for the end of the training, as skorch's callbacks do."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+# --- interruption ---------------------------------------------------------------------------
+
+
+def test_ctrl_c_is_raised_and_the_last_whole_epoch_kept():
+    X, y = toy()
+    clf = quick(max_epochs=5, callbacks=[At(3, ctrl_c)])
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 2
+    np.testing.assert_array_equal(
+        clf.predict_proba(X), quick(max_epochs=2).fit(X, y).predict_proba(X)
+    )
+    assert clf.set_params(callbacks=None, lr=1e-3).partial_fit(X, y).n_iter_ == 3
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_it_as_it_was():
+    X, y = toy()
+    clf = quick(callbacks=[At(1, ctrl_c)])
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+    assert {name for name in vars(clf) if name.endswith("_") or name.startswith("_")} == set()
+
+    fitted = quick().fit(X, y)
+    expected = fitted.predict_proba(X)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.set_params(callbacks=[At(1, ctrl_c)]).fit(X, y)
+    np.testing.assert_array_equal(fitted.predict_proba(X), expected)
+    assert fitted.n_iter_ == 3
+
+
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+def test_ctrl_c_while_continuing_goes_back_to_the_start(method):
+    X, y = toy()
+    clf = quick(warm_start=True).fit(X, y)
+    expected = clf.predict_proba(X)
+    clf.set_params(callbacks=[At(4, ctrl_c)])
+    with pytest.raises(KeyboardInterrupt):
+        getattr(clf, method)(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+    assert clf.n_iter_ == 3
+
+
+def test_ctrl_c_in_cross_validation_scores_no_half_trained_fold():
+    X, y = toy()
+    with pytest.raises(KeyboardInterrupt):
+        cross_val_score(quick(callbacks=[At(2, ctrl_c)]), X, y, cv=2, error_score=0.0)
+
+
+def test_error_in_training_leaves_whole_epochs():
+    X, y = toy()
+    clf = quick(callbacks=[At(3, lambda: 1 / 0)])
+    with pytest.raises(ZeroDivisionError):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 2
+
+
+def test_stop_request_ends_the_training_quietly():
+    X, y = toy()
+    assert quick(callbacks=[StopAt]).fit(X, y).n_iter_ == 2
+
+
+def test_stop_request_is_told_from_ctrl_c():
+    with pytest.raises(KeyboardInterrupt) as raised:
+        raise KeyboardInterrupt
+    assert is_stop_request(raised.value)
+    with pytest.raises(KeyboardInterrupt) as pressed:
+        ctrl_c()
+    assert not is_stop_request(pressed.value)
+
+
+# --- callbacks of skorch --------------------------------------------------------------------
+
+
+def test_scoring_callbacks_see_labels_and_agree_with_predict():
+    X, y = toy()
+    seen = []
+
+    def accuracy(net, X, y):
+        seen.append(set(y))
+        return float(np.mean(net.predict(X) == y))
+
+    clf = quick(
+        callbacks=[
+            ("cached", EpochScoring(accuracy, name="cached", lower_is_better=False)),
+            ("fresh", EpochScoring(accuracy, name="fresh", use_caching=False)),
+            ("train", EpochScoring("f1_macro", name="train_f1", on_train=True)),
+            ("auc", EpochScoring("roc_auc_ovr", name="auc")),
+            ("batch", BatchScoring("accuracy", name="batch")),
+        ]
+    ).fit(X, y)
+    last = clf.history_[-1]
+    assert last["valid_acc"] == last["cached"] == last["fresh"]
+    assert last["batch"] == pytest.approx(last["valid_acc"])
+    assert last["auc"] > 0.5 and last["train_f1"] > 0
+    assert all(labels <= {"a", "b", "c"} for labels in seen)
+
+
+def test_checkpoint_and_load_params(tmp_path):
+    X, y = toy()
+    checkpoint = Checkpoint(dirname=tmp_path, monitor="valid_loss_best", load_best=True)
+    clf = quick(callbacks=[checkpoint]).fit(X, y)
+    other = quick(random_state=1).fit(X, y)
+    other.load_params(f_params=tmp_path / "params.pt")
+    np.testing.assert_array_equal(clf.predict_proba(X), other.predict_proba(X))
+    assert clf.device == "auto"
+
+
+def test_scheduler_and_early_stopping_of_skorch():
+    X, y = toy()
+    scheduler = LRScheduler("StepLR", step_size=1, gamma=0.1)
+    stopping = EarlyStopping(monitor="train_loss", patience=2, threshold=10.0, threshold_mode="abs")
+    clf = quick(max_epochs=9, callbacks=[scheduler, stopping]).fit(X, y)
+    assert clf.n_iter_ == 3
+    assert clf.optimizer_.param_groups[0]["lr"] < 1e-4
+
+
+def test_callbacks_can_be_changed_and_switched_off(capsys):
+    X, y = toy()
+    lines = []
+    quick(verbose=1, callbacks__print_log__sink=lines.append).fit(X, y)
+    assert len(lines) == 5
+    quick(verbose=1, callbacks__print_log=None).fit(X, y)
+    clf = quick(callbacks="disable").fit(X, y)
+    assert clf.callbacks_ == [] and len(clf.history_) == 3
+    assert capsys.readouterr().out == ""
+
+
+def test_initialize_and_load_params_without_fit(tmp_path):
+    clf = quick().initialize()
+    clf.save_params(f_params=tmp_path / "params.pt")
+    clf.load_params(f_params=tmp_path / "params.pt")
+    with pytest.raises(NotFittedError):
+        clf.predict(np.zeros((1, 28, 28)))
+
+
+# --- devices --------------------------------------------------------------------------------
+
+
+def test_pickle_of_a_device_that_is_missing_here_goes_to_the_cpu():
+    X, y = toy()
+    clf = quick().fit(X, y)
+    clf.device = "cuda:7"  # as if it had been fitted there
+    if torch.cuda.device_count() > 7:
+        pytest.skip("this machine has that device")
+    with pytest.warns(UserWarning, match="put on the CPU"):
+        back = pickle.loads(pickle.dumps(clf))
+    assert back.device == "cuda:7" and back.device_.type == "cpu"
+    np.testing.assert_array_equal(back.predict_proba(X), clf.predict_proba(X))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_trains_on_the_gpu_and_pickles_to_the_cpu():
+    X, y = toy()
+    clf = quick(device="cuda").fit(X, y)
+    assert clf.device_.type == "cuda"
+    state = clf.__getstate__()
+    assert next(state["module_"].parameters()).device.type == "cpu"
+    np.testing.assert_allclose(
+        pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X), atol=1e-5
+    )
