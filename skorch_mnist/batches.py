@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 ROWS_PER_CHUNK = 2048  # 13 MB of doubles for 28x28 images
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
 
 
@@ -121,10 +122,22 @@ def weight_of(x: Any) -> torch.Tensor | None:
 def weighted_loss(
     criterion: nn.Module, logits: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """Return the weighted mean of the loss of each sample; equal weights give the plain mean."""
+    """Return the weighted mean of the loss of each sample; equal weights give the plain mean.
+
+    Raises
+    ------
+    ValueError
+        If ``criterion`` does not give a loss of each sample where its reduction is "none".
+    """
     single = copy.copy(criterion)
     single.reduction = "none"  # type: ignore[assignment]
     losses: torch.Tensor = single(logits, codes)
+    if losses.shape != weight.shape:
+        raise ValueError(
+            f"{type(criterion).__name__} with reduction='none' gives losses of shape "
+            f"{tuple(losses.shape)} for {len(weight)} samples: it cannot be weighted. Use another "
+            "criterion, or neither sample_weight nor class_weight."
+        )
     weights_of_classes = getattr(criterion, "weight", None)
     total = weight if weights_of_classes is None else weight * weights_of_classes[codes]
     smallest = torch.finfo(weight.dtype).tiny  # a batch may hold classes of weight 0 only
@@ -166,6 +179,10 @@ def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> 
         rows = slice(start, start + ROWS_PER_CHUNK)
         chunk = images[rows].reshape(-1, math.prod(images.shape[1:]))
         low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+        if max(abs(low), abs(high)) > LARGEST_FLOAT32:
+            raise ValueError(
+                f"X has pixels in {low:g}..{high:g}, too large for float32. Rescale X."
+            )
         pixels = chunk.astype(np.float64)
         if start == 0:
             shift = float(pixels.mean())
@@ -178,8 +195,6 @@ def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> 
             ]
         )
         moments += of_image.sum(axis=1) if weight is None else of_image @ weight[rows]
-    if max(abs(low), abs(high)) > np.finfo(np.float32).max:
-        raise ValueError(f"X has pixels in {low:g}..{high:g}, too large for float32. Rescale X.")
     mean, mean_square = moments[1:] / moments[0]
-    std = math.sqrt(max(mean_square - mean**2, 0.0))
+    std = math.sqrt(max(mean_square - mean**2, 0.0)) if low < high else 0.0
     return PixelStatistics(shift + float(mean), std or 1.0, low, high)

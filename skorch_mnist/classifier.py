@@ -25,6 +25,7 @@ from skorch_mnist.net import ImageClassifierNet, SplitData, first_output
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.parameters import CheckedParameters
 from skorch_mnist.seeding import seeded
+from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skorch_mnist.split import split_rows
 from skorch_mnist.validation import (
     check_images,
@@ -36,7 +37,7 @@ from skorch_mnist.validation import (
 __all__ = ["MNISTCNNClassifier"]
 
 
-class MNISTCNNClassifier(CheckedParameters, ImageClassifierNet):
+class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifierNet):
     """Convolutional network for images, as a scikit-learn classifier.
 
     Parameters
@@ -212,6 +213,7 @@ class MNISTCNNClassifier(CheckedParameters, ImageClassifierNet):
 
     # --- training ---------------------------------------------------------------------------
 
+    @with_callbacks
     def fit(self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network.
 
@@ -237,13 +239,15 @@ class MNISTCNNClassifier(CheckedParameters, ImageClassifierNet):
             If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid; ``self`` is then as it
             was.
         """
+        tasks = FitTasks(self, X, y, sample_weight)
         with self._all_or_whole_epochs():
             self._validate_params()
-            known = self.__sklearn_is_fitted__()
-            dataset = self._check_training_data(X, y, sample_weight, known=known and self.warm_start)
-            if not (self.warm_start and known):
+            known = self.warm_start and self.__sklearn_is_fitted__()
+            dataset = self._check_training_data(X, y, sample_weight, known=known)
+            if not known:
                 self._start_anew(dataset)
-            self._train_seeded(self._split(dataset), self.max_epochs)
+            self._train_seeded(self._split(dataset), self.max_epochs, tasks)
+        tasks.end(self)
         return self
 
     def partial_fit(
@@ -348,7 +352,7 @@ class MNISTCNNClassifier(CheckedParameters, ImageClassifierNet):
         images, _, y = check_images_and_labels(self, dataset, None, reset=False)
         return ImageDataset(images, y, self._encode(y))
 
-    def _train_seeded(self, data: SplitData, epochs: int) -> None:
+    def _train_seeded(self, data: SplitData, epochs: int, tasks: FitTasks | None = None) -> None:
         """Train from a seed of our own, and leave torch's global generators alone."""
         seed = self._random_state.randint(np.iinfo(np.int32).max)
         with seeded(seed, resolve_device(self.device)):
@@ -359,8 +363,10 @@ class MNISTCNNClassifier(CheckedParameters, ImageClassifierNet):
                     self._initialize_callbacks()
                 if not hasattr(self, "optimizer_"):  # left out of a pickle
                     self.initialize_optimizer()
+                    for group in self.optimizer_.param_groups:
+                        group["initial_lr"] = group["lr"]  # for schedulers that go on
                 self._last_epoch = self._training_state()
-            self._train(data, epochs)
+            self._train(data, epochs, tasks)
 
     # --- prediction -------------------------------------------------------------------------
 

@@ -56,14 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 1 failed, 2 bad arguments, 130 interrupted.
     """
     try:
-        args = build_parser().parse_args(argv)
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: report("warning", message)
+            args = build_parser().parse_args(argv)
             args.command(args)
     except SystemExit as leave:  # argparse: 0 after --help, 2 after an error
         return int(leave.code or 0)
     except KeyboardInterrupt:
-        report("error", "interrupted; nothing was written")
+        report("error", "interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -88,7 +88,9 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser() -> Parser:
     """Return the parser of all commands."""
-    parser = Parser(prog=PROGRAM, description=sys.modules["skorch_mnist"].__doc__, allow_abbrev=False)
+    parser = Parser(
+        prog=PROGRAM, description=sys.modules["skorch_mnist"].__doc__, allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_train(commands)
@@ -105,7 +107,7 @@ def add_train(commands: Any) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    train.set_defaults(command=run_train)
+    train.set_defaults(command=run_train, data_home=None)
     train.add_argument(
         "--dataset",
         choices=["auto", "mnist", "digits"],
@@ -114,21 +116,29 @@ def add_train(commands: Any) -> None:
         f"{PATIENCE:.0f} seconds, else the digits",
     )
     train.add_argument(
-        "--output-dir", type=Path, default=Path("skorch_mnist_output"), metavar="FOLDER",
+        "--output-dir", type=folder, default=Path("skorch_mnist_output"), metavar="FOLDER",
         help="where to write; created if missing",
     )  # fmt: skip
     train.add_argument("--max-epochs", type=whole_number(1), default=10, metavar="N", help="epochs")
-    train.add_argument("--lr", type=positive_number, default=1e-3, help="learning rate")
     train.add_argument(
-        "--batch-size", type=whole_number(1), default=64, metavar="N", help="images in a batch"
+        "--lr", type=positive_number, default=1e-3, metavar="RATE", help="learning rate"
+    )
+    train.add_argument(
+        "--batch-size",
+        type=whole_number(1, 2**31 - 1),
+        default=64,
+        metavar="N",
+        help="images in a batch",
     )
     train.add_argument(
         "--random-state", type=whole_number(0, 2**32 - 1), default=0, metavar="SEED",
         help="seed of everything random",
     )  # fmt: skip
-    train.add_argument("--device", type=device_name, default="auto", help="auto, cpu, cuda or mps")
     train.add_argument(
-        "--data-home", type=Path, default=None, metavar="FOLDER",
+        "--device", type=device_name, default="auto", help="auto, cpu, cuda, cuda:NUMBER or mps"
+    )
+    train.add_argument(
+        "--data-home", type=folder, default=argparse.SUPPRESS, metavar="FOLDER",
         help="folder that holds MNIST, or is to hold it (default: $SKORCH_MNIST_HOME, else the "
         "user's cache)",
     )  # fmt: skip
@@ -161,8 +171,17 @@ def positive_number(text: str) -> float:
     return number
 
 
+def folder(text: str) -> Path:
+    """Parse the name of a folder; the empty text of an unset shell variable is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no folder")
+    return Path(text)
+
+
 def device_name(text: str) -> str:
     """Parse the name of a device that this machine has."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):  # torch knows some without weights
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto, cpu, cuda, cuda:NUMBER or mps")
     from skorch_mnist.devices import resolve_device
 
     try:
@@ -181,17 +200,17 @@ def run_train(args: argparse.Namespace) -> None:
     make_writable(args.output_dir)
     digits = load_digits(args.dataset, args.data_home)
     n_train, n_test = len(digits.X_train), len(digits.X_test)
-    print(f"Data: {digits.name}, {n_train:,} images to train on and {n_test:,} to test on.")
+    say(f"Data: {digits.name}, {n_train:,} images to train on and {n_test:,} to test on.")
     clf = fit(digits, args)
     predicted = clf.predict(digits.X_test)
     accuracy = (predicted == digits.y_test).mean()
-    print(f"\nTest accuracy: {accuracy:.4f} on {n_test:,} images of {digits.name}.\n")
-    print(confusion_table(digits.y_test, predicted))
-    write_results(clf, digits.y_test, predicted, args.output_dir)
-    print(f"\nWritten to {args.output_dir.resolve()}:")
-    print(f"  {MODEL:<22} the classifier; read it with MNISTCNNClassifier.load")
-    print(f"  {LOSSES:<22} training and validation loss of each epoch")
-    print(f"  {CONFUSIONS:<22} true against predicted digits")
+    say(f"\nTest accuracy: {accuracy:.4f} on {n_test:,} images of {digits.name}.\n")
+    say(confusion_table(digits.y_test, predicted))
+    write_results(clf, digits, predicted, args.output_dir)
+    say(f"\nWritten to {args.output_dir.resolve()}:")
+    say(f"  {MODEL:<22} the classifier; read it with MNISTCNNClassifier.load")
+    say(f"  {LOSSES:<22} training and validation loss of each epoch")
+    say(f"  {CONFUSIONS:<22} true against predicted digits")
 
 
 def check_matplotlib() -> None:
@@ -206,10 +225,13 @@ def make_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        for name in (MODEL, LOSSES, CONFUSIONS):
+            if (folder / name).exists():
+                (folder / name).open("r+b").close()
     except OSError as error:
         raise OSError(
-            f"cannot write to the output folder {folder} ({error.strerror}): choose another with "
-            "--output-dir"
+            f"cannot write to the output folder {folder} ({error.strerror}: {error.filename}): choose "
+            "another with --output-dir"
         ) from error
 
 
@@ -224,8 +246,9 @@ def load_digits(dataset: str, data_home: Path | None) -> Digits:
     try:
         return mnist(data_home, timeout=SILENCE, deadline=PATIENCE)
     except DatasetError as error:
-        print(f"MNIST is not at hand: {one_line(error)}")
-        print("The digits bundled with scikit-learn are used INSTEAD OF MNIST.")
+        reason = str(error).splitlines()[0].rstrip(":.")
+        say(f"MNIST is not at hand: {reason} (--dataset mnist says why).")
+        say("The digits bundled with scikit-learn are used INSTEAD OF MNIST.")
         return bundled_digits()
 
 
@@ -259,9 +282,9 @@ def fit(digits: Digits, args: argparse.Namespace) -> MNISTCNNClassifier:
         max_epochs=args.max_epochs,
         random_state=args.random_state,
         device=args.device,
-        verbose=2 if sys.stderr.isatty() else 1,
+        verbose=2 if sys.stderr is not None and sys.stderr.isatty() else 1,
     )
-    with contextlib.redirect_stdout(Plain(sys.stdout)):
+    with contextlib.redirect_stdout(Plain(sys.stdout) if sys.stdout is not None else None):
         return clf.fit(digits.X_train, digits.y_train)
 
 
@@ -292,28 +315,35 @@ def confusion_table(y_true: NDArray[np.int64], y_pred: NDArray[np.int64]) -> str
 
 
 def write_results(
-    clf: MNISTCNNClassifier, y_true: NDArray[np.int64], y_pred: NDArray[np.int64], folder: Path
+    clf: MNISTCNNClassifier, digits: Digits, predicted: NDArray[np.int64], folder: Path
 ) -> None:
     """Write the model and the plots."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     from matplotlib.figure import Figure
     from sklearn.metrics import ConfusionMatrixDisplay
 
     from skorch_mnist.displays import HistoryDisplay
 
     clf.save(folder / MODEL)
-    losses, confusions = Figure(layout="constrained"), Figure(layout="constrained")
-    HistoryDisplay.from_estimator(clf, ax=losses.subplots())
-    losses.savefig(folder / LOSSES, dpi=150)
-    ConfusionMatrixDisplay.from_predictions(
-        y_true, y_pred, ax=confusions.subplots(), colorbar=False, cmap="Blues"
+    figure = Figure(layout="constrained")
+    display = HistoryDisplay.from_estimator(clf, ax=figure.subplots())
+    display.ax_.set_title(f"Loss on {digits.name}")
+    figure.savefig(folder / LOSSES, dpi=150)
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    matrix = ConfusionMatrixDisplay.from_predictions(
+        digits.y_test, predicted, ax=figure.subplots(), colorbar=False, cmap="Blues"
     )
-    confusions.savefig(folder / CONFUSIONS, dpi=150)
+    accuracy = (predicted == digits.y_test).mean()
+    matrix.ax_.set_title(f"Test images of {digits.name}, accuracy {accuracy:.4f}")
+    figure.savefig(folder / CONFUSIONS, dpi=150)
 
 
 # --- messages -------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """Print to standard output, whatever letters it lacks."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def report(kind: str, message: object) -> None:

@@ -70,7 +70,7 @@ class HistoryDisplay:
         epochs = estimator.history_
         valid = [epoch.get("valid_loss", np.nan) for epoch in epochs]
         display = cls(
-            [epoch["train_loss"] for epoch in epochs],
+            [epoch.get("train_loss", np.nan) for epoch in epochs],  # none where interrupted
             None if np.isnan(valid).all() else valid,
         )
         return display.plot(ax=ax)
@@ -95,7 +95,7 @@ class HistoryDisplay:
         """
         try:
             import matplotlib.pyplot as plt
-            from matplotlib.ticker import MaxNLocator
+            from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
         except ImportError as error:
             raise ImportError(
                 'HistoryDisplay needs matplotlib: pip install "skorch_mnist[plot]".'
@@ -109,7 +109,11 @@ class HistoryDisplay:
                 ax.semilogy(np.arange(1, len(values) + 1), values, marker="o", label=label)
         ax.set(xlabel="epoch", ylabel="loss")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.grid(True, which="both", alpha=0.3)
+        low, high = ax.get_ylim()
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.grid(True, alpha=0.3)
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self

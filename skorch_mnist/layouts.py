@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import NamedTuple
 
 __all__ = ["ImageShape", "Layout", "check_image_shape", "infer_layout"]
@@ -22,14 +23,14 @@ def check_image_shape(image_shape: tuple[int, ...]) -> ImageShape:
     """Return ``(channels, height, width)`` for a two- or three-element shape."""
     sides = tuple(image_shape)
     if len(sides) not in (2, 3) or not all(
-        isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides
+        isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in sides
     ):
         raise ValueError(
             "image_shape must be (height, width) or (channels, height, width), positive "
             f"integers; got {image_shape!r}."
         )
     channels, height, width = sides if len(sides) == 3 else (1, *sides)
-    return channels, height, width
+    return int(channels), int(height), int(width)
 
 
 def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = None) -> Layout:
@@ -48,6 +49,8 @@ def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = N
     ValueError
         If the item cannot be an image, or not one of ``image_shape``.
     """
+    if 0 in item_shape:
+        raise ValueError(f"X has items of shape {item_shape}, which hold no pixels.")
     if image_shape is None:
         return _guess_layout(item_shape)
     channels, height, width = image_shape

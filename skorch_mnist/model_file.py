@@ -1,14 +1,21 @@
 """Fitted classifiers as one file: safetensors with a JSON manifest, no pickle.
 
 The tensors are the weights of the network. The metadata entry ``skorch_mnist`` is the manifest:
-format number, versions, parameters, and what ``fit`` learned besides the weights.
+format number, versions, parameters, what ``fit`` learned besides the weights, and a hash of it all.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import json
+import math
 import os
 import platform
+import re
+import stat
+import uuid
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,11 +27,14 @@ import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 from torch import nn
+from torch.nn.modules.loss import _Loss
 from torch.utils.data import DataLoader
 
 from skorch_mnist.batches import PixelStatistics
 from skorch_mnist.devices import available_device
+from skorch_mnist.layouts import check_image_shape
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.seeding import seeded
 
@@ -35,7 +45,7 @@ KEY = "skorch_mnist"
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 
 
-class Unstorable(Exception):
+class UnstorableError(Exception):
     """A value that is no plain data."""
 
 
@@ -44,9 +54,11 @@ class Unstorable(Exception):
 
 def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
     """Write the fitted classifier ``clf`` to ``path``, whole or not at all."""
+    clf._validate_params()  # as in load_model: what is written can be read
     manifest = {
         "format": FORMAT,
-        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in LIBRARIES}
+        | {"python": platform.python_version()},
         "module": name_of(clf.module),
         "params": storable_params(clf.get_params(deep=False)),
         "classes": encode_classes(clf.classes_),
@@ -58,23 +70,46 @@ def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
     }
     weights = {
         name: tensor.detach().to("cpu", memory_format=torch.contiguous_format, copy=True)
-        for name, tensor in clf.module_.state_dict().items()
+        for name, tensor in network_of(clf).state_dict().items()
     }
+    manifest["sha256"] = digest(manifest, weights)
     content = safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)})
     replace_file(Path(path), content)
 
 
+def digest(manifest: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of manifest and weights: it tells damage, not forgery."""
+    sha256 = hashlib.sha256(json.dumps(manifest).encode())
+    for name, tensor in sorted(weights.items()):
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha256.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return sha256.hexdigest()
+
+
 def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path`` and move it there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write ``content`` beside ``path`` and move it there; links are followed."""
+    target = Path(os.path.realpath(path))
+    temporary = target.parent / f".{uuid.uuid4().hex}.part"
     try:
+        check_replaceable(target)
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
+    except OSError as error:  # which names the temporary file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise OSError for a folder, a device such as /dev/null, or a file marked read-only."""
+    if target.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.exists() and not (target.is_file() and target.stat().st_mode & stat.S_IWUSR):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def storable_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,9 +118,18 @@ def storable_params(params: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in params.items():
         if name == "module":
             continue
+        component = name.partition("__")[0]
         try:
+            if component in left_out:  # its default does not take the arguments
+                raise UnstorableError
             encoded[name] = encode(value)
-        except Unstorable:
+        except UnstorableError as error:
+            if component == "module":
+                raise ValueError(
+                    f"{name}={value!r} is no plain data and cannot be stored in a model file, and "
+                    "the network would not be the same without it. Fit with functools.partial("
+                    f"module, {name.removeprefix('module__')}=...) as the module, and load with it."
+                ) from error
             left_out.append(name)
     if left_out:
         warnings.warn(
@@ -114,7 +158,7 @@ def encode(value: Any) -> Any:
         return str(value)
     if isinstance(value, type) and find_class(name_of(value)) is value:
         return {"class": name_of(value)}
-    raise Unstorable
+    raise UnstorableError
 
 
 def encode_classes(classes: NDArray[Any]) -> dict[str, Any]:
@@ -125,15 +169,19 @@ def encode_classes(classes: NDArray[Any]) -> dict[str, Any]:
             f"Labels of dtype {classes.dtype} cannot be stored in a model file: fit with numbers, "
             "strings or booleans."
         )
-    return {"dtype": classes.dtype.str, "labels": labels}
+    # A string is as wide as the labels need: a file cannot ask for more memory than it has bytes.
+    return {"dtype": "<U" if classes.dtype.kind == "U" else classes.dtype.str, "labels": labels}
 
 
 def plain_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
     """Return the numbers of an epoch, without its batches."""
     numbers = {
-        key: value.item() if isinstance(value, np.generic) else value for key, value in epoch.items()
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in epoch.items()
     }
-    return {key: value for key, value in numbers.items() if isinstance(value, (bool, int, float, str))}
+    return {
+        key: value for key, value in numbers.items() if isinstance(value, (bool, int, float, str))
+    }
 
 
 # --- read -----------------------------------------------------------------------------------
@@ -144,7 +192,9 @@ def load_model(cls: type, path: str | os.PathLike[str], module: Any = None) -> A
     manifest, weights = parse(Path(path))
     try:
         return construct(cls, manifest, weights, module)
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except Warning:  # where the user's filters make errors of them
+        raise
+    except Exception as error:  # whatever a forged manifest leads to
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
@@ -152,21 +202,25 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return manifest and weights of a file."""
     with path.open("rb"):
         pass  # a missing or unreadable file gives the usual OSError
+    damaged = f"{path} is damaged, or no model file: write one with MNISTCNNClassifier.save."
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         manifest = json.loads(metadata[KEY])
-        number = manifest["format"]
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is damaged, or no model file: write one with MNISTCNNClassifier.save."
-        ) from error
+        number, versions = manifest["format"], dict(manifest["versions"])
+        sha256 = manifest.pop("sha256", None)
+    except OSError:
+        raise
+    except Exception as error:  # safetensors and torch raise many kinds
+        raise ValueError(damaged) from error
     if number != FORMAT:
         raise ValueError(
             f"{path} has format {number!r}, this version of skorch_mnist reads {FORMAT}: install "
-            f"the version that wrote it ({manifest.get('versions', {}).get('skorch_mnist')})."
+            f"the version that wrote it ({versions.get('skorch_mnist')})."
         )
+    if sha256 != digest(manifest, weights):
+        raise ValueError(damaged)
     return manifest, weights
 
 
@@ -176,29 +230,71 @@ def construct(
     """Build the classifier; nothing of the size that the manifest asks for before it is checked."""
     if module is None and manifest["module"] != name_of(MNISTCNN):
         raise ValueError(f"its network is {manifest['module']}: pass it as module=...")
-    clf = cls(
-        MNISTCNN if module is None else module,
-        **{name: decode(value) for name, value in manifest["params"].items()},
-    )
-    dtype, labels = manifest["classes"]["dtype"], manifest["classes"]["labels"]
-    clf.classes_inferred_ = np.array(labels, dtype=np.dtype(dtype))
-    clf.image_shape_ = tuple(manifest["image_shape"])
-    clf.n_features_in_ = manifest["n_features_in"]
-    if manifest["feature_names_in"]:
-        clf.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
-    clf.pixel_statistics_ = PixelStatistics(**manifest["pixel_statistics"])
+    params = {name: decode(value) for name, value in manifest["params"].items()}
+    clf = cls(MNISTCNN if module is None else module, **params)
+    if hidden := params.keys() - clf.get_params(deep=False).keys():
+        raise ValueError(f"it sets {sorted(hidden)}, which are no parameters")
+    clf._validate_params()
+    restore_learned(clf, manifest)
     if module is None:
         with torch.device("meta"):
             check_shapes(MNISTCNN(**clf.get_params_for("module")), weights)
     device = available_device(clf.device)
+    if device.type == "meta":
+        raise ValueError("its device is 'meta', which holds no weights")
     parameter, clf.device = clf.device, str(device)
     with seeded(0, device):
         clf.initialize()
     clf.device = parameter
-    check_shapes(clf.module_, weights)
-    clf.module_.load_state_dict(weights)
+    check_shapes(network_of(clf), weights)
+    network_of(clf).load_state_dict(weights)
     clf.history_.extend({**epoch, "batches": []} for epoch in manifest["history"])
     return clf
+
+
+def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
+    """Set what ``fit`` learned besides weights and history; raise a ValueError if it cannot be."""
+    classes = decode_classes(**manifest["classes"])
+    shape = check_image_shape(manifest["image_shape"])
+    n_features, names = manifest["n_features_in"], manifest["feature_names_in"]
+    statistics = PixelStatistics(**manifest["pixel_statistics"])
+    valid = {
+        "classes": len(classes) >= 2 and np.array_equal(np.unique(classes), classes),
+        "image_shape": list(shape) == manifest["image_shape"],
+        "n_features_in": type(n_features) is int and 0 < n_features <= math.prod(shape),
+        "feature_names_in": names == []
+        or (len(names) == n_features and all(isinstance(name, str) for name in names)),
+        "pixel_statistics": all(map(math.isfinite, statistics))
+        and statistics.std > 0
+        and statistics.low <= statistics.high,
+        "history": all(plain_epoch(epoch) == epoch for epoch in manifest["history"]),
+    }
+    for name, is_valid in valid.items():
+        if not is_valid:
+            raise ValueError(f"its {name} is not valid")
+    clf.classes_inferred_ = classes
+    clf.image_shape_ = shape
+    clf.n_features_in_ = n_features
+    if names:
+        clf.feature_names_in_ = np.array(names, dtype=object)
+    clf.pixel_statistics_ = statistics
+    clf._random_state = check_random_state(clf.random_state)
+
+
+def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
+    """Return what ``encode_classes`` was given."""
+    if not re.fullmatch(r"<U|\|O|\|b1|[<>|][iuf]\d+", dtype):
+        raise ValueError(f"its labels have dtype {dtype!r}")
+    classes = np.array(labels, dtype=np.dtype(dtype))
+    if classes.ndim != 1 or encode_classes(classes)["labels"] != labels:
+        raise ValueError(f"its labels are not of dtype {dtype}")
+    return classes
+
+
+def network_of(clf: Any) -> nn.Module:
+    """Return the network, which ``torch.compile`` wraps in another module."""
+    network: nn.Module = getattr(clf.module_, "_orig_mod", clf.module_)
+    return network
 
 
 def check_shapes(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
@@ -229,7 +325,7 @@ def decode(value: Any) -> Any:
 
 def name_of(component: Any) -> str:
     """Return the name by which a class is stored: its shortest public one for torch's."""
-    kind = component if isinstance(component, type) else type(component)
+    kind = component if hasattr(component, "__qualname__") else type(component)
     for package in ("torch.nn", "torch.optim", "torch.utils.data"):
         if kind.__module__.startswith(f"{package}."):
             return f"{package}.{kind.__name__}"
@@ -241,7 +337,7 @@ def find_class(name: str) -> type | None:
     package, _, attribute = str(name).rpartition(".")
     if (package, attribute) == ("torch.utils.data", "DataLoader"):
         return DataLoader
-    homes = {"torch.nn": (torch.nn, nn.Module), "torch.optim": (torch.optim, torch.optim.Optimizer)}
+    homes = {"torch.nn": (nn, _Loss), "torch.optim": (torch.optim, torch.optim.Optimizer)}
     if package not in homes:
         return None
     home, base = homes[package]

@@ -29,8 +29,11 @@ from skorch_mnist.batches import (
 )
 from skorch_mnist.devices import available_device, resolve_device
 from skorch_mnist.seeding import generator_from
+from skorch_mnist.sklearn_callbacks import FitTasks
 
 __all__ = ["ImageClassifierNet", "SplitData", "is_stop_request"]
+
+DURING_TRAINING = ("_last_epoch", "_tasks")  # attributes that go when it ends
 
 
 class SplitData(NamedTuple):
@@ -165,8 +168,13 @@ class ImageClassifierNet(NeuralNetClassifier):
             X, codes = unpack_data(batch)
             cb_kwargs["batch"] = X, self.classes_[np.asarray(codes)]
         super().notify(method_name, **cb_kwargs)
+        tasks = vars(self).get("_tasks")
+        if method_name == "on_epoch_begin" and tasks is not None:
+            tasks.begin_epoch(self)
         if method_name == "on_epoch_end":
             self._last_epoch = self._training_state()
+            if tasks is not None:
+                tasks.end_epoch(self)
 
     @property
     def _labels_are_codes(self) -> bool:
@@ -175,12 +183,13 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     # --- training that fails ----------------------------------------------------------------
 
-    def _train(self, data: SplitData, epochs: int) -> None:
+    def _train(self, data: SplitData, epochs: int, tasks: FitTasks | None = None) -> None:
         """Run skorch's loop, and end it early where a callback asks for it."""
         source = data.train
         while isinstance(source, Subset):
             source = source.dataset
         everything = {"X": getattr(source, "X", None), "y": getattr(source, "y", None)}
+        self._tasks = tasks
         self.notify("on_train_begin", **everything)
         try:
             self.fit_loop(data, epochs=epochs)
@@ -204,7 +213,8 @@ class ImageClassifierNet(NeuralNetClassifier):
                 vars(self).update(before)
             raise
         finally:
-            vars(self).pop("_last_epoch", None)
+            for name in DURING_TRAINING:
+                vars(self).pop(name, None)
 
     def _training_state(self) -> tuple[int, dict[str, Any]]:
         """Number of finished epochs, and a copy of everything that an epoch changes."""
@@ -222,12 +232,19 @@ class ImageClassifierNet(NeuralNetClassifier):
             getattr(self, name).load_state_dict(weights)
         del self.history[n_epochs:]
 
+    def __delattr__(self, name: str) -> None:
+        """Delete an attribute; skorch would rewrite its lists of components for any of them."""
+        if name.rstrip("_") in {*self._modules, *self._criteria, *self._optimizers}:
+            super().__delattr__(name)
+        else:
+            object.__delattr__(self, name)
+
     # --- pickles ----------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle: weights on the CPU, without optimizer and batch records."""
         state = vars(self).copy()
-        for name in ("_last_epoch", *(f"{name}_" for name in self._optimizers)):
+        for name in (*DURING_TRAINING, *(f"{name}_" for name in self._optimizers)):
             state.pop(name, None)
         if state.pop("device_", torch.device("cpu")).type != "cpu":
             for name in (*self._modules, *self._criteria):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,13 +11,28 @@ import torch
 
 __all__ = ["generator_from", "seeded"]
 
+_turn = threading.RLock()  # there is one global generator, so one training at a time
+
+
+def _renew_turn() -> None:
+    """In a forked process, forget a thread of its parent that was training."""
+    global _turn
+    _turn = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turn)
+
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the generators of the CPU and of ``device`` inside the block, and restore them after."""
+    """Seed the generators of the CPU and of ``device`` inside the block, and restore them after.
+
+    Threads take turns: layers such as dropout draw from the global generator and no other.
+    """
     devices = [device] if device.type == "cuda" else []
-    mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
-    with torch.random.fork_rng(devices=devices):
+    with _turn, torch.random.fork_rng(devices=devices):
+        mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):

@@ -35,7 +35,8 @@ def split_rows(
     counts = np.bincount(codes)
     counts = counts[counts > 0]
     n_valid = int(np.ceil(fraction * len(codes)))
-    if counts.min() >= 2 and len(counts) <= n_valid <= len(codes) - len(counts):
+    n_train = len(codes) - n_valid
+    if counts.min() * n_train >= len(codes) and n_valid >= len(counts):
         splitter = StratifiedShuffleSplit(1, test_size=n_valid, random_state=random_state)
         train, valid = next(splitter.split(codes, codes))
         return np.sort(train), np.sort(valid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import skorch.dataset
 import torch
 from numpy.typing import NDArray
 from skorch.helper import SliceDataset
-from torch.utils.data import Subset
+from torch.utils.data import IterableDataset, Subset
 
 from skorch_mnist.layouts import ImageShape, infer_layout
 
@@ -34,10 +35,10 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     ValueError
         If ``X`` is empty or has no length.
     """
-    if not hasattr(X, "__len__"):
+    if isinstance(X, IterableDataset) or not hasattr(X, "__len__"):
         raise ValueError(
-            f"X is a {type(X).__name__}, a data set without a length. Pass a map-style data set, "
-            "or arrays."
+            f"X is a {type(X).__name__}, a data set without a length or without numbered items. "
+            "Pass a map-style data set, or arrays."
         )
     if len(X) == 0:
         raise ValueError("Found array with 0 sample(s): the data set X is empty.")
@@ -54,11 +55,13 @@ def labels_of(dataset: Any) -> NDArray[Any] | None:
     Images are not loaded where the data set lists its targets.
     """
     inner, rows = _inner(dataset)
+    if type(inner) is skorch.dataset.Dataset and inner.y is None:
+        return None
     if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray):
         return inner.y[rows]
     targets = getattr(inner, "targets", None)
     if targets is not None and getattr(inner, "target_transform", None) is None:
-        return np.asarray(targets)[rows]
+        return to_array(targets)[rows]
     numbers = range(len(inner))[rows] if isinstance(rows, slice) else rows
     first = inner[int(numbers[0])]
     if not isinstance(first, (tuple, list)) or len(first) < 2:
@@ -67,10 +70,13 @@ def labels_of(dataset: Any) -> NDArray[Any] | None:
 
 
 def _inner(dataset: Any) -> tuple[Any, Any]:
-    """Return what a ``SliceDataset`` slices, and the rows that it takes."""
+    """Return what slices and subsets are taken from, and the rows that they take."""
+    rows: Any = slice(None)
     if isinstance(dataset, SliceDataset):
-        return dataset.dataset, dataset.indices_
-    return dataset, slice(None)
+        dataset, rows = dataset.dataset, dataset.indices_
+    while type(dataset) is Subset:
+        dataset, rows = dataset.dataset, np.asarray(dataset.indices)[rows]
+    return dataset, rows
 
 
 class DatasetImages:
@@ -88,12 +94,13 @@ class DatasetImages:
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+        self.rows = np.arange(len(dataset))
         first = self._read(0)
         self.item_shape = first.shape
         self.dtype = first.dtype
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.rows)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -108,10 +115,12 @@ class DatasetImages:
 
     def only(self, rows: NDArray[np.integer]) -> DatasetImages:
         """Return the images of ``rows``, still read lazily."""
-        return DatasetImages(Subset(self.dataset, rows.tolist())).reshaped(self.shape[1:])
+        part = copy.copy(self)
+        part.rows = self.rows[rows]
+        return part
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
-        numbers = range(len(self))[rows] if isinstance(rows, slice) else rows
+        numbers = self.rows[rows]
         items = [self._read(int(i)) for i in numbers]
         for number, item in zip(numbers, items, strict=True):
             if item.shape != self.item_shape:
@@ -129,10 +138,11 @@ class DatasetImages:
 
     def _read(self, number: int) -> NDArray[Any]:
         item = self.dataset[number]
-        image = to_array(item[0] if isinstance(item, (tuple, list)) else item)
+        first = item[0] if isinstance(item, (tuple, list)) else item
+        image = to_array(first)
         if image.dtype.kind not in "buif":
             raise ValueError(
-                f"Item {number} of the data set X is no image but {type(item).__name__}. Items "
+                f"Item {number} of the data set X is no image but {type(first).__name__}. Items "
                 "must be (image, label) with a PIL image, tensor or array of real numbers."
             )
         return image

@@ -56,8 +56,9 @@ def check_images_and_labels(
         In scikit-learn's words where it has any.
     """
     if is_torch_data(X):
+        images = images_of(X)
         y = labels_of(X) if y is None else y
-        X = images_of(X)
+        X = images
         if y is None:
             raise ValueError("The data set X has no labels: pass them as y.")
     if isinstance(y, SliceDataset):
@@ -98,7 +99,7 @@ def check_weights(
     -------
     images, y : as given, without the samples of weight 0
     weight : ndarray of float32 or None
-        Weight of sample and class together; None where all are equal.
+        Weight of sample and class together, the largest 1; None where neither is given.
     """
     weight = None
     if sample_weight is not None:
@@ -117,7 +118,9 @@ def check_weights(
                 f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
             )
         weight = of_class if weight is None else weight * of_class
-    return images, y, None if weight is None else weight.astype(np.float32)
+    if weight is None:
+        return images, y, None
+    return images, y, (weight / weight.max()).astype(np.float32)  # any scale fits into float32
 
 
 def check_pixel_range(images: Any, fitted: tuple[float, float]) -> None:
@@ -163,6 +166,8 @@ def _check_array(
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
+    if pixels.dtype.kind in "mM":  # scikit-learn takes them for numeric
+        raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
     if len(item_shape) > 1:
         layout = infer_layout(item_shape, _wanted_shape(estimator, reset))
         pixels = pixels.reshape(len(pixels), *item_shape)

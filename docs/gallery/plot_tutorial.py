@@ -103,7 +103,8 @@ from skorch.helper import SliceDataset
 from torch.utils.data import TensorDataset
 
 dataset = TensorDataset(torch.as_tensor(X_cv), torch.as_tensor(y_cv))
-scores = cross_val_score(quick, SliceDataset(dataset, idx=0), y_cv, cv=5)
+images, labels = SliceDataset(dataset, idx=0), SliceDataset(dataset, idx=1)
+scores = cross_val_score(quick, images, labels, cv=5)
 print(f"the same folds from a data set: {scores.round(4)}, mean {scores.mean():.4f}")
 
 # %%

@@ -1,0 +1,391 @@
+"""The command line: what it promises, and how it refuses."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skorch_mnist
+from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
+from skorch_mnist.datasets._cache import HOME_VARIABLE
+from skorch_mnist.datasets._files import MNIST
+
+FILES = ["confusion_matrix.png", "loss_curves.png", "model.safetensors"]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path, monkeypatch):
+    """No MNIST cached, no network, an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory):
+    """Exit status, output and folder of one run on the digits."""
+    folder = tmp_path_factory.mktemp("run") / "a folder" / "ünï-数字"
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        status = train("--max-epochs", "2", "--output-dir", folder)
+    return status, out.getvalue(), folder
+
+
+def train(*options, dataset="digits"):
+    """Train for one epoch, if ``options`` do not say otherwise."""
+    arguments = ["--dataset", dataset, "--max-epochs", "1", *map(str, options)]
+    return cli.main(["train", *arguments])
+
+
+def error_of(capsys):
+    """The one line on standard error."""
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("skorch-mnist: error: ")
+    return line.removeprefix("skorch-mnist: error: ")
+
+
+def python(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, **options
+    )
+
+
+# --- a full run -----------------------------------------------------------------------------
+
+
+def test_a_run_writes_three_files_and_says_where(run_once):
+    status, out, folder = run_once
+    assert status == 0
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert f"Written to {folder.resolve()}:" in out
+    assert all(name in out for name in FILES)
+    for name in FILES[:2]:
+        assert (folder / name).read_bytes().startswith(PNG)
+
+
+def test_a_run_shows_epochs_accuracy_and_confusions(run_once):
+    _, out, _ = run_once
+    assert "Data: scikit-learn's digits, 1,437 images to train on and 360 to test on." in out
+    assert re.search(r"epoch +train_loss +valid_acc +valid_loss +dur\n", out)
+    table = out.partition("columns: predicted digit)\n")[2].splitlines()[:11]
+    counts = np.array([row.split()[1:] for row in table[1:]], dtype=int)
+    accuracy = float(re.search(r"Test accuracy: (0\.\d{4}) on 360 images", out)[1])
+    assert counts.sum() == 360
+    assert accuracy == pytest.approx(counts.trace() / 360, abs=1e-4)
+
+
+def test_the_model_written_is_the_one_tested(run_once):
+    _, out, folder = run_once
+    clf = MNISTCNNClassifier.load(folder / "model.safetensors")
+    assert clf.n_iter_ == 2
+    _, X_test, _, y_test = cli.bundled_digits()[1:3] + cli.bundled_digits()[3:]
+    del y_test
+    assert set(clf.predict(X_test[:50])) <= set(range(10))
+    digits = cli.bundled_digits()
+    assert f"Test accuracy: {clf.score(digits.X_test, digits.y_test):.4f} on" in out
+
+
+def test_options_reach_the_classifier(tmp_path):
+    options = "--lr 0.01 --batch-size 100 --random-state 7 --device cpu --max-epochs 1".split()
+    assert train(*options, "--output-dir", tmp_path) == 0
+    params = MNISTCNNClassifier.load(tmp_path / "model.safetensors").get_params()
+    expected = {"lr": 0.01, "batch_size": 100, "random_state": 7, "device": "cpu", "max_epochs": 1}
+    assert {name: params[name] for name in expected} == expected
+
+
+def test_same_seed_same_predictions(tmp_path):
+    X, _ = load_digits28(return_X_y=True)
+    answers = []
+    for name in ("a", "b"):
+        assert train("--output-dir", tmp_path / name) == 0
+        clf = MNISTCNNClassifier.load(tmp_path / name / "model.safetensors")
+        answers.append(clf.predict_proba(X[:50]))
+    np.testing.assert_array_equal(*answers)
+
+
+def test_results_of_an_earlier_run_are_replaced(tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert train("--output-dir", tmp_path) == 0
+    assert all((tmp_path / name).stat().st_size > 1000 for name in FILES)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_training_that_fails_to_learn_still_ends_well(tmp_path, capsys):
+    assert train("--lr", "1e30", "--output-dir", tmp_path) == 0
+    assert "Test accuracy: 0." in capsys.readouterr().out
+
+
+# --- where the data come from ---------------------------------------------------------------
+
+
+def test_auto_without_mnist_says_so_and_takes_the_digits(tmp_path, capsys):
+    assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
+    first, second, third, *_ = capsys.readouterr().out.splitlines()
+    raw = tmp_path / "home" / "MNIST" / "raw"
+    assert first.startswith(f"MNIST is not at hand: train-images-idx3-ubyte is not in {raw}.")
+    assert second == "The digits bundled with scikit-learn are used INSTEAD OF MNIST."
+    assert third.startswith("Data: scikit-learn's digits")
+
+
+def test_mnist_without_network_fails_in_one_line(tmp_path, capsys):
+    home = tmp_path / "elsewhere"
+    assert train("--data-home", home, dataset="mnist") == 1
+    error = error_of(capsys)
+    assert f"train-images-idx3-ubyte is not in {home / 'MNIST' / 'raw'}" in error
+    assert "Downloading failed" in error and "Try again, or place" in error
+
+
+def test_damaged_cache_is_reported_and_left_alone(tmp_path, capsys):
+    path = tmp_path / "home" / "MNIST" / "raw" / MNIST["train"][0].name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"damaged")
+    assert train(dataset="mnist") == 1
+    assert f"{path} is damaged: expected {MNIST['train'][0].size} bytes, got 7" in error_of(capsys)
+    assert path.read_bytes() == b"damaged"
+
+
+def test_data_home_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train("--data-home", tmp_path / "file", dataset="mnist") == 1
+    assert str(tmp_path / "file") in error_of(capsys)
+
+
+def test_data_home_is_handed_on_and_mnist_is_used(tmp_path, monkeypatch, capsys):
+    X, y = load_digits28(return_X_y=True)
+    asked = []
+
+    def load(subset, *, data_home, **limits):
+        asked.append((subset, data_home, limits))
+        return X[:100].reshape(-1, 28, 28), y[:100]
+
+    monkeypatch.setattr("skorch_mnist.datasets._mnist.load_mnist_arrays", load)
+    assert train("--data-home", "x", "--output-dir", tmp_path / "out", dataset="mnist") == 0
+    assert asked == [("train", Path("x"), {}), ("test", Path("x"), {})]
+    assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
+    assert asked[2] == ("train", None, {"timeout": cli.SILENCE, "deadline": cli.PATIENCE})
+    assert "Data: MNIST, 100 images to train on" in capsys.readouterr().out
+
+
+# --- bad arguments --------------------------------------------------------------------------
+
+BAD = {
+    "": "the following arguments are required: COMMAND",
+    "fly": "argument COMMAND: invalid choice: 'fly'",
+    "--speed": "the following arguments are required: COMMAND",
+    "train now": "unrecognized arguments: now",
+    "train --max 3": "unrecognized arguments: --max 3",
+    "train --dataset cifar": "argument --dataset: invalid choice: 'cifar'",
+    "train --dataset": "argument --dataset: expected one argument",
+    "train --max-epochs 0": "argument --max-epochs: '0' is not a whole number at least 1",
+    "train --max-epochs 1.5": "argument --max-epochs: '1.5' is not a whole number at least 1",
+    "train --lr 0": "argument --lr: '0' is not a number above 0",
+    "train --lr -1": "argument --lr: '-1' is not a number above 0",
+    "train --lr nan": "argument --lr: 'nan' is not a number above 0",
+    "train --lr inf": "argument --lr: 'inf' is not a number above 0",
+    "train --lr fast": "argument --lr: 'fast' is not a number above 0",
+    "train --batch-size 0": "argument --batch-size: '0' is not a whole number in 1..2147483647",
+    "train --batch-size 9999999999": "argument --batch-size: '9999999999' is not a whole number",
+    "train --random-state -1": "argument --random-state: '-1' is not a whole number in 0..4294967295",
+    "train --random-state 4294967296": "argument --random-state: '4294967296' is not a whole number",
+    "train --random-state": "argument --random-state: expected one argument",
+    "train --device tpu": "argument --device: 'tpu' is not auto, cpu, cuda, cuda:NUMBER or mps",
+    "train --device meta": "argument --device: 'meta' is not auto, cpu, cuda, cuda:NUMBER or mps",
+    "train --device cuda:99": "argument --device: device='cuda:99' cannot be used on this machine",
+    "train --output-dir=": "argument --output-dir: an empty text is no folder",
+    "train --data-home=": "argument --data-home: an empty text is no folder",
+    "train --data-home": "argument --data-home: expected one argument",
+}
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_bad_arguments_are_one_line_and_status_2(line, capsys, tmp_path):
+    assert cli.main(line.split()) == 2
+    error = error_of(capsys)
+    assert error.startswith(BAD[line])
+    assert error.endswith("--help)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_line_breaks_in_arguments_stay_in_one_line(capsys):
+    assert cli.main(["train", "a\nb"]) == 2
+    assert "unrecognized arguments: a b" in error_of(capsys)
+
+
+# --- what can go wrong ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    monkeypatch.setattr(cli, "load_digits", lambda *_: pytest.fail("work began"))
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "/proc/skorch_mnist"])
+def test_unwritable_output_folder_fails_before_any_work(folder, no_work, capsys, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert train("--output-dir", folder) == 1
+    error = error_of(capsys)
+    assert error.startswith(f"cannot write to the output folder {folder} (")
+    assert error.endswith("choose another with --output-dir")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_folder_in_place_of_a_result_fails_before_any_work(name, no_work, capsys, tmp_path):
+    (tmp_path / name).mkdir()
+    assert train("--output-dir", tmp_path) == 1
+    assert f"(Is a directory: {tmp_path / name})" in error_of(capsys)
+
+
+def test_without_matplotlib_fails_before_any_work(no_work, monkeypatch, capsys, tmp_path):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name)
+    )
+    assert train() == 1
+    assert error_of(capsys) == 'the plots need matplotlib: pip install "skorch_mnist[plot]"'
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_warnings_are_one_line_each(monkeypatch, capsys):
+    import warnings
+
+    monkeypatch.setattr(cli, "run_train", lambda args: warnings.warn("two\nlines", stacklevel=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main(["train"]) == 0
+    assert capsys.readouterr().err == "skorch-mnist: warning: two lines\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError("no room"), "no room"),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (RuntimeError("CUDA error\nsecond line"), "CUDA error second line"),
+        (ValueError("bad value"), "bad value"),
+    ],
+)
+def test_failures_are_one_line_and_status_1(error, line, monkeypatch, capsys):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(cli, "run_train", fail)
+    assert cli.main(["train"]) == 1
+    assert error_of(capsys) == line
+
+
+def test_bugs_are_not_hidden(monkeypatch):
+    def fail(args):
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr(cli, "run_train", fail)
+    with pytest.raises(AttributeError, match="a bug"):
+        cli.main(["train"])
+
+
+def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
+    from skorch_mnist.classifier import MNISTCNNClassifier as Classifier
+
+    notify = Classifier.notify
+
+    def interrupting(self, method_name, **arguments):
+        notify(self, method_name, **arguments)
+        if method_name == "on_batch_end":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classifier, "notify", interrupting)
+        assert train("--output-dir", tmp_path / "out") == 130
+    assert error_of(capsys) == "interrupted"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+# --- the terminal ---------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_colours_only_on_terminals(stream, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", stream())
+    assert train() == 0
+    assert ("\x1b[" in sys.stdout.getvalue()) is (stream is Terminal)
+
+
+def test_progress_bar_only_where_someone_watches(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert train() == 0
+    assert sys.stderr.getvalue() == ""
+
+
+def test_output_that_cannot_show_a_letter_of_the_path(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert train("--output-dir", "数字") == 0
+    sys.stdout.flush()
+    assert rb"\u6570\u5b57:" in raw.getvalue()
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_closed_stream_does_not_matter(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, name, None)
+    assert train("--output-dir", tmp_path) == 0
+    assert (tmp_path / "model.safetensors").exists()
+
+
+# --- as a program ---------------------------------------------------------------------------
+
+
+def test_python_m_is_the_same_command(tmp_path):
+    options = ["--dataset", "digits", "--max-epochs", "1", "--output-dir", str(tmp_path / "out")]
+    done = python("-m", "skorch_mnist", "train", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Written to {tmp_path / 'out'}:" in done.stdout
+
+
+def test_help_and_version_are_light():
+    code = (
+        "import sys; from skorch_mnist.cli import main; "
+        "statuses = [main(line.split()) for line in ('--help', '--version', 'train --help')]; "
+        "heavy = {'torch', 'sklearn', 'skorch', 'matplotlib', 'numpy'} & set(sys.modules); "
+        "print(statuses, heavy)"
+    )
+    done = python("-c", code)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "[0, 0, 0] set()"
+    assert f"skorch-mnist {skorch_mnist.__version__}\n" in done.stdout
+
+
+def test_help_shows_every_option_with_its_default(capsys):
+    assert cli.main(["train", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for default in ("auto", "skorch_mnist_output", "10", "0.001", "64", "0"):
+        assert f"(default: {default})" in text
+    assert "(default: None)" not in text
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path):
+    arguments = [sys.executable, "-m", "skorch_mnist", "train", "--dataset", "digits"]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1

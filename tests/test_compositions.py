@@ -1,0 +1,279 @@
+"""Everything in scikit-learn that takes a classifier, with this one inside."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+
+import cloudpickle
+import joblib
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay, make_scorer, recall_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
+from skorch.callbacks import EpochScoring, LRScheduler, ProgressBar
+
+from skorch_mnist import MNISTCNNClassifier
+
+mpl.use("Agg")
+CLASSES = np.array(["ant", "bee", "cow"])
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Rows of 36 pixels, bright where their class says, and labels that are strings."""
+    rng = np.random.RandomState(0)
+    codes = np.arange(90) % 3
+    X = rng.rand(90, 36)
+    X[np.arange(90), codes] += 4
+    return X, CLASSES[codes]
+
+
+def quick(**params):
+    defaults = {"max_epochs": 12, "lr": 0.01, "batch_size": 16, "random_state": 0, "verbose": 0}
+    return MNISTCNNClassifier(**{**defaults, **params})
+
+
+# --- pipelines ------------------------------------------------------------------------------
+
+
+def test_pipeline_with_a_transformer_in_front(data):
+    assert make_pipeline(StandardScaler(), PCA(25), quick()).fit(*data).score(*data) > 0.9
+
+
+def test_column_transformer_on_a_frame(data):
+    X, y = data
+    frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(36)])
+    pixels = ColumnTransformer([("pixels", MinMaxScaler(), frame.columns)])
+    pipeline = make_pipeline(pixels, quick()).set_output(transform="pandas")
+    assert pipeline.fit(frame, y).score(frame, y) > 0.9
+    assert len(pipeline[-1].feature_names_in_) == 36
+
+
+# --- cross-validation -----------------------------------------------------------------------
+
+
+def test_cross_validate_with_several_scorers(data):
+    scores = cross_validate(quick(), *data, cv=3, scoring=["accuracy", "neg_log_loss", "roc_auc_ovr"])
+    assert scores["test_accuracy"].mean() > 0.8
+    assert scores["test_roc_auc_ovr"].mean() > 0.9
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
+def test_cross_val_predict(data, method):
+    X, y = data
+    answer = cross_val_predict(quick(), X, y, cv=3, method=method)
+    labels = answer if method == "predict" else CLASSES[answer.argmax(axis=1)]
+    assert np.mean(labels == y) > 0.8
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_two_workers_give_the_scores_of_one(data, backend):
+    alone = cross_val_score(quick(early_stopping=True), *data, cv=3)
+    with joblib.parallel_backend(backend):
+        np.testing.assert_allclose(
+            cross_val_score(quick(early_stopping=True), *data, cv=3, n_jobs=2), alone
+        )
+
+
+def test_learning_and_validation_curve(data):
+    _, _, scores = learning_curve(quick(), *data, cv=3, train_sizes=[30, 60], shuffle=True, random_state=0)
+    assert scores.shape == (2, 3)
+    _, scores = validation_curve(
+        quick(), *data, cv=3, param_name="module__dropout", param_range=[0.1, 0.9]
+    )
+    assert scores.shape == (2, 3)
+
+
+# --- searches -------------------------------------------------------------------------------
+
+
+def test_grid_search_in_a_pipeline(data):
+    grid = {
+        "mnistcnnclassifier__lr": [1e-6, 0.01],
+        "mnistcnnclassifier__module__dropout": [0.0, 0.2],
+        "mnistcnnclassifier__batch_size": [8, 16],
+    }
+    search = GridSearchCV(make_pipeline(MinMaxScaler(), quick()), grid, cv=2, n_jobs=2).fit(*data)
+    assert search.best_params_["mnistcnnclassifier__lr"] == 0.01
+    assert set(search.predict(data[0])) <= set(CLASSES)
+
+
+def test_randomized_search(data):
+    space = {"lr": [1e-6, 0.01], "optimizer__weight_decay": [0.0, 1e-4]}
+    search = RandomizedSearchCV(quick(), space, n_iter=3, cv=2, random_state=0).fit(*data)
+    assert search.best_score_ > 0.5
+
+
+@pytest.mark.parametrize(
+    "kind", [HalvingGridSearchCV, functools.partial(HalvingRandomSearchCV, n_candidates=3)]
+)
+def test_halving_search_over_epochs(data, kind):
+    resources = {"resource": "max_epochs", "min_resources": 3, "max_resources": 12, "factor": 2}
+    search = kind(quick(), {"lr": [1e-6, 1e-3, 0.01]}, cv=2, random_state=0, **resources)
+    assert search.fit(*data).best_params_["max_epochs"] > 3
+
+
+# --- other classifiers' parts ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+def test_calibration(data, method):
+    clf = CalibratedClassifierCV(quick(), method=method, cv=3).fit(*data)
+    np.testing.assert_allclose(clf.predict_proba(data[0]).sum(axis=1), 1)
+    assert clf.score(*data) > 0.8
+
+
+def test_calibration_of_a_frozen_classifier(data):
+    fitted = quick().fit(*data)
+    frozen = FrozenEstimator(fitted)
+    before = fitted.predict_proba(data[0])
+    CalibratedClassifierCV(frozen).fit(*data)
+    np.testing.assert_array_equal(clone(frozen).fit(*data).predict_proba(data[0]), before)
+
+
+def test_stacking_and_voting(data):
+    members = [("cnn", quick()), ("linear", LogisticRegression())]
+    assert StackingClassifier(members, cv=2).fit(*data).score(*data) > 0.8
+    assert VotingClassifier(members, voting="soft").fit(*data).score(*data) > 0.8
+
+
+def test_bagging_and_boosting(data):
+    assert BaggingClassifier(quick(), n_estimators=2, random_state=0).fit(*data).score(*data) > 0.8
+    assert AdaBoostClassifier(quick(), n_estimators=2, random_state=0).fit(*data).score(*data) > 0.8
+
+
+def test_one_against_the_rest(data):
+    assert OneVsRestClassifier(quick()).fit(*data).score(*data) > 0.8
+
+
+def test_self_training(data):
+    X, y = data
+    known = np.where(np.arange(90) % 2, np.arange(90) % 3, -1)
+    clf = SelfTrainingClassifier(quick(train_split=None)).fit(X, known)
+    assert np.mean(CLASSES[clf.predict(X)] == y) > 0.8
+
+
+def test_tuned_threshold(data):
+    X, y = data
+    clf = TunedThresholdClassifierCV(quick(), cv=2, scoring="balanced_accuracy").fit(X, y == "cow")
+    assert clf.score(X, y == "cow") > 0.7
+
+
+# --- inspection -----------------------------------------------------------------------------
+
+
+def test_permutation_importance_finds_the_pixels_that_matter(data):
+    importance = permutation_importance(quick().fit(*data), *data, n_repeats=3, random_state=0)
+    assert importance.importances_mean[:3].min() > importance.importances_mean[3:].max()
+
+
+def test_displays(data):
+    X, y = data
+    clf = quick().fit(X, y)
+    assert ConfusionMatrixDisplay.from_estimator(clf, X, y).confusion_matrix.sum() == 90
+    binary = quick().fit(X, y == "cow")
+    for method in ("predict_proba", "decision_function"):
+        RocCurveDisplay.from_estimator(binary, X, y == "cow", response_method=method)
+
+
+def test_html_diagram(data):
+    clf = quick(module__dropout=0.1)
+    for estimator in (clf, clf.fit(*data), make_pipeline(StandardScaler(), clf)):
+        page = estimator._repr_html_()
+        assert "MNISTCNNClassifier" in page and "module__dropout" in page
+
+
+# --- metadata routing -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("routing")
+def test_sample_weight_is_routed(data):
+    X, y = data
+    weight = np.where(y == "ant", 1.0, 1e-3)
+    heavy = quick().set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+    pipeline = make_pipeline(MinMaxScaler(), heavy)
+    assert np.mean(pipeline.fit(X, y, sample_weight=weight).predict(X) == "ant") > 0.9
+    scorer = make_scorer(recall_score, average="macro").set_score_request(sample_weight=False)
+    params = {"params": {"sample_weight": weight}, "cv": 3, "scoring": scorer}
+    weighted = cross_validate(pipeline, X, y, **params)["test_score"].mean()
+    ignoring = make_pipeline(MinMaxScaler(), clone(heavy).set_fit_request(sample_weight=False))
+    plain = cross_validate(ignoring, X, y, **params)["test_score"].mean()
+    assert weighted < 0.6 < plain
+    search = GridSearchCV(pipeline, {"mnistcnnclassifier__lr": [0.01]}, cv=2, scoring=scorer)
+    assert np.mean(search.fit(X, y, sample_weight=weight).predict(X) == "ant") > 0.9
+
+
+@pytest.mark.usefixtures("routing")
+def test_unrequested_weights_are_refused(data):
+    with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError):
+        cross_validate(quick(), *data, params={"sample_weight": np.ones(90)})
+
+
+# --- pickles --------------------------------------------------------------------------------
+
+CALLBACKS = {
+    "none": [],
+    "scoring": [EpochScoring("f1_macro", name="f1")],
+    "scheduler": [LRScheduler("StepLR", step_size=1)],
+    "progress bar": [ProgressBar()],
+}
+
+
+@pytest.mark.parametrize("callbacks", CALLBACKS.values(), ids=CALLBACKS)
+@pytest.mark.parametrize("pickler", [pickle, cloudpickle])
+def test_pickles_in_every_state_of_life(data, callbacks, pickler):
+    X, y = data
+    clf = quick(callbacks=callbacks, max_epochs=2)
+    new = pickle.loads(pickler.dumps(clf)).fit(X, y)
+    partly = pickle.loads(pickler.dumps(clone(clf).partial_fit(X, y, classes=CLASSES)))
+    fitted = pickle.loads(pickler.dumps(clf.fit(X, y)))
+    expected = clf.predict_proba(X)
+    np.testing.assert_array_equal(new.predict_proba(X), expected)
+    np.testing.assert_array_equal(fitted.predict_proba(X), expected)
+    assert partly.partial_fit(X, y).n_iter_ == 2
+
+
+def test_pickle_holds_no_training_data(data):
+    X, y = data
+    small = len(pickle.dumps(quick(max_epochs=1).fit(X, y)))
+    large = len(pickle.dumps(quick(max_epochs=1).fit(np.tile(X, (20, 1)), np.tile(y, 20))))
+    assert abs(large - small) < 1000

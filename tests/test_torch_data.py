@@ -1,0 +1,257 @@
+"""Data sets read as arrays: lazily, by rows, with every bad item named."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import skorch.dataset
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from skorch.helper import SliceDataset
+from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDataset
+from torchvision.datasets import FakeData
+from torchvision.transforms import functional as transforms
+
+from skorch_mnist.torch_data import (
+    DatasetImages,
+    images_of,
+    is_torch_data,
+    labels_of,
+    to_array,
+)
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
+LABELS = np.array([3, 1, 4, 1, 5, 9])
+
+
+class Folder(torch.utils.data.Dataset):
+    """Pairs of image and label that remembers which items were read."""
+
+    def __init__(self, items, labels=LABELS):
+        self.items, self.labels = items, labels
+        self.read = []
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, number):
+        self.read.append(number)
+        return self.items[number], self.labels[number]
+
+
+class Listed(Folder):
+    """One that lists its labels, as torchvision's do."""
+
+    def __init__(self, items, targets=LABELS, target_transform=None):
+        super().__init__(items, targets)
+        self.targets = targets
+        self.target_transform = target_transform
+
+
+class Endless(IterableDataset):
+    def __iter__(self):
+        return iter(PIXELS)
+
+
+class Counted(Endless):
+    def __len__(self):
+        return 3
+
+
+def all_of(images, shape=(1, 4, 5)):
+    return images.reshaped(shape)[:]
+
+
+DATA_SETS = {
+    "arrays": Folder(PIXELS),
+    "tensors": TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(LABELS)),
+    "PIL": Folder([Image.fromarray(pixels) for pixels in PIXELS]),
+    "transformed": Folder([transforms.pil_to_tensor(Image.fromarray(item)) for item in PIXELS]),
+    "channels last": Folder(PIXELS[..., None]),
+    "flat": Folder(PIXELS.reshape(6, -1)),
+    "listed": Listed(PIXELS, LABELS.tolist()),
+    "skorch": skorch.dataset.Dataset(torch.as_tensor(PIXELS), torch.as_tensor(LABELS)),
+    "concatenated": ConcatDataset([Folder(PIXELS[:2]), Folder(PIXELS[2:], LABELS[2:])]),
+}
+
+
+@pytest.fixture(params=DATA_SETS)
+def data(request):
+    return DATA_SETS[request.param]
+
+
+# --- images ---------------------------------------------------------------------------------
+
+
+def test_every_data_set_gives_the_same_images_and_labels(data):
+    np.testing.assert_array_equal(all_of(images_of(data)), PIXELS[:, None])
+    np.testing.assert_array_equal(labels_of(data), LABELS)
+    assert is_torch_data(data) and not is_torch_data(PIXELS)
+
+
+def test_slices_and_subsets_give_their_rows(data):
+    rows = np.array([4, 0, 5, 3])
+    for part in [
+        Subset(data, rows),
+        Subset(Subset(data, [5, 4, 3, 0]), [1, 3, 0, 2]),
+        SliceDataset(data, indices=rows),
+        SliceDataset(data)[rows],
+        SliceDataset(Subset(data, range(6)), indices=rows),
+    ]:
+        np.testing.assert_array_equal(all_of(images_of(part)), PIXELS[rows][:, None])
+        np.testing.assert_array_equal(labels_of(part), LABELS[rows])
+
+
+def test_second_slice_of_a_data_set_is_its_labels(data):
+    np.testing.assert_array_equal(labels_of(SliceDataset(data, idx=1)[1:4]), LABELS[1:4])
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    kept=st.lists(st.integers(0, 5), min_size=1, max_size=8),
+    rows=st.lists(st.integers(0, 7), min_size=1),
+)
+def test_rows_are_taken_as_from_an_array(kept, rows):
+    images = images_of(Folder(PIXELS)).reshaped((1, 4, 5))
+    kept, rows = np.array(kept), np.array(rows) % len(kept)
+    part = images.only(kept)
+    assert part.shape == (len(part), 1, 4, 5) == (len(kept), 1, 4, 5)
+    np.testing.assert_array_equal(part[rows], PIXELS[kept][rows][:, None])
+    np.testing.assert_array_equal(part.only(rows)[:], PIXELS[kept][rows][:, None])
+    between = slice(rows.min(), rows.max() + 1)
+    np.testing.assert_array_equal(part[between], PIXELS[kept][between][:, None])
+
+
+def test_only_the_asked_for_images_are_read():
+    folder = Folder(PIXELS)
+    images = images_of(folder).reshaped((1, 4, 5))
+    part = images.only(np.array([1, 3, 5]))
+    assert folder.read == [0] and len(part) == 3
+    part[np.array([2, 0])]
+    assert folder.read == [0, 5, 1]
+    part[1:]
+    assert folder.read == [0, 5, 1, 3, 5]
+
+
+def test_shape_is_that_of_the_items_until_they_are_reshaped():
+    images = images_of(Folder(np.zeros((6, 4, 5, 3))))
+    assert images.shape == (6, 4, 5, 3) and images.dtype == np.float64
+    assert images.reshaped((3, 4, 5)).shape == (6, 3, 4, 5)
+
+
+def test_arrays_of_a_skorch_data_set_are_used_as_they_are():
+    data = skorch.dataset.Dataset(PIXELS, LABELS)
+    assert np.shares_memory(images_of(data), PIXELS)
+    assert labels_of(data) is not None and np.shares_memory(labels_of(data), LABELS)
+    np.testing.assert_array_equal(images_of(SliceDataset(data)[2:4]), PIXELS[2:4])
+    np.testing.assert_array_equal(images_of(Subset(data, [1, 0])), PIXELS[[1, 0]])
+
+
+def test_images_of_a_torchvision_data_set_have_their_channels_first():
+    data = FakeData(size=3, image_size=(3, 8, 6), num_classes=2)
+    images = all_of(images_of(data), (3, 8, 6))
+    assert images.shape == (3, 3, 8, 6) and images.dtype == np.uint8
+    np.testing.assert_array_equal(images[1], np.moveaxis(np.asarray(data[1][0]), -1, 0))
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("targets", [LABELS, LABELS.tolist(), torch.as_tensor(LABELS)])
+def test_listed_targets_are_taken_without_loading_images(targets):
+    folder = Listed(PIXELS, targets)
+    np.testing.assert_array_equal(labels_of(folder), LABELS)
+    np.testing.assert_array_equal(labels_of(SliceDataset(folder, idx=1)[2:]), LABELS[2:])
+    np.testing.assert_array_equal(labels_of(Subset(folder, [5, 0])), LABELS[[5, 0]])
+    assert folder.read == []
+
+
+def test_transformed_targets_are_read_from_the_items():
+    folder = Listed(PIXELS, LABELS, target_transform=lambda label: label + 100)
+    folder.labels = LABELS + 100
+    np.testing.assert_array_equal(labels_of(folder), LABELS + 100)
+
+
+def test_tensor_labels_need_no_particular_kind_of_tensor():
+    labels = torch.as_tensor(LABELS).to(torch.bfloat16).requires_grad_()
+    np.testing.assert_array_equal(labels_of(Listed(PIXELS, labels)), LABELS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TensorDataset(torch.as_tensor(PIXELS)),
+        SliceDataset(TensorDataset(torch.as_tensor(PIXELS))),
+        skorch.dataset.Dataset(PIXELS),
+    ],
+)
+def test_data_set_without_labels_has_none(data):
+    assert labels_of(data) is None
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [Endless(), Counted()])
+def test_streams_are_refused(data):
+    with pytest.raises(ValueError, match=f"X is a {type(data).__name__}, a data set without") as e:
+        images_of(data)
+    assert str(e.value).endswith("Pass a map-style data set, or arrays.")
+
+
+@pytest.mark.parametrize("data", [Folder([]), SliceDataset(Folder(PIXELS))[:0]])
+def test_empty_data_set_is_refused(data):
+    with pytest.raises(ValueError, match=re.escape("Found array with 0 sample(s)")):
+        images_of(data)
+
+
+def test_item_of_another_size_is_named_by_its_own_number():
+    folder = Folder([*PIXELS[:4], np.zeros((4, 6), np.uint8)])
+    images = images_of(folder).reshaped((1, 4, 5))
+    message = "Item 4 of the data set X has shape (4, 6), item 0 has (4, 5). All images must be of"
+    for rows in (images, images.only(np.array([1, 2, 4]))):
+        assert rows[:2].shape == (2, 1, 4, 5)
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            rows[:]
+
+
+@pytest.mark.parametrize("pixel", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_are_refused_when_they_are_read(pixel):
+    pixels = PIXELS.astype(np.float32)
+    pixels[3, 1, 1] = pixel
+    images = images_of(Folder(pixels)).reshaped((1, 4, 5))
+    assert images[:3].shape == (3, 1, 4, 5)
+    with pytest.raises(ValueError, match=r"^Input X contains NaN or infinity\.$"):
+        images[2:]
+
+
+@pytest.mark.parametrize("item", [{"image": 1}, "path.png", None, PIXELS[0] * 1j])
+@pytest.mark.parametrize("paired", [True, False])
+def test_item_that_is_no_image_is_named_with_its_type(item, paired):
+    data = Folder([item]) if paired else SliceDataset(Folder([item]))
+    message = f"Item 0 of the data set X is no image but {type(item).__name__}. Items must be"
+    with pytest.raises(ValueError, match=f"^{message}"):
+        DatasetImages(data)
+
+
+# --- to_array -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.bool, torch.float16, torch.float64, torch.bfloat16]
+)
+def test_tensor_keeps_its_dtype_where_numpy_has_it(dtype):
+    tensor = torch.tensor([[0, 1], [1, 0]]).to(dtype)
+    expected = np.float32 if dtype == torch.bfloat16 else tensor.numpy().dtype
+    np.testing.assert_array_equal(
+        to_array(tensor), np.array([[0, 1], [1, 0]], dtype=expected), strict=True
+    )
+
+
+def test_tensor_with_gradient_is_detached_and_shared():
+    tensor = torch.ones(2, 2, requires_grad=True)
+    assert np.shares_memory(to_array(tensor), tensor.detach().numpy())

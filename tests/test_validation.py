@@ -1,0 +1,404 @@
+"""Input checks: one canonical form from every input, weights, and scikit-learn's refusals."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import skorch.dataset
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from skorch.helper import SliceDataset
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from torch.utils.data import TensorDataset
+
+from skorch_mnist.torch_data import DatasetImages
+from skorch_mnist.validation import (
+    check_images,
+    check_images_and_labels,
+    check_pixel_range,
+    check_weights,
+)
+
+quick = settings(deadline=None, max_examples=50)
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
+FLAT = PIXELS.reshape(6, -1)
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+class Estimator(ClassifierMixin, BaseEstimator):
+    """The least that the checks need."""
+
+    def __init__(self, image_shape=None):
+        self.image_shape = image_shape
+
+
+def check(X=FLAT, y=Y, image_shape=None):
+    """Images, shape and labels, as in a first fit."""
+    return check_images_and_labels(Estimator(image_shape), X, y)
+
+
+def fitted(X=FLAT, image_shape=None):
+    """An estimator that has seen ``X``."""
+    estimator = Estimator(image_shape)
+    _, estimator.image_shape_, _ = check_images_and_labels(estimator, X, np.arange(len(X)) % 2)
+    return estimator
+
+
+FORMS = {
+    "images": PIXELS,
+    "flat": FLAT,
+    "channels first": PIXELS[:, None],
+    "channels last": PIXELS[..., None],
+    "Fortran order": np.asfortranarray(PIXELS),
+    "strided": np.repeat(PIXELS, 2, axis=0)[::2],
+    "reversed": PIXELS[::-1].copy()[::-1],
+    "nested lists": PIXELS.tolist(),
+    "list of arrays": list(PIXELS),
+    "list of tensors": list(torch.as_tensor(PIXELS)),
+    "object": FLAT.astype(object),
+    "float16": PIXELS.astype(np.float16),
+    "float64": PIXELS.astype(np.float64),
+    "big-endian": PIXELS.astype(">i2"),
+    "tensor": torch.as_tensor(PIXELS),
+    "tensor with gradient": torch.as_tensor(PIXELS).float().requires_grad_(),
+    "bfloat16 tensor": torch.as_tensor(PIXELS).bfloat16(),
+    "frame": pd.DataFrame(FLAT),
+    "frame of mixed dtypes": pd.DataFrame(FLAT).astype({0: "float32", 1: "int64"}),
+    "frame of UInt8": pd.DataFrame(FLAT).astype("UInt8"),
+    "frame of Float64": pd.DataFrame(FLAT).astype("Float64"),
+    "tensor data set": TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y)),
+    "skorch data set": skorch.dataset.Dataset(PIXELS, Y),
+    "slice": SliceDataset(skorch.dataset.Dataset(FLAT, Y)),
+    "lazy slice": SliceDataset(TensorDataset(torch.as_tensor(FLAT), torch.as_tensor(Y))),
+}
+
+
+@pytest.fixture(params=FORMS)
+def form(request):
+    return FORMS[request.param]
+
+
+def as_array(images):
+    return images[:] if isinstance(images, DatasetImages) else images
+
+
+# --- images ---------------------------------------------------------------------------------
+
+
+def test_every_form_gives_the_same_images(form):
+    images, shape, y = check(form)
+    assert shape == (1, 4, 4) and images.shape == (6, 1, 4, 4)
+    np.testing.assert_array_equal(as_array(images), PIXELS[:, None])
+    np.testing.assert_array_equal(y, Y)
+
+
+def test_every_form_is_known_again_in_predict(form):
+    for estimator in (fitted(), fitted(form)):
+        assert estimator.n_features_in_ == 16
+        np.testing.assert_array_equal(as_array(check_images(estimator, form)), PIXELS[:, None])
+
+
+@quick
+@given(
+    shape=st.tuples(st.sampled_from([1, 3]), st.integers(4, 7), st.integers(4, 7)),
+    dtype=st.sampled_from(["bool", "u1", "i2", "u2", "i8", "f2", "f4", "f8", ">f4"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_channels_last_and_flat_rows_are_the_same_images(shape, dtype, seed):
+    images = (np.random.default_rng(seed).random((4, *shape)) * 100).astype(dtype)
+    y = np.arange(4) % 2
+    for X in (images, np.moveaxis(images, 1, -1), images.reshape(4, -1)):
+        checked, found, _ = check(X, y, image_shape=shape)
+        assert found == shape
+        np.testing.assert_array_equal(checked, images, strict=True)
+
+
+@pytest.mark.parametrize("X", [PIXELS, FLAT, PIXELS[:, None], torch.as_tensor(PIXELS)])
+def test_bytes_in_C_order_are_not_copied(X):  # noqa: N802, the order is called C
+    images = check(X)[0]
+    assert np.shares_memory(images, np.asarray(X)) and images.dtype == np.uint8
+    assert np.shares_memory(check_images(fitted(), X), np.asarray(X))
+
+
+def test_frame_gives_its_names_and_asks_for_them_again():
+    frame = pd.DataFrame(FLAT).add_prefix("pixel")
+    estimator = fitted(frame)
+    assert estimator.feature_names_in_.tolist() == frame.columns.tolist()
+    with pytest.raises(ValueError, match="feature names should match those"):
+        check_images(estimator, frame.iloc[:, ::-1])
+
+
+@quick
+@given(n_pixels=st.integers(1, 120).filter(lambda n: int(n**0.5) ** 2 != n))
+def test_rows_that_are_no_square_are_padded_with_a_warning(n_pixels):
+    X = np.arange(2 * n_pixels, dtype=np.uint8).reshape(2, -1) + 1
+    side = int(n_pixels**0.5) + 1
+    with pytest.warns(UserWarning, match=f"^X has rows of {n_pixels} pixels, .* {side}x{side}"):
+        estimator = fitted(X)
+    images = check_images(estimator, X)
+    assert images.shape == (2, 1, side, side) and images.dtype == np.uint8
+    np.testing.assert_array_equal(images.reshape(2, -1)[:, :n_pixels], X)
+    assert not images.reshape(2, -1)[:, n_pixels:].any()
+
+
+@pytest.mark.parametrize(("n_pixels", "hint"), [(785, " Was a label column left in X?"), (786, "")])
+def test_785_pixels_hint_at_a_label_column(n_pixels, hint):
+    message = (
+        f"X has rows of {n_pixels} pixels, which is no square: they are padded with zeros to "
+        "29x29. Set image_shape=(height, width) or (channels, height, width) if the images have "
+        f"another shape.{hint}"
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        check(np.zeros((6, n_pixels)))
+
+
+# --- images that are refused ----------------------------------------------------------------
+
+REFUSED = {
+    "sparse matrix": (scipy.sparse.csr_matrix(FLAT), TypeError, "Sparse data was passed"),
+    "sparse array": (scipy.sparse.csr_array(FLAT), TypeError, "Sparse data was passed"),
+    "complex rows": (FLAT * 1j, ValueError, "Complex data not supported"),
+    "complex images": (PIXELS * 1j, ValueError, "Complex data not supported"),
+    "text": (np.full((6, 16), "a"), ValueError, "dtype='numeric' is not compatible with arrays"),
+    "bytes": (np.full((6, 16), b"a"), ValueError, "dtype='numeric' is not compatible with arrays"),
+    "text objects": (np.full((6, 16), "a", object), ValueError, "could not convert string to fl"),
+    "objects": (np.full((6, 16), {}), TypeError, "argument must be a string or a.* number"),
+    "datetimes": (FLAT.astype("M8[s]"), ValueError, r"^X holds datetime64\[s\], not pixels\. Pass"),
+    "durations": (PIXELS.astype("m8[s]"), ValueError, r"^X holds timedelta64\[s\], not pixels\. "),
+    "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X holds datetime64"),
+    "one row": (FLAT[0], ValueError, "Expected 2D array, got 1D array instead"),
+    "scalar": (3, ValueError, "Expected 2D array, got scalar array instead"),
+    "series": (pd.Series(FLAT[0]), ValueError, "Expected a 2-dimensional container"),
+    "no rows": (FLAT[:0], ValueError, r"Found array with 0 sample\(s\)"),
+    "no images": (PIXELS[:0], ValueError, r"Found array with 0 sample\(s\)"),
+    "no pixels": (FLAT[:, :0], ValueError, r"Found array with 0 feature\(s\)"),
+    "images of no pixels": (PIXELS[:, :0], ValueError, r"Found array with 0 feature\(s\)"),
+    "NaN": (np.full((6, 16), np.nan), ValueError, "Input X contains NaN"),
+    "infinity": (np.full((6, 4, 4), np.inf), ValueError, "Input X contains infinity"),
+    "missing value": (
+        pd.DataFrame(FLAT).astype("Int64").mask(FLAT == FLAT[2, 3]),
+        ValueError,
+        "Input X contains NaN",
+    ),
+    "five axes": (PIXELS[:, None, None], ValueError, "which are no images"),
+    "ragged": ([[1, 2], [3]], ValueError, "inhomogeneous shape"),
+}
+
+
+@pytest.mark.parametrize(("X", "error", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_what_is_no_image_is_refused(X, error, message, method):
+    # predict compares first what fit has learned: names, then the number of pixels or axes
+    known = "feature|expected, with the channels" if "no pixels" in message else "(?!)"
+    with pytest.raises(error, match=f"{message}|{known}|{'(?!)' if method == 'fit' else 'is exp'}"):
+        check(X) if method == "fit" else check_images(fitted(), X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (FLAT[:, :15], "X has 15 features, but Estimator is expecting 16 features as input"),
+        (PIXELS[:, :3], "X has 12 features, but Estimator is expecting 16 features as input"),
+        (PIXELS.reshape(6, 2, 8), "X has images of shape (2, 8), but (channels, height, width)"),
+        (
+            TensorDataset(torch.zeros(3, 5, 5)),
+            "X has images of shape (5, 5), but (channels, height, width) = (1, 4, 4) is expected",
+        ),
+    ],
+)
+def test_images_of_another_size_than_in_fit_are_refused(X, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        check_images(fitted(), X)
+
+
+def test_image_shape_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"image_shape=\(1, 5, 5\) needs 25"):
+        check(image_shape=(5, 5))
+    with pytest.raises(ValueError, match=r"^image_shape must be .* got \(4\.0, 4\)\.$"):
+        check(image_shape=(4.0, 4))
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        list("abcabc"),
+        np.array(list("abcabc")),
+        pd.Series(list("abcabc")),
+        pd.Series(list("abcabc"), dtype="category"),
+        torch.as_tensor(Y),
+        Y.astype(float),
+        Y > 0,
+        pd.Series(Y, dtype="Int64"),
+        SliceDataset(skorch.dataset.Dataset(FLAT, Y), idx=1),
+    ],
+    ids=lambda y: f"{type(y).__name__} {getattr(y, 'dtype', '')}",
+)
+@pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))])
+def test_labels_of_any_kind_become_an_array(X, y):
+    labels = check(X, y)[2]
+    assert isinstance(labels, np.ndarray) and labels.shape == (6,)
+    given = Y if isinstance(y, SliceDataset) else np.asarray(y)
+    assert labels.tolist() == given.tolist()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (Y[:5], "Found input variables with inconsistent numbers of samples: [6, 5]"),
+        (np.c_[Y, Y], "y should be a 1d array, got an array of shape (6, 2) instead."),
+        (3, "y should be a 1d array, got an array of shape () instead."),
+        (Y + 0.5, "Unknown label type: continuous"),
+        (np.where(Y, np.nan, 1.0), "Input y contains NaN."),
+    ],
+)
+@pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))], ids=["array", "lazy"])
+def test_bad_labels_are_refused(X, y, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        check(X, y)
+
+
+def test_missing_labels_are_refused():
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        check(FLAT, None)
+    for data in (TensorDataset(torch.as_tensor(PIXELS)), skorch.dataset.Dataset(PIXELS)):
+        with pytest.raises(ValueError, match=r"^The data set X has no labels: pass them as y\.$"):
+            check(data, None)
+
+
+def test_empty_data_set_is_refused_before_its_labels_are_read():
+    with pytest.raises(ValueError, match=re.escape("Found array with 0 sample(s)")):
+        check(TensorDataset(torch.zeros(0, 4, 4), torch.zeros(0)), None)
+
+
+# --- weights --------------------------------------------------------------------------------
+
+weights = arrays(np.float64, 6, elements=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
+
+
+@quick
+@given(weight=weights.filter(lambda weight: weight.any()), lazy=st.booleans())
+def test_weight_zero_rows_are_left_out(weight, lazy):
+    data = TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y))
+    images = check(data if lazy else PIXELS)[0]
+    kept, y, out = check_weights(weight, None, images, Y)
+    rows = weight > 0
+    np.testing.assert_array_equal(as_array(kept), PIXELS[rows][:, None])
+    np.testing.assert_array_equal(y, Y[rows])
+    assert out.dtype == np.float32 and out.max() == 1
+    np.testing.assert_allclose(out, weight[rows] / weight.max(), rtol=1e-6)
+
+
+@quick
+@given(
+    weight=weights.filter(lambda weight: weight.any()),
+    class_weight=st.sampled_from(["balanced", {0: 2.0, 1: 0.5, 2: 1.0}]),
+)
+def test_classes_are_counted_after_rows_are_left_out(weight, class_weight):
+    rows = weight > 0
+    if class_weight != "balanced":
+        class_weight = {code: class_weight[code] for code in np.unique(Y[rows])}
+    _, y, out = check_weights(weight, class_weight, FLAT, Y)
+    expected = weight[rows] * compute_sample_weight(class_weight, Y[rows])
+    np.testing.assert_allclose(out, expected / expected.max(), rtol=1e-6)
+    without = check_weights(weight[rows], class_weight, FLAT[rows], Y[rows])
+    np.testing.assert_array_equal(y, without[1])
+    np.testing.assert_array_equal(out, without[2])
+
+
+@quick
+@given(exponent=st.integers(-120, 120))
+def test_scale_of_weights_does_not_matter(exponent):
+    weight = np.array([1.0, 2, 3, 4, 5, 6])
+    expected = check_weights(weight, None, FLAT, Y)[2]
+    scaled = check_weights(weight * 10.0**exponent, None, FLAT, Y)[2]
+    np.testing.assert_allclose(scaled, expected, rtol=1e-6)
+
+
+def test_without_weights_nothing_is_copied():
+    images, y, weight = check_weights(None, None, FLAT, Y)
+    assert images is FLAT and y is Y and weight is None
+    assert check_weights(np.ones(6), None, FLAT, Y)[0] is FLAT
+
+
+@pytest.mark.parametrize("weight", [2, np.full(6, 2), [2] * 6, pd.Series([2.0] * 6)])
+def test_weights_of_any_kind_become_float32(weight):
+    out = check_weights(weight, None, FLAT, Y)[2]
+    np.testing.assert_array_equal(out, np.ones(6, np.float32), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1, 1, 1, 1, 1], "sample_weight.shape == (5,), expected (6,)!"),
+        ([1, 1, 1, 1, 1, -1], "Negative values in data passed to `sample_weight`"),
+        ([1, 1, 1, 1, 1, np.nan], "Input sample_weight contains NaN."),
+        ([1, 1, 1, 1, 1, np.inf], "Input sample_weight contains infinity"),
+        (np.ones((6, 2)), "Sample weights must be 1D array or scalar"),
+    ],
+)
+def test_bad_weights_are_refused_in_the_words_of_scikit_learn(weight, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        check_weights(weight, None, FLAT, Y)
+
+
+def test_weights_that_are_all_zero_are_refused():
+    # newer versions of scikit-learn say so themselves
+    with pytest.raises(ValueError, match="at least one (must be positive|non-zero number)"):
+        check_weights(np.zeros(6), None, FLAT, Y)
+
+
+@pytest.mark.parametrize(
+    "class_weight", [{0: -1, 1: 1, 2: 1}, {0: np.nan}, {0: np.inf}, {0: 0, 1: 0, 2: 0}]
+)
+def test_bad_class_weights_are_named(class_weight):
+    message = f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_weights(None, class_weight, FLAT, Y)
+
+
+# --- range of pixels ------------------------------------------------------------------------
+
+
+@quick
+@given(high=st.floats(1e-3, 1e5), factor=st.floats(1 / 64, 64))
+def test_images_more_than_eight_times_brighter_or_fainter_warn(high, factor):
+    images = np.array([[0.0, high * factor]])
+    if 0.126 < factor < 7.99:
+        check_pixel_range(images, (0.0, high))
+    elif not 0.124 < factor < 8.01:
+        with pytest.warns(UserWarning, match=r"^The brightest pixel of X is .* to the scale of"):
+            check_pixel_range(images, (0.0, high))
+
+
+def test_warning_names_both_ranges():
+    message = (
+        "The brightest pixel of X is 1, while the classifier was fitted on pixels in 0..255: "
+        "predictions will be poor. Bring X to the scale of the training images."
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        check_pixel_range(np.ones((1, 1, 2, 2)), (0.0, 255.0))
+
+
+@pytest.mark.parametrize(
+    ("images", "fitted_range"),
+    [
+        (np.zeros((1, 4)), (0.0, 255.0)),
+        (np.full((1, 4), -3.0), (0.0, 255.0)),
+        (np.zeros((0, 4)), (0.0, 255.0)),
+        (np.full((1, 4), 100.0), (-1.0, 2.0)),
+        (DatasetImages([(PIXELS[0], 0)]), (0.0, 1.0)),
+    ],
+    ids=["black", "negative", "empty", "fitted on standardized", "lazy"],
+)
+def test_images_that_say_nothing_of_their_scale_do_not_warn(images, fitted_range):
+    check_pixel_range(images, fitted_range)
