@@ -63,7 +63,7 @@ class ImageDataset(skorch.dataset.Dataset):
         return images[0], codes[0]
 
     def take(self, rows: NDArray[np.integer]) -> tuple[Any, torch.Tensor]:
-        """Gather the batch of ``rows``: images, in their own dtype where torch has it, and codes."""
+        """Gather the batch of ``rows``: images, in their dtype where torch has it, and codes."""
         pixels = self.X[rows]
         if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
             pixels = pixels.astype(np.float32)
@@ -109,13 +109,13 @@ class BatchReader(Dataset[Any]):
 
 
 def image_of(x: Any) -> torch.Tensor:
-    """The images of a batch, with or without weights."""
+    """Return the images of a batch, with or without weights."""
     image: torch.Tensor = x["image"] if isinstance(x, Mapping) else x
     return image
 
 
 def weight_of(x: Any) -> torch.Tensor | None:
-    """The weights of a batch, None where it has none."""
+    """Return the weights of a batch, None where it has none."""
     return x["sample_weight"] if isinstance(x, Mapping) else None
 
 

@@ -230,8 +230,8 @@ def make_writable(folder: Path) -> None:
                 (folder / name).open("r+b").close()
     except OSError as error:
         raise OSError(
-            f"cannot write to the output folder {folder} ({error.strerror}: {error.filename}): choose "
-            "another with --output-dir"
+            f"cannot write to the output folder {folder} ({error.strerror}: {error.filename}): "
+            "choose another with --output-dir"
         ) from error
 
 
@@ -252,7 +252,7 @@ def load_digits(dataset: str, data_home: Path | None) -> Digits:
         return bundled_digits()
 
 
-def mnist(data_home: Path | None, **limits: float) -> Digits:
+def mnist(data_home: Path | None, **limits: Any) -> Digits:
     """Load MNIST."""
     from skorch_mnist.datasets._mnist import load_mnist_arrays
 
@@ -284,22 +284,24 @@ def fit(digits: Digits, args: argparse.Namespace) -> MNISTCNNClassifier:
         device=args.device,
         verbose=2 if sys.stderr is not None and sys.stderr.isatty() else 1,
     )
-    with contextlib.redirect_stdout(Plain(sys.stdout) if sys.stdout is not None else None):
-        return clf.fit(digits.X_train, digits.y_train)
+    with contextlib.redirect_stdout(Plain(sys.stdout)):
+        clf.fit(digits.X_train, digits.y_train)
+    return clf
 
 
 class Plain(io.TextIOBase):
-    """A stream that passes text on, without colours where no terminal shows them."""
+    """A stream that passes text on, if there is another, without colours but to a terminal."""
 
     COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
         """Write ``text``."""
-        self.stream.write(text if self.stream.isatty() else self.COLOURS.sub("", text))
-        self.stream.flush()
+        if self.stream is not None:
+            self.stream.write(text if self.stream.isatty() else self.COLOURS.sub("", text))
+            self.stream.flush()
         return len(text)
 
 

@@ -63,7 +63,8 @@ class MNISTCNN(nn.Module):
             isinstance(side, Integral) and side >= 1 for side in image_shape
         ):
             raise ValueError(
-                f"image_shape must be (channels, height, width), each at least 1; got {image_shape!r}."
+                "image_shape must be (channels, height, width), each at least 1; got "
+                f"{image_shape!r}."
             )
         if n_classes < 1:
             raise ValueError(f"n_classes must be at least 1; got {n_classes!r}.")

@@ -58,8 +58,8 @@ def _split_scarce_rows(
         else "all are used for training, none for validation"
     )
     warnings.warn(
-        f"{len(codes)} samples are too few, or a class too rare, for a stratified validation split: "
-        f"{outcome}. Set train_split=None to train without validation.",
+        f"{len(codes)} samples are too few, or a class too rare, for a stratified validation "
+        f"split: {outcome}. Set train_split=None to train without validation.",
         UserWarning,
         stacklevel=2,
     )

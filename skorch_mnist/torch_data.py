@@ -55,13 +55,12 @@ def labels_of(dataset: Any) -> NDArray[Any] | None:
     Images are not loaded where the data set lists its targets.
     """
     inner, rows = _inner(dataset)
-    if type(inner) is skorch.dataset.Dataset and inner.y is None:
-        return None
-    if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray):
-        return inner.y[rows]
+    if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray | None):
+        return None if inner.y is None else inner.y[rows]
     targets = getattr(inner, "targets", None)
     if targets is not None and getattr(inner, "target_transform", None) is None:
-        return to_array(targets)[rows]
+        labels: NDArray[Any] = to_array(targets)[rows]
+        return labels
     numbers = range(len(inner))[rows] if isinstance(rows, slice) else rows
     first = inner[int(numbers[0])]
     if not isinstance(first, (tuple, list)) or len(first) < 2:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skorch.helper import SliceDataset
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _check_y,
     check_consistent_length,
-    column_or_1d,
     validate_data,
 )
+from skorch.helper import SliceDataset
 
 from skorch_mnist.layouts import ImageShape, Layout, check_image_shape, infer_layout
 from skorch_mnist.torch_data import (
@@ -65,7 +65,7 @@ def check_images_and_labels(
         y = labels_of(y)
     if isinstance(X, DatasetImages):
         images, shape = _check_dataset(estimator, X, reset)
-        y = column_or_1d(_label_array(y), warn=True)
+        y = _check_y(_label_array(y), estimator=estimator)
         check_consistent_length(X, y)
     else:
         images, shape, y = _check_array(estimator, X, reset, y=_label_array(y))

@@ -31,7 +31,7 @@ def test_resolved_device_resolves_to_itself():
 
 @pytest.mark.parametrize("device", MISSING, ids=repr)
 def test_missing_device_is_named_with_the_reason_on_one_line(device):
-    with pytest.raises(ValueError, match="^device=") as raised:
+    with pytest.raises(ValueError, match=r"^device=") as raised:
         resolve_device(device)
     message = str(raised.value)
     assert message.startswith(f"device={device!r} cannot be used on this machine (")

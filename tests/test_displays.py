@@ -62,7 +62,7 @@ def test_any_positive_losses_are_drawn_over_whole_epochs_with_readable_ticks(val
     expected = [[epoch, loss] for epoch, loss in enumerate(values, start=1)]
     assert curves_of(display.ax_) == {"training": expected}
     labels = draw(display)
-    assert labels and all(float(label) > 0 for label in labels)
+    assert labels and all(float(label.replace("\N{MINUS SIGN}", "-")) > 0 for label in labels)
     assert all(tick == round(tick) for tick in display.ax_.get_xticks())
 
 

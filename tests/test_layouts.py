@@ -40,7 +40,7 @@ def test_other_forms_are_refused_with_both_shapes(shape, item):
     legal = [shape, (math.prod(shape),), (height, width, channels), (height, width)]
     if item in legal:
         return
-    with pytest.raises(ValueError, match="^X has ") as raised:
+    with pytest.raises(ValueError, match=r"^X has ") as raised:
         infer_layout(item, shape)
     assert str(shape) in str(raised.value) and "set" in str(raised.value).lower()
 

@@ -129,7 +129,7 @@ def test_every_weight_gets_a_gradient():
     "shape", [(28, 28), (1, 1, 28, 28), (0, 28, 28), (1, -1, 28), (1, 2.5, 28), ()]
 )
 def test_shape_that_is_no_image_is_refused(shape):
-    with pytest.raises(ValueError, match="image_shape must be .*; got") as raised:
+    with pytest.raises(ValueError, match=r"^image_shape must be .*; got") as raised:
         MNISTCNN(shape)
     assert str(raised.value) == (
         f"image_shape must be (channels, height, width), each at least 1; got {shape!r}."

@@ -94,9 +94,9 @@ def test_examples_of_wrong_names(wrong, nearest):
 
 
 def test_message_lists_the_valid_names_of_the_same_component():
-    assert complaint("module__color") == (
-        "'module__color' is no parameter. Valid are: module__channel_dropout, module__dropout, "
-        "module__image_shape, module__n_classes."
+    assert complaint("module__dropuot") == (
+        "'module__dropuot' is no parameter. Did you mean 'module__dropout'? Valid are: "
+        "module__channel_dropout, module__dropout, module__image_shape, module__n_classes."
     )
 
 
@@ -110,14 +110,6 @@ def anything(**arguments):
 
 def exactly(*, width=3):
     return MNISTCNN(n_classes=width)
-
-
-class Configurable:
-    def __init__(self, width):
-        self.width = width
-
-    def __call__(self, *, depth):
-        return MNISTCNN(n_classes=depth)
 
 
 @pytest.mark.parametrize(

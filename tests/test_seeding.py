@@ -46,10 +46,14 @@ def test_global_generators_are_left_as_they_were(seed, drawn):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_global_generators_are_left_alone_by_an_exception(error):
+    def fail():
+        with seeded(3, CPU):
+            torch.rand(7)
+            raise error
+
     before = state()
-    with pytest.raises(error), seeded(3, CPU):
-        torch.rand(7)
-        raise error
+    with pytest.raises(error):
+        fail()
     assert state() == before
 
 

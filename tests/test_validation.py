@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from skorch.helper import SliceDataset
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
+from skorch.helper import SliceDataset
 from torch.utils.data import TensorDataset
 
 from skorch_mnist.torch_data import DatasetImages
@@ -183,11 +183,11 @@ REFUSED = {
     "NaN": (np.full((6, 16), np.nan), ValueError, "Input X contains NaN"),
     "infinity": (np.full((6, 4, 4), np.inf), ValueError, "Input X contains infinity"),
     "missing value": (
-        pd.DataFrame(FLAT).astype("Int64").mask(FLAT == FLAT[2, 3]),
+        pd.DataFrame(FLAT).astype("Int64").mask(FLAT[2, 3] == FLAT),
         ValueError,
         "Input X contains NaN",
     ),
-    "five axes": (PIXELS[:, None, None], ValueError, "which are no images"),
+    "five axes": (PIXELS[:, None, None], ValueError, r"^X has \w+ of shape \(1, 1, 4, 4\), "),
     "ragged": ([[1, 2], [3]], ValueError, "inhomogeneous shape"),
 }
 
@@ -195,9 +195,7 @@ REFUSED = {
 @pytest.mark.parametrize(("X", "error", "message"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("method", ["fit", "predict"])
 def test_what_is_no_image_is_refused(X, error, message, method):
-    # predict compares first what fit has learned: names, then the number of pixels or axes
-    known = "feature|expected, with the channels" if "no pixels" in message else "(?!)"
-    with pytest.raises(error, match=f"{message}|{known}|{'(?!)' if method == 'fit' else 'is exp'}"):
+    with pytest.raises(error, match=message):
         check(X) if method == "fit" else check_images(fitted(), X)
 
 
@@ -353,7 +351,7 @@ def test_bad_weights_are_refused_in_the_words_of_scikit_learn(weight, message):
 
 def test_weights_that_are_all_zero_are_refused():
     # newer versions of scikit-learn say so themselves
-    with pytest.raises(ValueError, match="at least one (must be positive|non-zero number)"):
+    with pytest.raises(ValueError, match=r"at least one (must be positive|non-zero number)"):
         check_weights(np.zeros(6), None, FLAT, Y)
 
 

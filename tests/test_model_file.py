@@ -1,0 +1,722 @@
+"""Model files: what comes back, what is refused, and what a failed save leaves behind."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import functools
+import json
+import os
+import pickle
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from skorch.callbacks import EpochScoring, LRScheduler
+from torch import nn
+
+from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist.model_file import KEY, decode, digest, encode, parse
+
+DAMAGED = "is damaged, or no model file: write one with MNISTCNNClassifier.save."
+
+
+def tiny(**params):
+    return MNISTCNNClassifier(**{"max_epochs": 1, "random_state": 0, "verbose": 0, **params})
+
+
+def images(n_classes=3):
+    rng = np.random.RandomState(0)
+    return rng.randint(0, 256, size=(30, 36)).astype(np.uint8), np.arange(30) % n_classes
+
+
+X, Y = images()
+
+
+@pytest.fixture(scope="module")
+def clf():
+    """A fitted classifier of small images; tests must not change it."""
+    return tiny(max_epochs=2, lr=0.01).fit(X, Y)
+
+
+@pytest.fixture(scope="module")
+def content(clf, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    clf.save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(content, tmp_path):
+    """A model file in a folder of its own."""
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(content)
+    return file
+
+
+def load(path, **options):
+    return MNISTCNNClassifier.load(path, **options)
+
+
+def round_trip(clf, path, **options):
+    clf.save(path)
+    return load(path, **options)
+
+
+def learned(clf):
+    """Everything that a fitted classifier knows, as text."""
+    epochs = [
+        {key: np.asarray(value).item() for key, value in epoch.items() if key != "batches"}
+        for epoch in clf.history_
+    ]
+    weights = {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
+    facts = [clf.classes_.dtype, clf.classes_.tolist(), clf.image_shape_, clf.n_features_in_]
+    names = getattr(clf, "feature_names_in_", np.empty(0)).tolist()
+    params = sorted(clf.get_params(deep=False).items())
+    return repr([*facts, names, clf.pixel_statistics_, params, epochs, weights])
+
+
+# --- what comes back ------------------------------------------------------------------------
+
+
+def test_loaded_classifier_gives_the_same_predictions(fitted, digits, tmp_path):
+    _, X_test, _, y_test = digits
+    loaded = round_trip(fitted, tmp_path / "m")
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+        expected = getattr(fitted, method)(X_test)
+        np.testing.assert_array_equal(getattr(loaded, method)(X_test), expected)
+    assert loaded.score(X_test, y_test) == fitted.score(X_test, y_test)
+
+
+def test_loaded_classifier_knows_all_that_was_learned(clf, path):
+    loaded = load(path)
+    assert learned(loaded) == learned(clf)
+    assert loaded.n_iter_ == 2
+    assert type(loaded) is MNISTCNNClassifier
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["zero", "one", "zwölf"]),
+        np.array(["b", "a", "🙂"], dtype=object),
+        np.array([1, 3, 50]),
+        np.array([-7, 0, 2], dtype=np.int8),
+        np.array([2**63, 2**63 + 1, 2**64 - 1], dtype=np.uint64),
+        np.array([1, 2, 3], dtype=">i4"),
+        np.array([1.0, 2.0, 4.0]),
+        np.array([1.0, 2.0, 4.0], dtype=np.float16),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_keep_value_and_dtype(labels, tmp_path):
+    fitted = tiny().fit(X, labels[Y])
+    loaded = round_trip(fitted, tmp_path / "m")
+    np.testing.assert_array_equal(loaded.classes_, np.unique(labels))
+    assert loaded.classes_.dtype == fitted.classes_.dtype
+    assert loaded.predict(X).dtype == labels.dtype
+    np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
+
+
+def test_boolean_labels(tmp_path):
+    loaded = round_trip(tiny().fit(X, Y == 1), tmp_path / "m")
+    assert loaded.classes_.dtype == bool
+    assert loaded.classes_.tolist() == [False, True]
+
+
+def test_string_labels_are_as_wide_as_they_need(tmp_path):
+    wide = np.array(["a", "b", "c"], dtype="<U99")
+    loaded = round_trip(tiny().fit(X, wide[Y]), tmp_path / "m")
+    assert loaded.classes_.tolist() == ["a", "b", "c"]
+    assert loaded.classes_.dtype == "<U1"
+
+
+def test_labels_that_json_lacks_cannot_be_saved(tmp_path):
+    fitted = tiny().fit(X, Y.astype(np.longdouble))
+    if fitted.classes_.dtype == np.float64:
+        pytest.skip("longdouble is double here")
+    with pytest.raises(ValueError, match=r"Labels of dtype float\d+ cannot be stored in a model"):
+        fitted.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parameters_come_back_with_their_types(tmp_path):
+    params = {
+        "image_shape": (4, 9),
+        "class_weight": {0: 1.0, 1: np.float32(0.5), 2: 2},
+        "batch_size": 7,
+        "lr": np.float64(0.002),
+        "train_split": None,
+        "optimizer": torch.optim.SGD,
+        "criterion": nn.NLLLoss,
+        "device": torch.device("cpu"),
+        "module__dropout": 0.3,
+        "optimizer__momentum": 0.9,
+        "callbacks": "disable",
+    }
+    loaded = round_trip(tiny(**params).fit(X, Y), tmp_path / "m").get_params(deep=False)
+    assert {name: loaded[name] for name in params} == {**params, "device": "cpu"}
+    assert type(loaded["image_shape"]) is tuple
+    assert list(map(type, loaded["class_weight"])) == [int, int, int]
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+keys = scalars | st.tuples(scalars, scalars)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(keys, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(values)
+def test_plain_data_survive_encoding(value):
+    assert repr(decode(json.loads(json.dumps(encode(value))))) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "kind", [nn.CrossEntropyLoss, torch.optim.AdamW, torch.utils.data.DataLoader]
+)
+def test_known_classes_survive_encoding(kind):
+    assert decode(encode(kind)) is kind
+
+
+def test_feature_names(tmp_path):
+    columns = [f"pixel{i}" for i in range(36)]
+    frame = pd.DataFrame(X, columns=columns)
+    loaded = round_trip(tiny().fit(frame, Y), tmp_path / "m")
+    assert loaded.feature_names_in_.tolist() == columns
+    assert loaded.feature_names_in_.dtype == object
+    assert len(loaded.predict(frame)) == len(X)
+
+
+def test_rows_that_were_padded_to_a_square(tmp_path):
+    with pytest.warns(UserWarning, match="rows of 30 pixels, which is no square"):
+        fitted = tiny().fit(X[:, :30], Y)
+    loaded = round_trip(fitted, tmp_path / "m")
+    assert (loaded.n_features_in_, loaded.image_shape_) == (30, (1, 6, 6))
+    np.testing.assert_array_equal(loaded.predict_proba(X[:, :30]), fitted.predict_proba(X[:, :30]))
+
+
+def test_history_is_kept_without_its_batches(path, clf):
+    history = load(path).history_
+    assert history[:, "train_loss"] == clf.history_[:, "train_loss"]
+    assert history[:, "valid_acc"] == clf.history_[:, "valid_acc"]
+    assert [epoch["batches"] for epoch in history] == [[], []]
+
+
+def test_saving_again_gives_identical_bytes(path, content):
+    load(path).save(path)
+    assert path.read_bytes() == content
+
+
+def test_global_generators_are_left_alone(path, clf):
+    state, numbers = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    clf.save(path)
+    load(path)
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numbers)  # noqa: NPY002
+
+
+# --- life after loading ---------------------------------------------------------------------
+
+
+def test_loaded_classifier_can_train_on(path):
+    loaded = load(path)
+    before = loaded.predict_proba(X)
+    loaded.partial_fit(X, Y)
+    assert loaded.n_iter_ == 3
+    assert not np.array_equal(loaded.predict_proba(X), before)
+    loaded.set_params(warm_start=True).fit(X, Y)
+    assert loaded.n_iter_ == 5
+
+
+def test_loaded_classifier_can_be_fitted_anew(path, clf):
+    again = load(path).fit(X, Y)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+
+
+def test_loaded_classifier_can_be_pickled_copied_and_cloned(path, clf):
+    loaded = load(path)
+    expected = clf.predict_proba(X)
+    for other in (pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded)):
+        np.testing.assert_array_equal(other.predict_proba(X), expected)
+    assert clone(loaded).get_params(deep=False) == clone(clf).get_params(deep=False)
+
+
+def test_unpickled_classifier_can_be_saved(clf, path, content):
+    pickle.loads(pickle.dumps(clf)).save(path)
+    assert path.read_bytes() == content
+
+
+def test_device_that_is_missing_here_gives_the_cpu_and_a_warning(clf, path):
+    copy.deepcopy(clf).set_params(device="cuda:97").save(path)
+    with pytest.warns(UserWarning, match=r"'cuda:97' cannot be used.*was put on the CPU"):
+        loaded = load(path)
+    assert loaded.device == "cuda:97"
+    assert loaded.device_ == torch.device("cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+
+
+def test_compiled_network_is_stored_like_a_plain_one(clf, path, tmp_path):
+    compiled = load(path).set_params(compile=True, compile__backend="eager").initialize()
+    assert hasattr(compiled.module_, "_orig_mod")
+    compiled.save(tmp_path / "compiled")
+    names = parse(tmp_path / "compiled")[1].keys()
+    assert names == clf.module_.state_dict().keys()
+    assert hasattr(load(tmp_path / "compiled").module_, "_orig_mod")
+
+
+# --- what is no plain data ------------------------------------------------------------------
+
+
+def left_out(names):
+    names = ", ".join(names)
+    return rf"not stored in the model file: {names}\. The loaded classifier has their defaults; pre"
+
+
+def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
+    fitted = tiny(random_state=np.random.RandomState(0), callbacks=[LRScheduler()]).fit(X, Y)
+    with pytest.warns(UserWarning, match=left_out(["random_state", "callbacks"])) as caught:
+        fitted.save(tmp_path / "m")
+    assert caught[0].filename == __file__
+    loaded = load(tmp_path / "m")
+    assert loaded.random_state is None and loaded.callbacks is None
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_what_belongs_to_something_left_out_is_left_out_too(tmp_path):
+    class Slow(torch.optim.SGD):
+        def __init__(self, params, lr, patience):
+            super().__init__(params, lr)
+
+    scoring = EpochScoring("accuracy", name="mine")
+    fitted = tiny(
+        optimizer=Slow,
+        optimizer__patience=3,
+        callbacks=[("scoring", scoring)],
+        callbacks__scoring__lower_is_better=False,
+    ).fit(X, Y)
+    names = ["optimizer", "callbacks", "optimizer__patience", "callbacks__scoring__lower_is_better"]
+    with pytest.warns(UserWarning, match=left_out(names)):
+        fitted.save(tmp_path / "m")
+    loaded = load(tmp_path / "m")
+    assert loaded.optimizer is torch.optim.Adam
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+class Net(nn.Module):
+    """A network with an argument that is no plain data, and a buffer without dimensions."""
+
+    def __init__(self, n_classes, n_hidden=4, activation=torch.tanh):
+        super().__init__()
+        self.flat = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(36))
+        self.hidden, self.output = nn.Linear(36, n_hidden), nn.Linear(n_hidden, n_classes)
+        self.activation = activation
+
+    def forward(self, x):
+        return self.output(self.activation(self.hidden(self.flat(x))))
+
+
+def test_custom_network_must_be_handed_to_load(tmp_path):
+    fitted = tiny(module=Net, module__n_hidden=5).fit(X, Y)
+    fitted.save(tmp_path / "m")
+    with pytest.raises(ValueError, match="cannot be loaded") as caught:
+        load(tmp_path / "m")
+    name = f"{Net.__module__}.Net"
+    expected = f"{tmp_path / 'm'} cannot be loaded: its network is {name}: pass it as module=..."
+    assert str(caught.value) == expected
+    loaded = load(tmp_path / "m", module=Net)
+    assert loaded.module__n_hidden == 5
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_network_made_by_a_function_must_be_handed_to_load(tmp_path):
+    def make():
+        return Net(3, n_hidden=6)
+
+    fitted = tiny(module=make).fit(X, Y)
+    fitted.save(tmp_path / "m")
+    with pytest.raises(ValueError, match=r"its network is .*\.make: pass it as module="):
+        load(tmp_path / "m")
+    for module in (make, make()):
+        loaded = load(tmp_path / "m", module=module)
+        np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_network_argument_that_is_no_plain_data_cannot_be_saved(tmp_path):
+    fitted = tiny(module=Net, module__activation=torch.sigmoid).fit(X, Y)
+    with pytest.raises(ValueError, match=r"module__activation=.*is no plain data and cannot be"):
+        fitted.save(tmp_path / "m")
+    partial = functools.partial(Net, activation=torch.sigmoid)
+    fitted = tiny(module=partial).fit(X, Y)
+    loaded = round_trip(fitted, tmp_path / "m", module=partial)
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_wrong_network_is_refused(path):
+    with pytest.raises(ValueError, match=r"its weights do not fit the network Net: \['conv1.bias'"):
+        load(path, module=Net)
+
+
+def test_own_subclass_comes_back_as_itself(path):
+    class Mine(MNISTCNNClassifier):
+        pass
+
+    assert type(Mine.load(path)) is Mine
+
+
+# --- files that are damaged, or no model files ----------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_truncated_file_is_refused(content, tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "truncated"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    with pytest.raises(ValueError, match="is damaged, or no model file"):
+        load(path)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_flipped_bits_are_refused_or_change_nothing(clf, content, tmp_path_factory, data):
+    header = int.from_bytes(content[:8], "little")
+    places = st.integers(0, 7) | st.integers(8, header) | st.integers(0, len(content) - 1)
+    changed = bytearray(content)
+    changed[data.draw(places)] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.getbasetemp() / "flipped"
+    path.write_bytes(changed)
+    try:
+        loaded = load(path)
+    except ValueError:
+        return
+    assert learned(loaded) == learned(clf)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.binary(max_size=200))
+def test_any_other_bytes_are_refused(tmp_path_factory, junk):
+    path = tmp_path_factory.getbasetemp() / "junk"
+    path.write_bytes(junk)
+    with pytest.raises(ValueError, match="damaged") as caught:
+        load(path)
+    assert str(caught.value) == f"{path} {DAMAGED}"
+
+
+@pytest.mark.parametrize("metadata", [None, {KEY: "{"}, {KEY: "[]"}, {KEY: "7"}, {"other": "{}"}])
+def test_other_safetensors_files_are_refused(metadata, tmp_path):
+    path = tmp_path / "m"
+    path.write_bytes(safetensors.torch.save({"w": torch.zeros(2)}, metadata=metadata))
+    with pytest.raises(ValueError, match="is damaged, or no model file"):
+        load(path)
+
+
+def test_pickles_are_refused_and_not_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "exploded"),)
+
+    torch.save(Bomb(), tmp_path / "m")
+    with pytest.raises(ValueError, match="is damaged, or no model file"):
+        load(tmp_path / "m")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_missing_file_and_folder_are_the_usual_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing"):
+        load(tmp_path / "nothing")
+    with pytest.raises(IsADirectoryError):
+        load(tmp_path)
+
+
+# --- forged files ---------------------------------------------------------------------------
+
+
+def nested(depth, inner=None):
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def write_forged(path, change, weights=None, seal=True):
+    manifest, own = parse(path)
+    change(manifest)
+    weights = own if weights is None else weights
+    if seal:
+        manifest["sha256"] = digest(manifest, weights)
+    path.write_bytes(safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)}))
+
+
+def setting(**params):
+    return lambda manifest: manifest["params"].update(params)
+
+
+def stating(**facts):
+    return lambda manifest: manifest.update(facts)
+
+
+def labels(dtype, labels):
+    return stating(classes={"dtype": dtype, "labels": labels})
+
+
+def statistics(**numbers):
+    return lambda manifest: manifest["pixel_statistics"].update(numbers)
+
+
+FORGERIES = {
+    "class of another library": (
+        setting(optimizer={"class": "os.system"}),
+        "'os.system', which is",
+    ),
+    "function of torch": (setting(optimizer={"class": "torch.load"}), "'torch.load', which is not"),
+    "unknown class": (setting(criterion={"class": "torch.nn.NoLoss"}), "'torch.nn.NoLoss', which"),
+    "base class": (setting(optimizer={"class": "torch.optim.Optimizer"}), "cannot be loaded"),
+    "layer as loss": (
+        setting(
+            criterion={"class": "torch.nn.Linear"},
+            criterion__in_features=10**6,
+            criterion__out_features=10**6,
+        ),
+        "'torch.nn.Linear', which is not among the classes allowed",
+    ),
+    "class that is no text": (setting(optimizer={"class": ["os", "system"]}), "which is not among"),
+    "unknown kind": (setting(lr={"eval": "1"}), "'1', which is not among the classes allowed"),
+    "two kinds": (setting(lr={"tuple": [], "dict": []}), "too many values"),
+    "keys that cannot be": (setting(class_weight={"dict": [[[1], 2]]}), "unhashable"),
+    "deep nesting": (setting(callbacks=nested(900)), "recursion"),
+    "callbacks that are none": (setting(callbacks=["os.system"]), "cannot be loaded"),
+    "unknown parameter": (setting(epochs=3), "'epochs' is no parameter"),
+    "method as parameter": (setting(predict=3), "'predict' is no parameter"),
+    "attribute as parameter": (setting(history_=3), r"\['history_'\], which are no parameters"),
+    "private parameter": (setting(_random_state=3), "which are no parameters"),
+    "module as parameter": (setting(module=None), "multiple values"),
+    "negative epochs": (setting(max_epochs=-1), "'max_epochs' parameter"),
+    "negative batch": (setting(batch_size=-5), "'batch_size' parameter"),
+    "text as number": (setting(lr="fast"), "'lr' parameter"),
+    "list as device": (setting(device=["cpu"]), "'device' parameter"),
+    "device without weights": (setting(device="meta"), "its device is 'meta', which holds no"),
+    "dropout above 1": (setting(module__dropout=7), "dropout"),
+    "network of another size": (setting(module__n_classes=4), "its weights do not fit the network"),
+    "gigantic network": (setting(module__image_shape=[1, 10**6, 10**6]), "do not fit|cannot be"),
+    "gigantic image": (stating(image_shape=[1, 10**5, 10**5]), "weights do not fit the network"),
+    "more than gigantic image": (stating(image_shape=[1, 10**30, 10**30]), "cannot be loaded"),
+    "negative image": (stating(image_shape=[1, -6, -6]), "image_shape must be"),
+    "flat image": (stating(image_shape=[6, 6]), "its image_shape is not valid"),
+    "fractional image": (stating(image_shape=[1, 6.0, 6.0]), "image_shape must be"),
+    "image that is text": (stating(image_shape="166"), "image_shape must be"),
+    "no features": (stating(n_features_in=0), "its n_features_in is not valid"),
+    "too many features": (stating(n_features_in=37), "its n_features_in is not valid"),
+    "feature that is text": (stating(n_features_in="36"), "its n_features_in is not valid"),
+    "few feature names": (stating(feature_names_in=["a"]), "its feature_names_in is not valid"),
+    "numbers as feature names": (
+        stating(feature_names_in=[1] * 36),
+        "feature_names_in is not valid",
+    ),
+    "one class": (labels("<i8", [0]), "its classes is not valid"),
+    "classes out of order": (labels("<i8", [2, 1, 0]), "its classes is not valid"),
+    "classes twice": (labels("<i8", [0, 1, 1]), "its classes is not valid"),
+    "four classes": (labels("<i8", [0, 1, 2, 3]), "weights do not fit the network"),
+    "class that does not fit": (labels("|u1", [0, 1, 300]), "cannot be loaded"),
+    "numbers as text": (labels("<U", [0, 1, 2]), "its labels are not of dtype <U"),
+    "nested classes": (labels("<i8", [[0], [1], [2]]), "its labels are not of dtype <i8"),
+    "objects in classes": (labels("|O", [{}, [], None]), "Labels of dtype object cannot be"),
+    "gigantic strings": (labels("<U500000000", ["a", "b", "c"]), "its labels have dtype '<U5"),
+    "structured classes": (labels("i4,O", [0, 1, 2]), "its labels have dtype 'i4,O'"),
+    "dates": (labels("<M8[s]", [0, 1, 2]), r"its labels have dtype '<M8\[s\]'"),
+    "dtype that is none": (labels(["O"], [0, 1, 2]), "cannot be loaded"),
+    "no deviation": (statistics(std=0), "its pixel_statistics is not valid"),
+    "negative deviation": (statistics(std=-1.0), "its pixel_statistics is not valid"),
+    "no mean": (statistics(mean=float("nan")), "its pixel_statistics is not valid"),
+    "range upside down": (statistics(low=9.0, high=1.0), "its pixel_statistics is not valid"),
+    "mean that is text": (statistics(mean="1"), "cannot be loaded"),
+    "other statistics": (statistics(median=1), "unexpected keyword argument 'median'"),
+    "history that is text": (stating(history="abc"), "cannot be loaded"),
+    "history with objects": (stating(history=[{"train_loss": [1]}]), "its history is not valid"),
+    "no params": (stating(params=None), "cannot be loaded"),
+    "no module": (stating(module=None), "its network is None: pass it as module="),
+    "other module": (stating(module="os.system"), "its network is os.system: pass it as module="),
+    "format 2": (stating(format=2), r"has format 2, this version of skorch_mnist reads 1: install"),
+    "format that is text": (stating(format="1"), "has format '1', this version of skorch_mnist"),
+    "versions that are none": (stating(versions=7, format=2), "is damaged, or no model file"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_forged_file_is_refused_at_once(name, path):
+    resource = pytest.importorskip("resource")
+    change, message = FORGERIES[name]
+    write_forged(path, change)
+    start, memory = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=message) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path))
+    assert time.perf_counter() - start < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200e3  # kB
+
+
+KEYS = [
+    "format", "versions", "module", "params", "classes", "n_features_in", "feature_names_in",
+    "image_shape", "pixel_statistics", "history",
+]  # fmt: skip
+
+
+def test_the_manifest_has_these_keys_and_needs_each(path, content):
+    assert [*parse(path)[0]] == KEYS
+    for key in KEYS:
+        path.write_bytes(content)
+        write_forged(path, lambda manifest, key=key: manifest.pop(key))
+        with pytest.raises(ValueError, match=f"^{path} "):
+            load(path)
+
+
+def test_changed_manifest_without_its_hash_is_refused(path):
+    write_forged(path, statistics(mean=1.0), seal=False)
+    with pytest.raises(ValueError, match="is damaged, or no model file"):
+        load(path)
+
+
+def test_wrong_weights_are_refused(path):
+    weights = parse(path)[1]
+    for changed in (
+        {},
+        {**weights, "extra": torch.zeros(1)},
+        {**weights, "output.bias": torch.zeros(4)},
+        {name: tensor for name, tensor in weights.items() if name != "conv1.bias"},
+    ):
+        write_forged(path, lambda manifest: None, changed)
+        with pytest.raises(ValueError, match="its weights do not fit the network MNISTCNN"):
+            load(path)
+        MNISTCNNClassifier.save(tiny().fit(X, Y), path)
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def test_unfitted_classifier_cannot_be_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        tiny().save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parameters_that_could_not_be_loaded_are_not_saved(path, content):
+    broken = load(path).set_params(max_epochs=-1)
+    with pytest.raises(ValueError, match="'max_epochs' parameter"):
+        broken.save(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["model", "mödel 数字.bin", "x" * 255, ".hidden"])
+def test_any_file_name(name, clf, tmp_path):
+    clf.save(str(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert load(str(tmp_path / name)).n_iter_ == 2
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_permissions_follow_the_umask(mask, clf, tmp_path):
+    before = os.umask(mask)
+    try:
+        clf.save(tmp_path / "m")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("where", ["nowhere/m", "file/m", "folder", "."])
+def test_where_no_file_can_be_the_error_names_the_path(where, clf, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=where) as caught:
+        clf.save(tmp_path / where)
+    assert caught.value.filename == str(tmp_path / where)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_unwritable_folder(clf):
+    with pytest.raises(OSError, match=r"/proc/model\.safetensors"):
+        clf.save("/proc/model.safetensors")
+
+
+def test_read_only_file_is_not_replaced(clf, path):
+    path.write_bytes(b"precious")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        clf.save(path)
+    assert path.read_bytes() == b"precious"
+
+
+def test_devices_and_pipes_are_not_replaced(clf, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(PermissionError):
+        clf.save(pipe)
+    assert pipe.is_fifo()
+
+
+def test_links_are_followed(clf, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    clf.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert load(tmp_path / "real").n_iter_ == 2
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failed_save_leaves_the_old_file_and_nothing_else(step, clf, path, content, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, step, fail)
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        tiny().fit(X, Y).save(path)
+    assert caught.value.filename == str(path)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == content
+
+
+def test_interrupted_save_leaves_the_old_file_and_nothing_else(clf, path, content, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        clf.save(path)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == content
+
+
+def test_threads_may_save_to_one_path(clf, path, content):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: clf.save(path), range(12)))
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_rewritten_in_place_does_not_hurt_who_loaded_it(path):
+    weights = parse(path)[1]
+    before = {name: tensor.clone() for name, tensor in weights.items()}
+    path.write_bytes(b"")
+    assert all(torch.equal(weights[name], before[name]) for name in before)
+
+
+def test_loading_while_another_replaces_the_file(clf, path):
+    with ThreadPoolExecutor(2) as pool:
+        saves = pool.submit(lambda: [clf.save(path) for _ in range(10)])
+        for _ in range(5):
+            assert load(path).n_iter_ == 2
+        saves.result()
