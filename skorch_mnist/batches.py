@@ -87,7 +87,7 @@ class BatchReader(Dataset[Any]):
         while isinstance(dataset, Subset):
             self.rows = np.asarray(dataset.indices)[self.rows]
             dataset = dataset.dataset  # type: ignore[assignment]
-        self.dataset: ImageDataset = dataset  # type: ignore[assignment]
+        self.dataset: ImageDataset = dataset
 
     @staticmethod
     def reads(dataset: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -141,7 +141,7 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
     (2, 10)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable],
         "criterion": [callable],
         "optimizer": [callable],
@@ -209,12 +209,14 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         self.iterator_valid = iterator_valid
         self.compile = compile
         self.use_caching = use_caching
-        vars(self).update(nested)
+        self.__dict__.update(nested)
 
     # --- training ---------------------------------------------------------------------------
 
-    @with_callbacks
-    def fit(self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+    @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
+    def fit(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -304,7 +306,9 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         if not known:
             self.classes_inferred_ = announced
         elif classes is not None and not np.array_equal(announced, self.classes_):
-            raise ValueError(f"classes={announced} are not those of the first call, {self.classes_}.")
+            raise ValueError(
+                f"classes={announced} are not those of the first call, {self.classes_}."
+            )
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes to tell apart; y has 1 class, "
@@ -317,7 +321,9 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         """Return the index of each label in ``classes_``."""
         strangers = np.setdiff1d(y, self.classes_)
         if len(strangers):
-            raise ValueError(f"y has labels {strangers} that are not among classes {self.classes_}.")
+            raise ValueError(
+                f"y has labels {strangers} that are not among classes {self.classes_}."
+            )
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def _start_anew(self, dataset: ImageDataset) -> None:
@@ -336,7 +342,8 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         else:
             train, valid = split_rows(dataset.codes, float(self.train_split), self._random_state)
             data = SplitData(
-                Subset(dataset, train.tolist()), Subset(dataset, valid.tolist()) if len(valid) else None
+                Subset(dataset, train.tolist()),
+                Subset(dataset, valid.tolist()) if len(valid) else None,
             )
         if self.early_stopping and data.valid is None:
             raise ValueError(
@@ -504,7 +511,8 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
             If it is damaged, was not written by ``save``, is of a newer format, or needs
             ``module``.
         """
-        return load_model(cls, path, module)
+        clf: Self = load_model(cls, path, module)
+        return clf
 
     # --- scikit-learn -----------------------------------------------------------------------
 

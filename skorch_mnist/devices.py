@@ -30,8 +30,8 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        torch.zeros(1, device=resolved).item()  # "meta" holds no numbers
+    except (AssertionError, ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"device={device!r} cannot be used on this machine ({reason}). Use 'auto' or 'cpu'."

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["ImageShape", "Layout", "check_image_shape", "infer_layout"]
 
@@ -17,6 +20,14 @@ class Layout(NamedTuple):
     image_shape: ImageShape
     channels_last: bool = False
     padding: int = 0  # zeros to append to a flat row
+
+    def arrange(self, items: NDArray[Any]) -> NDArray[Any]:
+        """Return items, stacked along the first axis, as images; a view where that can be."""
+        if self.channels_last:
+            items = np.moveaxis(items, -1, 1)
+        if self.padding:
+            items = np.pad(items, ((0, 0), (0, self.padding)))
+        return items.reshape(len(items), *self.image_shape)
 
 
 def check_image_shape(image_shape: tuple[int, ...]) -> ImageShape:

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import platform
-import re
 import stat
 import uuid
 import warnings
@@ -25,16 +24,21 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import nn
-from torch.nn.modules.loss import _Loss
-from torch.utils.data import DataLoader
 
 from skorch_mnist.batches import PixelStatistics
 from skorch_mnist.devices import available_device
 from skorch_mnist.layouts import check_image_shape
 from skorch_mnist.network import MNISTCNN
+from skorch_mnist.plain_data import (
+    UnstorableError,
+    decode,
+    decode_classes,
+    encode,
+    encode_classes,
+    name_of,
+)
 from skorch_mnist.seeding import seeded
 
 __all__ = ["load_model", "save_model"]
@@ -42,10 +46,6 @@ __all__ = ["load_model", "save_model"]
 FORMAT = 1
 KEY = "skorch_mnist"
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
-
-
-class UnstorableError(Exception):
-    """A value that is no plain data."""
 
 
 # --- write ----------------------------------------------------------------------------------
@@ -141,37 +141,6 @@ def storable_params(params: Mapping[str, Any]) -> dict[str, Any]:
     return encoded
 
 
-def encode(value: Any) -> Any:
-    """Return ``value`` in JSON's types; classes by name, tuples and dicts marked as such."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, list):
-        return [encode(item) for item in value]
-    if isinstance(value, tuple):
-        return {"tuple": [encode(item) for item in value]}
-    if isinstance(value, dict):
-        return {"dict": [[encode(key), encode(item)] for key, item in value.items()]}
-    if isinstance(value, torch.device):
-        return str(value)
-    if isinstance(value, type) and find_class(name_of(value)) is value:
-        return {"class": name_of(value)}
-    raise UnstorableError
-
-
-def encode_classes(classes: NDArray[Any]) -> dict[str, Any]:
-    """Return labels with their dtype."""
-    labels = classes.tolist()
-    if not all(isinstance(label, (bool, int, float, str)) for label in labels):
-        raise ValueError(
-            f"Labels of dtype {classes.dtype} cannot be stored in a model file: fit with numbers, "
-            "strings or booleans."
-        )
-    # A string is as wide as the labels need: a file cannot ask for more memory than it has bytes.
-    return {"dtype": "<U" if classes.dtype.kind == "U" else classes.dtype.str, "labels": labels}
-
-
 def plain_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
     """Return the numbers of an epoch, without its batches."""
     numbers = {
@@ -235,8 +204,6 @@ def construct(
         with torch.device("meta"):
             check_shapes(MNISTCNN(**clf.get_params_for("module")), weights)
     device = available_device(clf.device)
-    if device.type == "meta":
-        raise ValueError("its device is 'meta', which holds no weights")
     parameter, clf.device = clf.device, str(device)
     with seeded(0, device):
         clf.initialize()
@@ -276,16 +243,6 @@ def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
     clf._random_state = check_random_state(clf.random_state)
 
 
-def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
-    """Return what ``encode_classes`` was given."""
-    if not re.fullmatch(r"<U|\|O|\|b1|[<>|][iuf]\d+", dtype):
-        raise ValueError(f"its labels have dtype {dtype!r}")
-    classes = np.array(labels, dtype=np.dtype(dtype))
-    if classes.ndim != 1 or encode_classes(classes)["labels"] != labels:
-        raise ValueError(f"its labels are not of dtype {dtype}")
-    return classes
-
-
 def network_of(clf: Any) -> nn.Module:
     """Return the network, which ``torch.compile`` wraps in another module."""
     network: nn.Module = getattr(clf.module_, "_orig_mod", clf.module_)
@@ -299,42 +256,3 @@ def check_shapes(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None
     if wanted != found:
         different = sorted(name for name, _ in wanted.items() ^ found.items())
         raise ValueError(f"its weights do not fit the network {type(module).__name__}: {different}")
-
-
-def decode(value: Any) -> Any:
-    """Return what ``encode`` was given."""
-    if isinstance(value, list):
-        return [decode(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    [(kind, content)] = value.items()
-    if kind == "tuple":
-        return tuple(decode(item) for item in content)
-    if kind == "dict":
-        return {decode(key): decode(item) for key, item in content}
-    found = find_class(content) if kind == "class" else None
-    if found is None:
-        raise ValueError(f"it asks for {content!r}, which is not among the classes allowed")
-    return found
-
-
-def name_of(component: Any) -> str:
-    """Return the name by which a class is stored: its shortest public one for torch's."""
-    kind = component if hasattr(component, "__qualname__") else type(component)
-    for package in ("torch.nn", "torch.optim", "torch.utils.data"):
-        if kind.__module__.startswith(f"{package}."):
-            return f"{package}.{kind.__name__}"
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def find_class(name: str) -> type | None:
-    """Return the class of that name, if it is a loss or optimizer of torch's, or ``DataLoader``."""
-    package, _, attribute = str(name).rpartition(".")
-    if (package, attribute) == ("torch.utils.data", "DataLoader"):
-        return DataLoader
-    homes = {"torch.nn": (nn, _Loss), "torch.optim": (torch.optim, torch.optim.Optimizer)}
-    if package not in homes:
-        return None
-    home, base = homes[package]
-    found = getattr(home, attribute, None)
-    return found if isinstance(found, type) and issubclass(found, base) else None

@@ -64,6 +64,8 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     image_shape_: tuple[int, int, int]
     pixel_statistics_: PixelStatistics
+    module_: Any
+    device: Any
     device_: torch.device
 
     # --- components -------------------------------------------------------------------------
@@ -88,7 +90,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
         """Return the arguments of a component: what the data say, and the user's on top."""
-        given = super().get_params_for(prefix)
+        given: dict[str, Any] = super().get_params_for(prefix)
         if prefix == "module" and hasattr(self, "image_shape_"):
             return {**self._module_arguments(), **given}
         if prefix == "iterator_train" and self.iterator_train is DataLoader:
@@ -209,15 +211,15 @@ class ImageClassifierNet(NeuralNetClassifier):
                 self._restore(self._last_epoch)
                 self.notify("on_train_end", X=None, y=None)
             else:
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__.clear()
+                self.__dict__.update(before)
             raise
         finally:
             for name in DURING_TRAINING:
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
 
     def _training_state(self) -> tuple[int, dict[str, Any]]:
-        """Number of finished epochs, and a copy of everything that an epoch changes."""
+        """Return the number of finished epochs, and a copy of everything that an epoch changes."""
         names = [f"{name}_" for name in (*self._modules, *self._criteria, *self._optimizers)]
         components = {name: getattr(self, name) for name in names}
         return len(self.history), {
@@ -256,7 +258,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled state on the device that the parameter stands for here."""
-        vars(self).update(state)
+        self.__dict__.update(state)
         if not self.initialized_:
             return
         self.device_ = available_device(self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from sklearn.utils._param_validation import (
@@ -28,7 +28,7 @@ class CheckedParameters:
     ``_validate_params``, which ``fit`` calls first, refuses them together with bad values.
     """
 
-    _parameter_constraints: dict[str, list[Any]]
+    _parameter_constraints: ClassVar[dict[str, list[Any]]]
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, all or none.
@@ -107,7 +107,7 @@ def _explicit_names(estimator: type) -> list[str]:
     names: dict[str, None] = {}
     for cls in estimator.__mro__:
         if "__init__" in vars(cls):
-            arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]
+            arguments = list(inspect.signature(vars(cls)["__init__"]).parameters.values())[1:]
             names |= {a.name: None for a in arguments if a.kind is not a.VAR_KEYWORD}
         if "_parameter_constraints" in vars(cls):
             break

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skorch.helper import SliceDataset
 from torch.utils.data import IterableDataset, Subset
 
-from skorch_mnist.layouts import ImageShape, infer_layout
+from skorch_mnist.layouts import Layout
 
 __all__ = ["DatasetImages", "images_of", "is_torch_data", "labels_of", "to_array"]
 
@@ -49,12 +49,20 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     return DatasetImages(X)
 
 
-def labels_of(dataset: Any) -> NDArray[Any] | None:
+def labels_of(dataset: Any, element: int = 1) -> NDArray[Any] | None:
     """Return the labels of a data set, None where it has none.
 
     Images are not loaded where the data set lists its targets.
+
+    Parameters
+    ----------
+    dataset : torch Dataset or SliceDataset
+    element : int
+        Where in an item the label stands.
     """
     inner, rows = _inner(dataset)
+    if element != 1:
+        return np.asarray([to_array(inner[int(i)][element]) for i in np.arange(len(inner))[rows]])
     if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray | None):
         return None if inner.y is None else inner.y[rows]
     targets = getattr(inner, "targets", None)
@@ -89,7 +97,7 @@ class DatasetImages:
         Its items are images, or tuples that begin with one: PIL images, tensors or arrays.
     """
 
-    image_shape: ImageShape | None = None
+    layout: Layout | None = None
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -104,12 +112,11 @@ class DatasetImages:
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of images, then the shape of each."""
-        return (len(self), *(self.image_shape or self.item_shape))
+        return (len(self), *(self.layout.image_shape if self.layout else self.item_shape))
 
-    def reshaped(self, image_shape: ImageShape) -> DatasetImages:
-        """Give the images in ``image_shape`` (channels, height, width) from now on."""
-        self._layout = infer_layout(self.item_shape, image_shape)
-        self.image_shape = image_shape
+    def arranged(self, layout: Layout) -> DatasetImages:
+        """Give the images in ``layout`` from now on."""
+        self.layout = layout
         return self
 
     def only(self, rows: NDArray[np.integer]) -> DatasetImages:
@@ -131,9 +138,7 @@ class DatasetImages:
         batch = np.stack(items)
         if batch.dtype.kind == "f" and not np.isfinite(batch).all():
             raise ValueError("Input X contains NaN or infinity.")
-        if self._layout.channels_last:
-            batch = np.moveaxis(batch, -1, 1)
-        return batch.reshape(len(batch), *self._layout.image_shape)
+        return self.layout.arrange(batch) if self.layout else batch
 
     def _read(self, number: int) -> NDArray[Any]:
         item = self.dataset[number]

@@ -16,7 +16,6 @@ from sklearn.utils.validation import (
     check_consistent_length,
     validate_data,
 )
-from skorch.helper import SliceDataset
 
 from skorch_mnist.layouts import ImageShape, Layout, check_image_shape, infer_layout
 from skorch_mnist.torch_data import (
@@ -61,8 +60,8 @@ def check_images_and_labels(
         X = images
         if y is None:
             raise ValueError("The data set X has no labels: pass them as y.")
-    if isinstance(y, SliceDataset):
-        y = labels_of(y)
+    if is_torch_data(y):
+        y = labels_of(y, getattr(y, "idx", 1))
     if isinstance(X, DatasetImages):
         images, shape = _check_dataset(estimator, X, reset)
         y = _check_y(_label_array(y), estimator=estimator)
@@ -150,11 +149,16 @@ def _label_array(y: Any) -> Any:
 def _check_dataset(
     estimator: Any, images: DatasetImages, reset: bool
 ) -> tuple[DatasetImages, ImageShape]:
-    wanted = _wanted_shape(estimator, reset)
-    shape = infer_layout(images.item_shape, wanted).image_shape
+    n_pixels = math.prod(images.item_shape)
     if reset:
-        estimator.n_features_in_ = math.prod(shape)
-    return images.reshaped(shape), shape
+        estimator.n_features_in_ = n_pixels
+    elif n_pixels != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n_pixels} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    layout = _layout(estimator, images.item_shape, reset)
+    return images.arranged(layout), layout.image_shape
 
 
 def _check_array(
@@ -168,33 +172,24 @@ def _check_array(
     pixels, y = checked if labels else (checked, None)
     if pixels.dtype.kind in "mM":  # scikit-learn takes them for numeric
         raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
-    if len(item_shape) > 1:
-        layout = infer_layout(item_shape, _wanted_shape(estimator, reset))
-        pixels = pixels.reshape(len(pixels), *item_shape)
-    else:
-        layout = _flat_layout(estimator, pixels.shape[1], reset)
-    if layout.channels_last:
-        pixels = np.moveaxis(pixels, -1, 1)
-    if layout.padding:
-        pixels = np.pad(pixels, ((0, 0), (0, layout.padding)))
-    return pixels.reshape(len(pixels), *layout.image_shape), layout.image_shape, y
+    if len(item_shape) < 2:  # a frame or a list of rows
+        item_shape = pixels.shape[1:]
+    layout = _layout(estimator, item_shape, reset)
+    images = layout.arrange(pixels.reshape(len(pixels), *item_shape))
+    return images, layout.image_shape, y
 
 
-def _wanted_shape(estimator: Any, reset: bool) -> ImageShape | None:
+def _layout(estimator: Any, item_shape: tuple[int, ...], reset: bool) -> Layout:
+    """Return how items are read; in ``fit``, warn where rows are padded."""
     if not reset:
         shape: ImageShape = estimator.image_shape_
-        return shape
+        if len(item_shape) == 1:  # the number of features has been compared
+            return Layout(shape, padding=math.prod(shape) - item_shape[0])
+        return infer_layout(item_shape, shape)
     given = estimator.image_shape
-    return None if given is None else check_image_shape(given)
-
-
-def _flat_layout(estimator: Any, n_pixels: int, reset: bool) -> Layout:
-    if not reset:  # validate_data has compared the number of features
-        shape = estimator.image_shape_
-        return Layout(shape, padding=math.prod(shape) - n_pixels)
-    layout = infer_layout((n_pixels,), _wanted_shape(estimator, reset))
+    layout = infer_layout(item_shape, None if given is None else check_image_shape(given))
     if layout.padding:
-        side = layout.image_shape[1]
+        n_pixels, side = item_shape[0], layout.image_shape[1]
         hint = " Was a label column left in X?" if n_pixels == 785 else ""
         warnings.warn(
             f"X has rows of {n_pixels} pixels, which is no square: they are padded with zeros to "

@@ -23,6 +23,7 @@ from skorch_mnist.batches import (
     weight_of,
     weighted_loss,
 )
+from skorch_mnist.layouts import Layout
 from skorch_mnist.torch_data import DatasetImages
 
 quick = settings(deadline=None, max_examples=50)
@@ -103,7 +104,7 @@ def test_weight_counts_as_repetition_and_zero_as_absence():
 
 def test_statistics_of_images_that_are_read_lazily():
     images = pixels_of("u1", (5, 1, 3, 3))
-    data = DatasetImages([(image, 0) for image in images]).reshaped((1, 3, 3))
+    data = DatasetImages([(image, 0) for image in images]).arranged(Layout((1, 3, 3)))
     assert pixel_statistics(data) == pixel_statistics(images)
 
 

@@ -27,7 +27,9 @@ LABELS = {
     "gapped": np.array([1, 3, 4, 7, 9, 12, 20, 21, 22, 50]),
     "negative": np.arange(-5, 5),
     "float": np.arange(10).astype(float),
-    "str": np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]),
+    "str": np.array(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    ),
     "object": np.array(list("jihgfedcba"), dtype=object),
 }
 
@@ -107,7 +109,7 @@ def test_boolean_labels():
 
 def forms_of(X):
     """The same grey images, uint8 of shape (n, h, w), in every form."""
-    n, height, width = X.shape
+    n = len(X)
     flat = X.reshape(n, -1)
     return {
         "images": X,
@@ -165,7 +167,9 @@ def test_torchvision_mnist_with_its_own_targets(tmp_path, digits):
     given_targets = quick().fit(dataset, dataset.targets)
     arrays = quick().fit(X_train[:200], y_train[:200])
     assert has_same_weights(bare, given_targets)
-    np.testing.assert_allclose(bare.predict_proba(dataset), arrays.predict_proba(X_train[:200]), atol=1e-5)
+    np.testing.assert_allclose(
+        bare.predict_proba(dataset), arrays.predict_proba(X_train[:200]), atol=1e-5
+    )
     assert bare.score(dataset, dataset.targets) > 0
 
 
@@ -205,6 +209,7 @@ def test_other_scale_in_predict_warns(fitted, digits):
 # --- invariants -----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The brightest pixel")  # of one image alone
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     n_classes=st.integers(2, 5),
@@ -324,7 +329,9 @@ def test_weight_0_is_leaving_out():
 def test_equal_weights_change_nothing_but_rounding():
     X, y = toy(60)
     np.testing.assert_allclose(
-        quick().fit(X, y, np.full(60, 3.0)).predict_proba(X), quick().fit(X, y).predict_proba(X), atol=1e-5
+        quick().fit(X, y, np.full(60, 3.0)).predict_proba(X),
+        quick().fit(X, y).predict_proba(X),
+        atol=1e-5,
     )
 
 
@@ -356,7 +363,9 @@ def test_class_weight_works_with_string_labels():
 
 def test_early_stopping_restores_the_best_weights(digits):
     X_train, _, y_train, _ = digits
-    clf = quick(max_epochs=40, early_stopping=True, n_iter_no_change=2, lr=0.01).fit(X_train, y_train)
+    clf = quick(max_epochs=40, early_stopping=True, n_iter_no_change=2, lr=0.01).fit(
+        X_train, y_train
+    )
     accuracies = clf.history_[:, "valid_acc"]
     assert clf.n_iter_ < 40
     best = quick(max_epochs=int(np.argmax(accuracies)) + 1, lr=0.01).fit(X_train, y_train)
@@ -594,7 +603,19 @@ def with_nan(X):
         (lambda X, y: (X[:, :, :, None, None], y), "are no images"),
         (lambda X, y: (X, y + 0.5), "Unknown label type"),
     ],
-    ids=["nan", "infinity", "empty", "text", "complex", "length", "one class", "no y", "1-d", "5-d", "float y"],
+    ids=[
+        "nan",
+        "infinity",
+        "empty",
+        "text",
+        "complex",
+        "length",
+        "one class",
+        "no y",
+        "1-d",
+        "5-d",
+        "float y",
+    ],
 )
 def test_bad_input_is_refused_and_nothing_is_lost(make, message):
     X, y = toy()
@@ -606,13 +627,17 @@ def test_bad_input_is_refused_and_nothing_is_lost(make, message):
 
 
 def test_predict_refuses_images_of_another_size(fitted, digits):
-    with pytest.raises(ValueError, match=r"X has 700 features, but MNISTCNNClassifier is expecting 784"):
+    with pytest.raises(
+        ValueError, match=r"X has 700 features, but MNISTCNNClassifier is expecting 784"
+    ):
         fitted.predict(digits[1][:, :700])
     with pytest.raises(ValueError, match=r"\(14, 56\)"):
         fitted.predict(digits[1].reshape(-1, 14, 56))
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+)
 def test_unfitted_says_so(method):
     with pytest.raises(NotFittedError):
         getattr(quick(), method)(toy()[0])
@@ -645,7 +670,7 @@ def test_round_trips_of_fitted_and_unfitted(trip, tmp_path):
     np.testing.assert_array_equal(back.predict_proba(X), fitted.predict_proba(X))
     assert back.history_[:, "valid_loss"] == fitted.history_[:, "valid_loss"]
     unfitted = around(quick())
-    assert unfitted.get_params() .keys() == quick().get_params().keys()
+    assert unfitted.get_params().keys() == quick().get_params().keys()
     assert has_same_weights(unfitted.fit(X, y), clone(quick()).fit(X, y))
     assert back.set_params(early_stopping=False).partial_fit(X, y).n_iter_ == fitted.n_iter_ + 1
 

@@ -86,12 +86,16 @@ def test_column_transformer_on_a_frame(data):
 
 
 def test_cross_validate_with_several_scorers(data):
-    scores = cross_validate(quick(), *data, cv=3, scoring=["accuracy", "neg_log_loss", "roc_auc_ovr"])
+    scores = cross_validate(
+        quick(), *data, cv=3, scoring=["accuracy", "neg_log_loss", "roc_auc_ovr"]
+    )
     assert scores["test_accuracy"].mean() > 0.8
     assert scores["test_roc_auc_ovr"].mean() > 0.9
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+)
 def test_cross_val_predict(data, method):
     X, y = data
     answer = cross_val_predict(quick(), X, y, cv=3, method=method)
@@ -109,7 +113,9 @@ def test_two_workers_give_the_scores_of_one(data, backend):
 
 
 def test_learning_and_validation_curve(data):
-    _, _, scores = learning_curve(quick(), *data, cv=3, train_sizes=[30, 60], shuffle=True, random_state=0)
+    _, _, scores = learning_curve(
+        quick(), *data, cv=3, train_sizes=[30, 60], shuffle=True, random_state=0
+    )
     assert scores.shape == (2, 3)
     _, scores = validation_curve(
         quick(), *data, cv=3, param_name="module__dropout", param_range=[0.1, 0.9]

@@ -26,7 +26,7 @@ def test_two_epochs_on_all_images(mnist):
 
 def test_torchvision_data_set_and_arrays_learn_the_same(mnist, tmp_path):
     torchvision = pytest.importorskip("torchvision")
-    X_train, X_test, y_train, y_test = mnist
+    _, X_test, _, y_test = mnist
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     source = os.path.join(os.environ["SKORCH_MNIST_HOME"], "MNIST", "raw")

@@ -10,7 +10,14 @@ import pytest
 import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
-from skorch.callbacks import BatchScoring, Callback, Checkpoint, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+)
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.net import is_stop_request

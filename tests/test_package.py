@@ -54,7 +54,9 @@ def test_imports_never_form_a_ring():
             del remaining[name]
 
 
-@pytest.mark.parametrize("name", ["network", "layouts", "batches", "datasets", "displays", "devices"])
+@pytest.mark.parametrize(
+    "name", ["network", "layouts", "batches", "datasets", "displays", "devices"]
+)
 def test_rooms_that_know_nothing_of_ours(name):
     assert imports_of(modules()[name]) <= {name}
 

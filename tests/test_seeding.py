@@ -19,7 +19,7 @@ quick = settings(deadline=None, max_examples=50)
 
 def state():
     """All global generators: torch's, numpy's, Python's."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002, the global generator is the point
+    name, keys, *rest = np.random.get_state()
     return torch.get_rng_state().tolist(), name, keys.tolist(), rest, random.getstate()
 
 

@@ -56,13 +56,18 @@ def test_callbacks_hear_of_every_epoch_and_can_score():
     assert recorder.events == ["setup", "begin fit", *epochs, "end fit", "teardown"]
     assert recorder.scores[-1] == clf.score(X, y)
     assert recorder.metadata["sample_weight"].sum() == 40
-    assert not {name for name in vars(clf) if name.startswith("_")} - {"_random_state", "_skl_callbacks"}
+    assert not {name for name in vars(clf) if name.startswith("_")} - {
+        "_random_state",
+        "_skl_callbacks",
+    }
 
 
 def test_callbacks_change_nothing():
     X, y = toy()
     expected = quick().fit(X, y).predict_proba(X)
-    np.testing.assert_array_equal(quick().set_callbacks(Recorder()).fit(X, y).predict_proba(X), expected)
+    np.testing.assert_array_equal(
+        quick().set_callbacks(Recorder()).fit(X, y).predict_proba(X), expected
+    )
 
 
 def test_a_callback_can_stop_the_training():

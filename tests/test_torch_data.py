@@ -16,6 +16,7 @@ from torch.utils.data import ConcatDataset, IterableDataset, Subset, TensorDatas
 from torchvision.datasets import FakeData
 from torchvision.transforms import functional as transforms
 
+from skorch_mnist.layouts import Layout, infer_layout
 from skorch_mnist.torch_data import (
     DatasetImages,
     images_of,
@@ -63,7 +64,7 @@ class Counted(Endless):
 
 
 def all_of(images, shape=(1, 4, 5)):
-    return images.reshaped(shape)[:]
+    return images.arranged(infer_layout(images.item_shape, shape))[:]
 
 
 DATA_SETS = {
@@ -116,7 +117,7 @@ def test_second_slice_of_a_data_set_is_its_labels(data):
     rows=st.lists(st.integers(0, 7), min_size=1),
 )
 def test_rows_are_taken_as_from_an_array(kept, rows):
-    images = images_of(Folder(PIXELS)).reshaped((1, 4, 5))
+    images = images_of(Folder(PIXELS)).arranged(Layout((1, 4, 5)))
     kept, rows = np.array(kept), np.array(rows) % len(kept)
     part = images.only(kept)
     assert part.shape == (len(part), 1, 4, 5) == (len(kept), 1, 4, 5)
@@ -128,7 +129,7 @@ def test_rows_are_taken_as_from_an_array(kept, rows):
 
 def test_only_the_asked_for_images_are_read():
     folder = Folder(PIXELS)
-    images = images_of(folder).reshaped((1, 4, 5))
+    images = images_of(folder).arranged(Layout((1, 4, 5)))
     part = images.only(np.array([1, 3, 5]))
     assert folder.read == [0] and len(part) == 3
     part[np.array([2, 0])]
@@ -140,7 +141,7 @@ def test_only_the_asked_for_images_are_read():
 def test_shape_is_that_of_the_items_until_they_are_reshaped():
     images = images_of(Folder(np.zeros((6, 4, 5, 3))))
     assert images.shape == (6, 4, 5, 3) and images.dtype == np.float64
-    assert images.reshaped((3, 4, 5)).shape == (6, 3, 4, 5)
+    assert images.arranged(Layout((3, 4, 5))).shape == (6, 3, 4, 5)
 
 
 def test_arrays_of_a_skorch_data_set_are_used_as_they_are():
@@ -211,7 +212,7 @@ def test_empty_data_set_is_refused(data):
 
 def test_item_of_another_size_is_named_by_its_own_number():
     folder = Folder([*PIXELS[:4], np.zeros((4, 6), np.uint8)])
-    images = images_of(folder).reshaped((1, 4, 5))
+    images = images_of(folder).arranged(Layout((1, 4, 5)))
     message = "Item 4 of the data set X has shape (4, 6), item 0 has (4, 5). All images must be of"
     for rows in (images, images.only(np.array([1, 2, 4]))):
         assert rows[:2].shape == (2, 1, 4, 5)
@@ -223,7 +224,7 @@ def test_item_of_another_size_is_named_by_its_own_number():
 def test_nan_and_infinity_are_refused_when_they_are_read(pixel):
     pixels = PIXELS.astype(np.float32)
     pixels[3, 1, 1] = pixel
-    images = images_of(Folder(pixels)).reshaped((1, 4, 5))
+    images = images_of(Folder(pixels)).arranged(Layout((1, 4, 5)))
     assert images[:3].shape == (3, 1, 4, 5)
     with pytest.raises(ValueError, match=r"^Input X contains NaN or infinity\.$"):
         images[2:]

@@ -207,7 +207,11 @@ def test_what_is_no_image_is_refused(X, error, message, method):
         (PIXELS.reshape(6, 2, 8), "X has images of shape (2, 8), but (channels, height, width)"),
         (
             TensorDataset(torch.zeros(3, 5, 5)),
-            "X has images of shape (5, 5), but (channels, height, width) = (1, 4, 4) is expected",
+            "X has 25 features, but Estimator is expecting 16 features as input",
+        ),
+        (
+            TensorDataset(torch.zeros(3, 2, 8)),
+            "X has images of shape (2, 8), but (channels, height, width) = (1, 4, 4) is expected",
         ),
     ],
 )
@@ -400,3 +404,20 @@ def test_warning_names_both_ranges():
 )
 def test_images_that_say_nothing_of_their_scale_do_not_warn(images, fitted_range):
     check_pixel_range(images, fitted_range)
+
+
+def test_rows_of_a_data_set_are_padded_like_those_of_an_array():
+    rows = np.arange(18, dtype=np.float32).reshape(6, 3)
+    dataset = TensorDataset(torch.as_tensor(rows), torch.as_tensor(Y))
+    with pytest.warns(UserWarning, match="padded with zeros to 2x2"):
+        expected, _, _ = check(rows)
+    with pytest.warns(UserWarning, match="padded with zeros to 2x2"):
+        images, shape, _ = check(dataset, None)
+    assert shape == (1, 2, 2)
+    np.testing.assert_array_equal(images[:], expected)
+
+
+def test_labels_may_be_any_part_of_the_items():
+    dataset = TensorDataset(torch.as_tensor(PIXELS), torch.zeros(6), torch.as_tensor(Y))
+    for labels in (SliceDataset(dataset, idx=2), TensorDataset(torch.zeros(6), torch.as_tensor(Y))):
+        np.testing.assert_array_equal(check(PIXELS, labels)[2], Y)

@@ -2,9 +2,9 @@
 In scikit-learn
 ===============
 
-``MNISTCNNClassifier`` inside everything of scikit-learn that takes a classifier. Each of these lines
-was run to make this page, on a part of scikit-learn's digits and with few epochs. The table at the end
-names the test of each.
+``MNISTCNNClassifier`` inside everything of scikit-learn that takes a classifier. Each of these
+lines was run to make this page, on a part of scikit-learn's digits and with few epochs. The table
+at the end names the test of each.
 """
 
 # %%
@@ -39,28 +39,35 @@ from sklearn.compose import ColumnTransformer
 
 frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(784)]).assign(writer="unknown")
 pixels = ColumnTransformer([("pixels", "passthrough", [f"pixel{i}" for i in range(784)])])
-words = np.array("zero one two three four five six seven eight nine".split())
+words = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 print(make_pipeline(pixels, quick).fit(frame, words[y]).predict(frame[:3]))
 
 # %%
 # Cross-validation
 # ----------------
 
-from sklearn.model_selection import cross_val_predict, cross_validate, learning_curve, validation_curve
+from sklearn.model_selection import (
+    cross_val_predict,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
 
 scores = cross_validate(quick, X, y, cv=3, scoring=["accuracy", "neg_log_loss"], n_jobs=2)
 print({name: values.mean().round(3) for name, values in scores.items()})
 print(cross_val_predict(quick, X, y, cv=3, method="predict_proba").shape)
 sizes, _, scores = learning_curve(quick, X, y, cv=3, train_sizes=[0.5, 1.0])
 print(dict(zip(sizes.tolist(), scores.mean(axis=1).round(3).tolist(), strict=True)))
-_, scores = validation_curve(quick, X, y, cv=3, param_name="module__dropout", param_range=[0.2, 0.8])
+_, scores = validation_curve(
+    quick, X, y, cv=3, param_name="module__dropout", param_range=[0.2, 0.8]
+)
 print(scores.mean(axis=1).round(3))
 
 # %%
 # Searches
 # --------
-# Any parameter can be searched, those of the network, the optimizer and the callbacks too. Successive
-# halving can spend epochs: ``resource="max_epochs"``.
+# Any parameter can be searched, those of the network, the optimizer and the callbacks too.
+# Successive halving can spend epochs: ``resource="max_epochs"``.
 
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
@@ -70,7 +77,14 @@ print(GridSearchCV(quick, grid, cv=2, n_jobs=2).fit(X, y).best_params_)
 space = {"lr": [1e-4, 3e-3], "optimizer__weight_decay": [0.0, 1e-4]}
 print(RandomizedSearchCV(quick, space, n_iter=3, cv=2, random_state=0).fit(X, y).best_params_)
 halving = HalvingGridSearchCV(
-    quick, grid, resource="max_epochs", min_resources=2, max_resources=8, factor=2, cv=2, random_state=0
+    quick,
+    grid,
+    resource="max_epochs",
+    min_resources=2,
+    max_resources=8,
+    factor=2,
+    cv=2,
+    random_state=0,
 )
 print(halving.fit(X, y).best_params_)
 
@@ -111,7 +125,8 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 tuned = TunedThresholdClassifierCV(quick, cv=2, scoring="f1").fit(X, y == 3)
 print(f"threshold for threes: {tuned.best_threshold_:.3f}")
 half_labelled = np.where(np.arange(len(y)) % 2, y, -1)
-print(f"half of the labels: {SelfTrainingClassifier(quick).fit(X, half_labelled).score(X_test, y_test):.3f}")
+taught = SelfTrainingClassifier(quick).fit(X, half_labelled)
+print(f"half of the labels: {taught.score(X_test, y_test):.3f}")
 frozen = FrozenEstimator(quick.fit(X, y))
 calibrated = CalibratedClassifierCV(frozen).fit(X_test[:500], y_test[:500])
 print(f"frozen and calibrated: {calibrated.score(X_test[500:], y_test[500:]):.3f}")

@@ -103,7 +103,10 @@ def main() -> None:
     for seed in range(args.seeds):
         for workers in args.workers:
             seconds, accuracy = recipe(seed, args.epochs, workers)
-            print(f"seed {seed}  recipe, {workers} workers  {seconds:6.1f} s  {accuracy:.4f}", flush=True)
+            print(
+                f"seed {seed}  recipe, {workers} workers  {seconds:6.1f} s  {accuracy:.4f}",
+                flush=True,
+            )
         seconds, accuracy = defaults(seed, args.epochs)
         print(f"seed {seed}  defaults           {seconds:6.1f} s  {accuracy:.4f}", flush=True)
         seconds, accuracy = mlp(seed)

@@ -1,0 +1,106 @@
+"""Parameters and labels as JSON's types, and back: no code, and only classes that are allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.modules.loss import _Loss
+from torch.utils.data import DataLoader
+
+__all__ = [
+    "UnstorableError",
+    "decode",
+    "decode_classes",
+    "encode",
+    "encode_classes",
+    "name_of",
+]
+
+
+class UnstorableError(Exception):
+    """A value that is no plain data."""
+
+
+def encode(value: Any) -> Any:
+    """Return ``value`` in JSON's types; classes by name, tuples and dicts marked as such."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, tuple):
+        return {"tuple": [encode(item) for item in value]}
+    if isinstance(value, dict):
+        return {"dict": [[encode(key), encode(item)] for key, item in value.items()]}
+    if isinstance(value, torch.device):
+        return str(value)
+    if isinstance(value, type) and find_class(name_of(value)) is value:
+        return {"class": name_of(value)}
+    raise UnstorableError
+
+
+def decode(value: Any) -> Any:
+    """Return what ``encode`` was given."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    [(kind, content)] = value.items()
+    if kind == "tuple":
+        return tuple(decode(item) for item in content)
+    if kind == "dict":
+        return {decode(key): decode(item) for key, item in content}
+    found = find_class(content) if kind == "class" else None
+    if found is None:
+        raise ValueError(f"it asks for {content!r}, which is not among the classes allowed")
+    return found
+
+
+def encode_classes(classes: NDArray[Any]) -> dict[str, Any]:
+    """Return labels with their dtype."""
+    labels = classes.tolist()
+    if not all(isinstance(label, (bool, int, float, str)) for label in labels):
+        raise ValueError(
+            f"Labels of dtype {classes.dtype} cannot be stored in a model file: fit with numbers, "
+            "strings or booleans."
+        )
+    # A string is as wide as the labels need: a file cannot ask for more memory than it has bytes.
+    return {"dtype": "<U" if classes.dtype.kind == "U" else classes.dtype.str, "labels": labels}
+
+
+def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
+    """Return what ``encode_classes`` was given."""
+    if not re.fullmatch(r"<U|\|O|\|b1|[<>|][iuf]\d+", dtype):
+        raise ValueError(f"its labels have dtype {dtype!r}")
+    classes = np.array(labels, dtype=np.dtype(dtype))
+    if classes.ndim != 1 or encode_classes(classes)["labels"] != labels:
+        raise ValueError(f"its labels are not of dtype {dtype}")
+    return classes
+
+
+def name_of(component: Any) -> str:
+    """Return the name by which a class is stored: its shortest public one for torch's."""
+    kind = component if hasattr(component, "__qualname__") else type(component)
+    for package in ("torch.nn", "torch.optim", "torch.utils.data"):
+        if kind.__module__.startswith(f"{package}."):
+            return f"{package}.{kind.__name__}"
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def find_class(name: str) -> type | None:
+    """Return the class of that name, if it is a loss or optimizer of torch's, or ``DataLoader``."""
+    package, _, attribute = str(name).rpartition(".")
+    if (package, attribute) == ("torch.utils.data", "DataLoader"):
+        return DataLoader
+    homes = {"torch.nn": (nn, _Loss), "torch.optim": (torch.optim, torch.optim.Optimizer)}
+    if package not in homes:
+        return None
+    home, base = homes[package]
+    found = getattr(home, attribute, None)
+    return found if isinstance(found, type) and issubclass(found, base) else None
