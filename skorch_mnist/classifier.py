@@ -455,7 +455,7 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
             return dataset
         images = check_images(self, X)
         statistics = self.pixel_statistics_
-        check_pixel_range(images, (statistics.low, statistics.high))
+        check_pixel_range(images, (statistics.low, statistics.high), statistics.mean)
         return ImageDataset(images)
 
     # --- model file -------------------------------------------------------------------------

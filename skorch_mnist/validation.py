@@ -122,17 +122,22 @@ def check_weights(
     return images, y, (weight / weight.max()).astype(np.float32)  # any scale fits into float32
 
 
-def check_pixel_range(images: Any, fitted: tuple[float, float]) -> None:
+def check_pixel_range(images: Any, fitted: tuple[float, float], fitted_mean: float) -> None:
     """Warn where images are on another scale than those seen in ``fit``.
 
-    A factor of eight tells 0..1, 0..16 and 0..255 apart and leaves room for faint images. Data
-    with negative values were standardized, and their extremes say nothing.
+    A factor of eight tells 0..1, 0..16 and 0..255 apart. Both the brightest pixel and the mean must
+    be beyond it: faint images have a mean, and scalers of single features let single pixels through.
+    Data with negative values were standardized, and their extremes say nothing.
     """
     low, high = fitted
     if isinstance(images, DatasetImages) or low < 0 or images.size == 0:
         return
     brightest = float(images.max())
-    if brightest > 0 and not high / 8 <= brightest <= high * 8:
+    brighter, fainter = brightest > high * 8, 0 < brightest < high / 8
+    if not brighter and not fainter:
+        return
+    mean = float(images.mean(dtype=np.float64))
+    if mean > fitted_mean * 8 if brighter else 0 < mean < fitted_mean / 8:
         warnings.warn(
             f"The brightest pixel of X is {brightest:g}, while the classifier was fitted on "
             f"pixels in {low:g}..{high:g}: predictions will be poor. Bring X to the scale of the "

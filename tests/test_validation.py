@@ -376,10 +376,10 @@ def test_bad_class_weights_are_named(class_weight):
 def test_images_more_than_eight_times_brighter_or_fainter_warn(high, factor):
     images = np.array([[0.0, high * factor]])
     if 0.126 < factor < 7.99:
-        check_pixel_range(images, (0.0, high))
+        check_pixel_range(images, (0.0, high), high / 2)
     elif not 0.124 < factor < 8.01:
         with pytest.warns(UserWarning, match=r"^The brightest pixel of X is .* to the scale of"):
-            check_pixel_range(images, (0.0, high))
+            check_pixel_range(images, (0.0, high), high / 2)
 
 
 def test_warning_names_both_ranges():
@@ -388,7 +388,7 @@ def test_warning_names_both_ranges():
         "predictions will be poor. Bring X to the scale of the training images."
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
-        check_pixel_range(np.ones((1, 1, 2, 2)), (0.0, 255.0))
+        check_pixel_range(np.ones((1, 1, 2, 2)), (0.0, 255.0), 30.0)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,13 @@ def test_warning_names_both_ranges():
     ids=["black", "negative", "empty", "fitted on standardized", "lazy"],
 )
 def test_images_that_say_nothing_of_their_scale_do_not_warn(images, fitted_range):
-    check_pixel_range(images, fitted_range)
+    check_pixel_range(images, fitted_range, 1.0)
+
+
+def test_single_pixels_out_of_range_do_not_warn():
+    images = np.full((10, 100), 0.3)
+    images[0, 0] = 255  # a pixel that was 0 or 1 in all training images, through MinMaxScaler
+    check_pixel_range(images, (0.0, 1.0), 0.3)
 
 
 def test_rows_of_a_data_set_are_padded_like_those_of_an_array():
