@@ -126,7 +126,7 @@ def check_pixel_range(images: Any, fitted: tuple[float, float], fitted_mean: flo
     """Warn where images are on another scale than those seen in ``fit``.
 
     A factor of eight tells 0..1, 0..16 and 0..255 apart. Both the brightest pixel and the mean must
-    be beyond it: faint images have a mean, and scalers of single features let single pixels through.
+    be beyond it: faint images have a mean, and scalers of features let single pixels through.
     Data with negative values were standardized, and their extremes say nothing.
     """
     low, high = fitted
