@@ -97,7 +97,7 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         Labels in ascending order.
     n_features_in_ : int
         Pixels of an image, all channels together, as given.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where ``X`` was a data frame with such names.
     image_shape_ : tuple of int
         Channels, height and width.
