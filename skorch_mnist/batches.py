@@ -152,9 +152,10 @@ class PixelStatistics(NamedTuple):
     low: float
     high: float
 
-    def standardize(self, images: torch.Tensor) -> torch.Tensor:
-        """Return ``images`` as float32 of mean 0 and standard deviation 1, channels last."""
-        images = images.to(torch.float32, memory_format=torch.channels_last)
+    def standardize(self, images: torch.Tensor, channels_last: bool = False) -> torch.Tensor:
+        """Return ``images`` as float32 of mean 0 and standard deviation 1."""
+        layout = torch.channels_last if channels_last else torch.preserve_format
+        images = images.to(torch.float32, memory_format=layout)
         return (images - self.mean) / self.std
 
 

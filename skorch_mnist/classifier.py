@@ -301,14 +301,16 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
     ) -> ImageDataset:
         """Return the checked samples; learn classes and shape, or compare with those known."""
         images, image_shape, y = check_images_and_labels(self, X, y, reset=not known)
-        images, y, weight = check_weights(sample_weight, self.class_weight, images, y)
-        announced = np.unique(y if classes is None else column_or_1d(classes))
-        if not known:
-            self.classes_inferred_ = announced
-        elif classes is not None and not np.array_equal(announced, self.classes_):
+        announced = None if classes is None else np.unique(column_or_1d(classes))
+        if known and announced is not None and not np.array_equal(announced, self.classes_):
             raise ValueError(
                 f"classes={announced} are not those of the first call, {self.classes_}."
             )
+        all_classes = self.classes_ if known else announced
+        if all_classes is not None:
+            self._check_labels(y, all_classes)
+        images, y, weight = check_weights(sample_weight, self.class_weight, images, y, all_classes)
+        self.classes_inferred_ = np.unique(y) if all_classes is None else all_classes
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes to tell apart; y has 1 class, "
@@ -317,13 +319,16 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         self.image_shape_ = image_shape
         return ImageDataset(images, y, self._encode(y), weight)
 
+    @staticmethod
+    def _check_labels(y: NDArray[Any], classes: NDArray[Any]) -> None:
+        """Raise a ValueError for labels that are not among ``classes``."""
+        strangers = np.setdiff1d(y, classes)
+        if len(strangers):
+            raise ValueError(f"y has labels {strangers} that are not among classes {classes}.")
+
     def _encode(self, y: NDArray[Any]) -> NDArray[np.int64]:
         """Return the index of each label in ``classes_``."""
-        strangers = np.setdiff1d(y, self.classes_)
-        if len(strangers):
-            raise ValueError(
-                f"y has labels {strangers} that are not among classes {self.classes_}."
-            )
+        self._check_labels(y, self.classes_)
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def _start_anew(self, dataset: ImageDataset) -> None:

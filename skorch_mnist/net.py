@@ -78,9 +78,15 @@ class ImageClassifierNet(NeuralNetClassifier):
         return self
 
     def initialize_module(self) -> Self:
-        """Create the module, with its images' channels last in memory."""
+        """Create the module, its weights laid out with channels last where it asks."""
         super().initialize_module()
-        self.module_ = self.module_.to(memory_format=torch.channels_last)
+        if not isinstance(self.module_, nn.Module):
+            raise TypeError(
+                f"module={self.module!r} made a {type(self.module_).__name__}. It must be or "
+                "make a torch.nn.Module."
+            )
+        if getattr(self.module_, "channels_last", False):
+            self.module_ = self.module_.to(memory_format=torch.channels_last)
         return self
 
     def initialized_instance(self, instance_or_cls: Any, kwargs: dict[str, Any]) -> Any:
@@ -106,7 +112,10 @@ class ImageClassifierNet(NeuralNetClassifier):
         if isinstance(self.module, nn.Module):
             return {}
         learned = {"image_shape": self.image_shape_, "n_classes": len(self.classes_)}
-        accepted = inspect.signature(self.module).parameters
+        try:
+            accepted = inspect.signature(self.module).parameters
+        except ValueError:  # of some functions written in C
+            return {}
         return {name: value for name, value in learned.items() if name in accepted}
 
     def load_params(self, *args: Any, **kwargs: Any) -> None:
@@ -150,11 +159,19 @@ class ImageClassifierNet(NeuralNetClassifier):
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Return the module's output for a batch of images in the pixels of the user."""
         images = to_tensor(image_of(x), device=self.device_)
-        return self.module_(self.pixel_statistics_.standardize(images), **fit_params)
+        channels_last = getattr(self.module_, "channels_last", False)
+        standardized = self.pixel_statistics_.standardize(images, channels_last)
+        return self.module_(standardized, **fit_params)
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the loss of a batch: the mean, weighted where ``X`` carries weights."""
         logits = first_output(y_pred).float()
+        if logits.shape[1:] != (len(self.classes_),):
+            raise ValueError(
+                f"The module returned outputs of shape {tuple(logits.shape)} for a batch of "
+                f"{len(y_true)} images of {len(self.classes_)} classes. It must return logits of "
+                "shape (batch, n_classes)."
+            )
         codes = to_tensor(y_true, device=self.device_)
         if isinstance(self.criterion_, nn.NLLLoss):
             logits = torch.log_softmax(logits, dim=1)
@@ -174,9 +191,25 @@ class ImageClassifierNet(NeuralNetClassifier):
         if method_name == "on_epoch_begin" and tasks is not None:
             tasks.begin_epoch(self)
         if method_name == "on_epoch_end":
+            self._check_losses()
             self._last_epoch = self._training_state()
             if tasks is not None:
                 tasks.end_epoch(self)
+
+    def _check_losses(self) -> None:
+        """Raise a ValueError where an epoch taught nothing."""
+        batches = self.history[-1]["batches"]
+        losses = [batch["train_loss"] for batch in batches if "train_loss" in batch]
+        if not losses:
+            raise ValueError(
+                "There was no batch to train on: with drop_last=True, batch_size must not exceed "
+                "the number of training samples."
+            )
+        if not np.isfinite(losses[-1]):
+            raise ValueError(
+                f"The training diverged in epoch {len(self.history)}: its loss is {losses[-1]}. "
+                f"Lower lr, which is {self.lr}."
+            )
 
     @property
     def _labels_are_codes(self) -> bool:
@@ -279,10 +312,11 @@ def is_stop_request(interrupt: KeyboardInterrupt) -> bool:
 
     Ctrl-C surfaces between two instructions or inside a call; a callback has a raise statement.
     """
-    traceback = interrupt.__traceback__
+    traceback, in_callback = interrupt.__traceback__, False
     while traceback is not None and traceback.tb_next is not None:
+        in_callback |= traceback.tb_frame.f_code.co_name == "notify"
         traceback = traceback.tb_next
-    if traceback is None:
+    if traceback is None or not in_callback:
         return False
     instruction = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
     return opcode.opname[instruction] == "RAISE_VARARGS"

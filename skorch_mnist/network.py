@@ -48,6 +48,8 @@ class MNISTCNN(nn.Module):
     torch.Size([2, 10])
     """
 
+    channels_last = True  # the classifier may lay out images and weights so: it is faster
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (1, 28, 28),

@@ -33,8 +33,9 @@ class CheckedParameters:
     def set_params(self, **params: Any) -> Self:
         """Set parameters, all or none.
 
-        A fitted network keeps its weights: other values take effect in the next ``fit``, those of
-        the optimizer also in the next ``partial_fit``.
+        A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
+        anew; ``lr``, the optimizer's arguments and callbacks also in ``partial_fit`` and in a warm
+        start.
 
         Parameters
         ----------
@@ -68,6 +69,16 @@ class CheckedParameters:
         if unknown := self._describe_unknown(params, _explicit_names(type(self))):
             raise InvalidParameterError(unknown)
         validate_parameter_constraints(self._parameter_constraints, params, type(self).__name__)
+        if params["early_stopping"] and params["callbacks"] == "disable":
+            raise InvalidParameterError(
+                'early_stopping=True is a callback, which callbacks="disable" would switch off: '
+                "set one of them only."
+            )
+        for name in ("iterator_valid__shuffle", "iterator_valid__drop_last"):
+            if params.get(name):
+                raise InvalidParameterError(
+                    f"{name}={params[name]!r} would mix up or leave out predictions: leave it out."
+                )
         if params["image_shape"] is not None:
             check_image_shape(params["image_shape"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -82,7 +82,7 @@ def check_images(estimator: Any, X: Any) -> Any:
 
 
 def check_weights(
-    sample_weight: Any, class_weight: Any, images: Any, y: NDArray[Any]
+    sample_weight: Any, class_weight: Any, images: Any, y: NDArray[Any], classes: Any = None
 ) -> tuple[Any, NDArray[Any], NDArray[np.float32] | None]:
     """Leave out samples of weight 0, and weigh the others.
 
@@ -90,9 +90,11 @@ def check_weights(
     ----------
     sample_weight : array-like of shape (n_samples,), number or None
     class_weight : dict, "balanced" or None
-        "balanced" counts the samples that are left.
+        "balanced" counts the samples that are left. Classes that a dict lacks weigh 1.
     images : array of shape (n_samples, ...)
     y : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,) or None
+        All classes, of which ``y`` may lack some; None takes those of ``y``.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def check_weights(
             images = images.only(rows) if lazy else images[rows]
             y, weight = y[rows], weight[rows]
     if class_weight is not None:
-        of_class = compute_sample_weight(class_weight, y)
+        of_class = _weights_of_labels(class_weight, y, np.unique(y) if classes is None else classes)
         if not np.isfinite(of_class).all() or of_class.min() < 0 or not of_class.any():
             raise ValueError(
                 f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
@@ -120,6 +122,15 @@ def check_weights(
     if weight is None:
         return images, y, None
     return images, y, (weight / weight.max()).astype(np.float32)  # any scale fits into float32
+
+
+def _weights_of_labels(
+    class_weight: Any, y: NDArray[Any], classes: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return the weight of the class of each label."""
+    of_classes = compute_class_weight(class_weight, classes=classes, y=y)
+    weights: NDArray[np.float64] = of_classes[np.searchsorted(classes, y)]
+    return weights
 
 
 def check_pixel_range(images: Any, fitted: tuple[float, float], fitted_mean: float) -> None:

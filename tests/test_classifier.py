@@ -424,6 +424,14 @@ def test_partial_fit_asks_for_classes_and_keeps_them():
         clf.partial_fit(X, y + 2)
 
 
+def test_partial_fit_takes_weights_of_classes_that_a_batch_lacks():
+    X, y = toy()
+    clf = quick(class_weight={2: 10.0}).partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+    assert clf.partial_fit(X, y).n_iter_ == 2
+    with pytest.raises(ValueError, match="not in class_weight"):
+        quick(class_weight={"2": 10.0}).partial_fit(X, y, classes=[0, 1, 2])
+
+
 @pytest.mark.parametrize("params", [{"early_stopping": True}, {"class_weight": "balanced"}])
 def test_partial_fit_refuses_what_needs_all_data(params):
     X, y = toy()
@@ -491,6 +499,42 @@ def test_module_instance_is_copied():
     assert has_same_weights(clf, clone(clf).fit(X, y))
 
 
+class Viewing(nn.Module):
+    """A network that needs its images contiguous."""
+
+    def __init__(self, n_outputs=3):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.out = nn.Linear(4 * 36, n_outputs)
+
+    def forward(self, images):
+        return self.out(self.conv(images).view(len(images), -1))
+
+
+def test_module_may_view_its_images():
+    X, y = toy(shape=(6, 6, 3))
+    assert quick(module=Viewing).fit(X, y).predict_proba(X).shape == (40, 3)
+
+
+def test_outputs_of_another_number_than_the_classes_are_refused():
+    X, y = toy(shape=(3, 6, 6))
+    with pytest.raises(ValueError, match=r"must return logits of shape \(batch, n_classes\)"):
+        quick(module=Viewing, module__n_outputs=5).fit(X, y)
+
+
+def test_training_that_teaches_nothing_is_an_error():
+    X, y = toy()
+    with pytest.raises(ValueError, match="The training diverged in epoch 1: its loss is nan"):
+        quick(lr=1e30, batch_size=4).fit(X, y)
+    with pytest.raises(ValueError, match="no batch to train on"):
+        quick(iterator_train__drop_last=True, batch_size=500).fit(X, y)
+
+
+def test_module_that_makes_no_module_says_so():
+    with pytest.raises(TypeError, match=r"made a dict\. It must be or make a torch\.nn\.Module"):
+        quick(module=dict).fit(*toy())
+
+
 def test_nll_loss_gets_log_probabilities():
     X, y = toy()
     nll, cross = quick(criterion=nn.NLLLoss).fit(X, y), quick().fit(X, y)
@@ -554,6 +598,9 @@ def test_set_params_is_all_or_nothing():
         ({"random_state": "seed"}, "'random_state' parameter"),
         ({"device": "cud"}, "device='cud' cannot be used"),
         ({"callbacks": "off"}, "'callbacks' parameter"),
+        ({"callbacks": "disable", "early_stopping": True}, "set one of them only"),
+        ({"iterator_valid__shuffle": True}, "would mix up or leave out predictions"),
+        ({"iterator_valid__drop_last": True}, "would mix up or leave out predictions"),
     ],
 )
 def test_bad_values_are_named_before_any_work(params, message):

@@ -121,13 +121,39 @@ def test_stop_request_ends_the_training_quietly():
     assert quick(callbacks=[StopAt]).fit(X, y).n_iter_ == 2
 
 
+def raise_interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def test_stop_request_is_told_from_ctrl_c():
-    with pytest.raises(KeyboardInterrupt) as raised:
-        raise KeyboardInterrupt
-    assert is_stop_request(raised.value)
-    with pytest.raises(KeyboardInterrupt) as pressed:
+    def notify(action):  # as the net's method that calls the callbacks
+        action()
+
+    for action, is_stop in [(raise_interrupt, True), (ctrl_c, False)]:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            notify(action)
+        assert is_stop_request(raised.value) is is_stop
+    with pytest.raises(KeyboardInterrupt) as outside:
+        raise_interrupt()
+    assert not is_stop_request(outside.value)
+
+
+def test_ctrl_c_with_a_handler_in_python_is_raised():
+    X, y = toy()
+    before = signal.signal(signal.SIGINT, raise_interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            quick(iterator_train=Interrupting).fit(X, y)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Interrupting(torch.utils.data.DataLoader):
+    """A loader in which Ctrl-C is pressed."""
+
+    def __iter__(self):
         ctrl_c()
-    assert not is_stop_request(pressed.value)
+        return super().__iter__()
 
 
 # --- callbacks of skorch --------------------------------------------------------------------
