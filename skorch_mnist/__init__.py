@@ -6,20 +6,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skorch_mnist.classifier import MNISTCNNClassifier
-    from skorch_mnist.datasets import fetch_mnist, load_digits28
-    from skorch_mnist.network import MNISTCNN
+    from skorch_mnist.classifier import MNISTCNNClassifier as MNISTCNNClassifier
+    from skorch_mnist.datasets import fetch_emnist as fetch_emnist
+    from skorch_mnist.datasets import fetch_fashion_mnist as fetch_fashion_mnist
+    from skorch_mnist.datasets import fetch_kmnist as fetch_kmnist
+    from skorch_mnist.datasets import fetch_mnist as fetch_mnist
+    from skorch_mnist.datasets import fetch_qmnist as fetch_qmnist
+    from skorch_mnist.datasets import load_digits28 as load_digits28
+    from skorch_mnist.network import MNISTCNN as MNISTCNN
+    from skorch_mnist.pictures import DigitPreprocessor as DigitPreprocessor
 
 __version__ = "0.1.0"
 
-__all__ = ["MNISTCNN", "MNISTCNNClassifier", "__version__", "fetch_mnist", "load_digits28"]
-
+_FETCHERS = [f"fetch_{name}" for name in ("emnist", "fashion_mnist", "kmnist", "mnist", "qmnist")]
 _HOMES = {
+    "DigitPreprocessor": "pictures",
     "MNISTCNN": "network",
     "MNISTCNNClassifier": "classifier",
-    "fetch_mnist": "datasets",
-    "load_digits28": "datasets",
+    **dict.fromkeys([*_FETCHERS, "load_digits28"], "datasets"),
 }
+
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

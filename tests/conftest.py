@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
@@ -36,3 +37,11 @@ def mnist():
             raise
         pytest.skip("MNIST is not cached")
     return X_train, X_test, y_train, y_test
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """A mirror on loopback that misbehaves as it is asked to."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    with running_mirror() as server:
+        yield server

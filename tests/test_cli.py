@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -17,11 +18,13 @@ import pytest
 
 import skorch_mnist
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
+from skorch_mnist.cli import _data as data
 from skorch_mnist.datasets._cache import HOME_VARIABLE
+from skorch_mnist.datasets._download import PATIENT
 from skorch_mnist.datasets._files import MNIST
 
 FILES = ["confusion_matrix.png", "loss_curves.png", "model.safetensors"]
-bundled_digits = cli.bundled_digits
+bundled_digits = data.bundled_digits
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -29,8 +32,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def nowhere(tmp_path, monkeypatch):
     """No MNIST cached, no network, an empty working folder, and few digits."""
     whole = bundled_digits()
-    few = cli.Digits(whole.name, *(part[:60] for part in whole[1:]))
-    monkeypatch.setattr(cli, "bundled_digits", lambda: few)
+    few = data.Digits(whole.name, *(part[:60] for part in whole[1:]))
+    monkeypatch.setattr(data, "bundled_digits", lambda: few)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     for name in ("https_proxy", "HTTPS_PROXY"):
@@ -152,11 +155,13 @@ def test_mnist_without_network_fails_in_one_line(tmp_path, capsys):
 
 
 def test_damaged_cache_is_reported_and_left_alone(tmp_path, capsys):
-    path = tmp_path / "home" / "MNIST" / "raw" / MNIST["train"][0].name
+    path = tmp_path / "home" / "MNIST" / "raw" / MNIST.files["train"][0].name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged")
     assert train(dataset="mnist") == 1
-    assert f"{path} is damaged: expected {MNIST['train'][0].size} bytes, got 7" in error_of(capsys)
+    assert f"{path} is damaged: expected {MNIST.files['train'][0].size} bytes, got 7" in error_of(
+        capsys
+    )
     assert path.read_bytes() == b"damaged"
 
 
@@ -170,15 +175,18 @@ def test_data_home_is_handed_on_and_mnist_is_used(tmp_path, monkeypatch, capsys)
     X, y = load_digits28(return_X_y=True)
     asked = []
 
-    def load(subset, *, data_home, **limits):
+    def load(subset, *, data_home, limits):
         asked.append((subset, data_home, limits))
         return X[:100].reshape(-1, 28, 28), y[:100]
 
-    monkeypatch.setattr("skorch_mnist.datasets._mnist.load_mnist_arrays", load)
+    monkeypatch.setattr("skorch_mnist.datasets._fetch.load_mnist_arrays", load)
     assert train("--data-home", "x", "--output-dir", tmp_path / "out", dataset="mnist") == 0
-    assert asked == [("train", Path("x"), {}), ("test", Path("x"), {})]
+    assert asked == [("train", Path("x"), PATIENT), ("test", Path("x"), PATIENT)]
+    start = time.monotonic()
     assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
-    assert asked[2] == ("train", None, {"timeout": cli.SILENCE, "deadline": cli.PATIENCE})
+    subset, home, limits = asked[2]
+    assert (subset, home, limits.silence) == ("train", None, data.SILENCE)
+    assert start + data.PATIENCE <= limits.until <= time.monotonic() + data.PATIENCE
     assert "Data: MNIST, 100 images to train on" in capsys.readouterr().out
 
 
@@ -232,7 +240,7 @@ def test_line_breaks_in_arguments_stay_in_one_line(capsys):
 
 @pytest.fixture
 def no_work(monkeypatch):
-    monkeypatch.setattr(cli, "load_digits", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(data, "load_digits", lambda *_: pytest.fail("work began"))
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below", "/proc/skorch_mnist"])
@@ -263,7 +271,9 @@ def test_without_matplotlib_fails_before_any_work(no_work, monkeypatch, capsys, 
 
 
 def test_warnings_are_one_line_each(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "run_train", lambda args: warnings.warn("two\nlines", stacklevel=1))
+    monkeypatch.setattr(
+        cli._train, "run_train", lambda args: warnings.warn("two\nlines", stacklevel=1)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert cli.main(["train"]) == 0
@@ -283,7 +293,7 @@ def test_failures_are_one_line_and_status_1(error, line, monkeypatch, capsys):
     def fail(args):
         raise error
 
-    monkeypatch.setattr(cli, "run_train", fail)
+    monkeypatch.setattr(cli._train, "run_train", fail)
     assert cli.main(["train"]) == 1
     assert error_of(capsys) == line
 
@@ -292,7 +302,7 @@ def test_bugs_are_not_hidden(monkeypatch):
     def fail(args):
         raise AttributeError("a bug")
 
-    monkeypatch.setattr(cli, "run_train", fail)
+    monkeypatch.setattr(cli._train, "run_train", fail)
     with pytest.raises(AttributeError, match="a bug"):
         cli.main(["train"])
 

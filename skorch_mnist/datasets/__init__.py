@@ -1,9 +1,24 @@
-"""The data sets: MNIST, downloaded once and verified, and digits that need no network."""
+"""The data sets: the MNIST family, downloaded once and verified, and readers for one's own."""
 
 from __future__ import annotations
 
 from ._cache import DatasetError
 from ._digits28 import load_digits28
-from ._mnist import fetch_mnist
+from ._fetch import fetch_emnist, fetch_fashion_mnist, fetch_kmnist, fetch_mnist, fetch_qmnist
+from ._folders import load_image_folder
+from ._idx_files import load_idx
+from ._tables import load_csv, load_frame
 
-__all__ = ["DatasetError", "fetch_mnist", "load_digits28"]
+__all__ = [
+    "DatasetError",
+    "fetch_emnist",
+    "fetch_fashion_mnist",
+    "fetch_kmnist",
+    "fetch_mnist",
+    "fetch_qmnist",
+    "load_csv",
+    "load_digits28",
+    "load_frame",
+    "load_idx",
+    "load_image_folder",
+]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import sys
 import time
 import uuid
 import warnings
-import zlib
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pooch
 from filelock import FileLock, Timeout
 
+from ._download import PATIENT, Limits, download, find_fault
 from ._files import DataFile
+from ._gzip import gunzip
+from ._storage import Bytes, check_hash, keep, keep_record, recorded_hash, store
 
 HOME_VARIABLE = "SKORCH_MNIST_HOME"
 
@@ -56,9 +57,9 @@ def read_file(
     *,
     mirrors: Sequence[str],
     download_if_missing: bool = True,
-    timeout: float = 30.0,
-    until: float | None = None,
-) -> bytes:
+    limits: Limits = PATIENT,
+    stacklevel: int = 2,
+) -> Bytes:
     """Return the verified contents of one file, from the folder or else from a mirror.
 
     Parameters
@@ -66,20 +67,20 @@ def read_file(
     file : DataFile
         The file, with its sizes and hashes.
     folder : pathlib.Path
-        Where the unpacked file or its archive is looked for; a download is kept here, unpacked.
+        Where the unpacked file or its archive is looked for, and what is downloaded kept.
     mirrors : sequence of str
         Addresses of folders, each with a final slash, tried in this order.
     download_if_missing : bool
         Whether a missing or damaged file is downloaded.
-    timeout : float
-        Seconds without an answer after which a mirror is given up.
-    until : float or None
-        The instant of ``time.monotonic()`` after which downloading is given up.
+    limits : Limits
+        How long to wait for answers.
+    stacklevel : int
+        Whom a warning blames, as in ``warnings.warn``.
 
     Returns
     -------
-    bytes
-        The unpacked contents.
+    ndarray of shape (n_bytes,), dtype uint8
+        The unpacked contents, in memory of their own.
 
     Raises
     ------
@@ -95,32 +96,90 @@ def read_file(
     if data is None and not download_if_missing:
         raise DatasetError(_absence(file, folder, faults))
     if data is None:
-        data, faults = _download_once(file, folder, mirrors, timeout, until)
+        data, faults = _download_once(file, folder, mirrors, limits)
     if faults:
         warnings.warn(
             f"{'; '.join(faults)}. A verified copy of {file.name} was used in its place",
             UserWarning,
-            stacklevel=4,  # the caller of fetch_mnist
+            stacklevel=stacklevel,
         )
     return data
 
 
+# --- what is there ----------------------------------------------------------------------------
+
+
+def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]:
+    """Return the contents, or None where no good copy is there, and every damage found."""
+    faults: list[str] = []
+    unpacked, archive = folder / file.name, folder / file.archive.name
+    data = None
+    if file.sha256 is not None or recorded_hash(unpacked) is not None:
+        data = _tried(unpacked, faults, lambda path: _read_unpacked(file, path))
+    if data is None:
+        data = _tried(archive, faults, lambda path: _read_archive(file, path))
+        if data is not None and (file.sha256 is None or file.member is not None):
+            keep(data, file, folder)
+    if data is None and not faults and file.sha256 is None:
+        # Others stored it, and nobody publishes its hash: from now on it must not change.
+        data = _tried(unpacked, faults, lambda path: _read_unpacked(file, path))
+        if data is not None:
+            keep_record(data, file, folder)
+    return data, faults
+
+
+def _tried(path: Path, faults: list[str], read: Callable[[Path], Bytes]) -> Bytes | None:
+    """Return what is read from a file, or None and one more fault, or none if it is missing."""
+    try:
+        return read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        faults.append(f"{path} is damaged: {error}")
+    except OSError as error:
+        faults.append(f"{path} cannot be read: {error}")
+    return None
+
+
+def _read_unpacked(file: DataFile, path: Path) -> Bytes:
+    if (got := path.stat().st_size) != file.size:  # before reading: it may be huge
+        raise ValueError(f"expected {file.size} bytes, got {got}")
+    data = np.fromfile(path, np.uint8)
+    expected = file.sha256 or recorded_hash(path)
+    if expected is not None:
+        check_hash(data, expected)
+    return data
+
+
+def _read_archive(file: DataFile, path: Path) -> Bytes:
+    if fault := find_fault(path, file.archive.size, file.archive.sha256):
+        raise ValueError(fault)
+    if file.member is None:
+        with path.open("rb") as stream:
+            data = gunzip(stream, file.size)
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(file.member) as stream:
+            data = gunzip(stream, file.size)
+    if file.sha256 is not None:
+        check_hash(data, file.sha256)
+    return data
+
+
+# --- what comes -------------------------------------------------------------------------------
+
+
 def _download_once(
-    file: DataFile, folder: Path, mirrors: Sequence[str], timeout: float, until: float | None
-) -> tuple[bytes, list[str]]:
+    file: DataFile, folder: Path, mirrors: Sequence[str], limits: Limits
+) -> tuple[Bytes, list[str]]:
     """Download and store a file, unless another process has; return it and every damage found."""
-    wait = -1.0 if until is None else max(0.0, until - time.monotonic())
+    wait = -1.0 if limits.until is None else max(0.0, limits.until - time.monotonic())
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{file.name}.lock", timeout=wait):
+        with FileLock(folder / f".{file.archive.name}.lock", timeout=wait):
             # Another process may have stored the file while this one waited.
             data, faults = _read_cached(file, folder)
             if data is None:
-                data, failures = _download(file, mirrors, timeout, until)
-                if data is None:
-                    raise DatasetError(_failed_download(file, folder, faults, failures))
-                _store(data, folder / file.name)
-                (folder / file.archive_name).unlink(missing_ok=True)
+                data = _download_and_keep(file, folder, mirrors, limits, faults)
             return data, faults
     except DatasetError:
         raise
@@ -137,116 +196,35 @@ def _download_once(
         ) from error
 
 
-def _fault(data: bytes, size: int, sha256: str) -> str | None:
-    """Say what is wrong with ``data``, or return None where it is as expected."""
-    if len(data) != size:
-        return f"expected {size} bytes, got {len(data)}"
-    if (got := hashlib.sha256(data).hexdigest()) != sha256:
-        return f"expected SHA-256 {sha256}, got {got}"
-    return None
-
-
-def _unpack(archive: bytes, file: DataFile) -> bytes:
-    """Decompress a verified archive, to at most one byte more than the known size."""
-    data = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(archive, file.size + 1)
-    if fault := _fault(data, file.size, file.sha256):
-        raise ValueError(f"the contents of {file.archive_name}: {fault}")
+def _download_and_keep(
+    file: DataFile, folder: Path, mirrors: Sequence[str], limits: Limits, faults: Sequence[str]
+) -> Bytes:
+    """Download a file's archive, unpack and keep it; the caller holds the lock."""
+    for leftover in folder.glob(f".{file.archive.name}.*.part"):  # of a process that was killed
+        leftover.unlink()
+    part = folder / f".{file.archive.name}.{uuid.uuid4().hex}.part"
+    try:
+        if failures := download(file.archive, mirrors, part, limits):
+            raise DatasetError(_failed_download(file, folder, faults, failures))
+        data = _read_archive(file, part)
+        store(data, file, folder)
+        if file.member is None:
+            (folder / file.archive.name).unlink(missing_ok=True)  # damaged, or it had been read
+        else:
+            os.replace(part, folder / file.archive.name)
+    except ValueError as error:
+        raise DatasetError(f"{file.archive.name} is as published, but {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
     return data
 
 
-def _read_cached(file: DataFile, folder: Path) -> tuple[bytes | None, list[str]]:
-    """Return the contents, or None where no good copy is there, and every damage found."""
-    faults = []
-    for name, size, sha256 in (
-        (file.name, file.size, file.sha256),
-        (file.archive_name, file.archive_size, file.archive_sha256),
-    ):
-        path = folder / name
-        try:
-            if (got := path.stat().st_size) != size:  # before reading: it may be huge
-                faults.append(f"{path} is damaged: expected {size} bytes, got {got}")
-                continue
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            faults.append(f"{path} cannot be read: {error}")
-            continue
-        if fault := _fault(data, size, sha256):
-            faults.append(f"{path} is damaged: {fault}")
-            continue
-        return (data if name == file.name else _unpack(data, file)), faults
-    return None, faults
-
-
-class _Bounded(io.BytesIO):
-    """Memory for a download that ends it when it grows or lasts too long."""
-
-    def __init__(self, size: int, until: float | None) -> None:
-        super().__init__()
-        self.size = size
-        self.until = until
-
-    def write(self, chunk) -> int:  # type: ignore[no-untyped-def]
-        if self.tell() + len(chunk) > self.size:
-            raise ValueError(f"expected {self.size} bytes, got more")
-        _seconds_left(self.until)
-        return super().write(chunk)
-
-
-def _seconds_left(until: float | None) -> float:
-    left = float("inf") if until is None else until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time allowed for downloading is over")
-    return left
-
-
-def _download_from(url: str, file: DataFile, timeout: float, until: float | None) -> bytes:
-    """Download one archive from one address and return its verified, unpacked contents."""
-    archive = _Bounded(file.archive_size, until)
-    download = pooch.HTTPDownloader(
-        progressbar=sys.stderr is not None and sys.stderr.isatty(),
-        timeout=min(timeout, _seconds_left(until)),
-        # A server that compresses on the way would make requests unpack the archive itself.
-        headers={"Accept-Encoding": "identity"},
-    )
-    download(url, archive, None)
-    if fault := _fault(archive.getvalue(), file.archive_size, file.archive_sha256):
-        raise ValueError(fault)
-    return _unpack(archive.getvalue(), file)
-
-
-def _download(
-    file: DataFile, mirrors: Sequence[str], timeout: float, until: float | None
-) -> tuple[bytes | None, list[str]]:
-    """Return the contents from the first good mirror, or None, and what the others did."""
-    failures: list[str] = []
-    for mirror in mirrors:
-        url = mirror + file.archive_name
-        try:
-            return _download_from(url, file, timeout, until), failures
-        except Exception as error:  # whatever one mirror does wrong, the next may do right
-            failures.append(f"{url}: {error}")
-    return None, failures
-
-
-def _store(data: bytes, path: Path) -> None:
-    """Write a file so that other processes see all of it or nothing."""
-    # No tempfile: its files are private to one user, and a data home may be shared.
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+# --- what to say ------------------------------------------------------------------------------
 
 
 def _by_hand(file: DataFile, folder: Path) -> str:
     return (
-        f"place {file.name} or {file.archive_name} (and likewise the data set's other files) "
+        f"place {file.name} or {file.archive.name} (and likewise the data set's other files) "
         f"in {folder}"
     )
 

@@ -8,21 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._mnist import check_flags, present
-
-_DESCR = """\
-Handwritten digits in MNIST's form
-----------------------------------
-1,797 grey images of 28x28 pixels, 0 (paper) to 255 (ink), of the digits 0 to 9: the 8x8 images
-of sklearn.datasets.load_digits, enlarged smoothly to 20x20 pixels and placed with their centre of
-mass in the middle, as MNIST's were. They look softer than MNIST's, and are no substitute for it.
-
-Split: none. It is the test part of the original: 13 writers who are not in its training part.
-
-Origin: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
-Learning Repository, 1998, https://doi.org/10.24432/C50P49
-Licence: Creative Commons Attribution 4.0 (CC BY 4.0).
-"""
+from . import _descriptions
+from ._bunch import check_flags, present
 
 # MNIST's geometry, http://yann.lecun.com/exdb/mnist/: 20x20 pixels of digit in 28x28 of image.
 # Its centres of mass, measured, lie within half a pixel of index 14.
@@ -79,7 +66,14 @@ def load_digits28(
     digits = load_digits()
     images = np.stack([_centre(image) for image in _enlarge(digits.images)])
     target = digits.target.astype(np.int64)
-    return present(images, target, _DESCR, return_X_y=return_X_y, as_slice_dataset=as_slice_dataset)
+    return present(
+        images,
+        target,
+        [str(digit) for digit in range(10)],
+        _descriptions.DIGITS28,
+        return_X_y=return_X_y,
+        as_slice_dataset=as_slice_dataset,
+    )
 
 
 def _enlarge(images: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -6,8 +6,27 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A file as it is published.
+
+    Attributes
+    ----------
+    name : str
+        Its name, on the mirrors and in the cache.
+    size : int
+        Bytes.
+    sha256 : str
+        SHA-256, in hexadecimal.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class DataFile:
-    """One file of a data set, published as a gzip archive ``NAME.gz``.
+    """One file of a data set, in the IDX format.
 
     Attributes
     ----------
@@ -15,69 +34,280 @@ class DataFile:
         Name of the unpacked file.
     size : int
         Bytes of the unpacked file.
-    sha256 : str
-        SHA-256 of the unpacked file, in hexadecimal.
-    archive_sha256 : str
-        SHA-256 of the archive, in hexadecimal.
-    archive_size : int
-        Bytes of the archive.
+    archive : Archive
+        The gzip file that holds it or, with ``member``, the zip file.
+    sha256 : str or None
+        SHA-256 of the unpacked file, in hexadecimal; None where nobody publishes it.
+    member : str or None
+        Path of the gzip file within the zip file.
     """
 
     name: str
     size: int
-    sha256: str
-    archive_sha256: str
-    archive_size: int
-
-    @property
-    def archive_name(self) -> str:
-        """Name of the archive, on the mirrors and in the cache."""
-        return f"{self.name}.gz"
+    archive: Archive
+    sha256: str | None = None
+    member: str | None = None
 
 
-# The folder inside a data home: torchvision's layout, so that both share one copy.
-MNIST_FOLDER = "MNIST/raw"
+@dataclass(frozen=True)
+class Source:
+    """A data set as it is published.
 
-# Tried in this order. The first is torchvision's own mirror, the second TensorFlow Datasets'.
-MNIST_MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://raw.githubusercontent.com/fgnt/mnist/master/",
+    Attributes
+    ----------
+    folder : str
+        The folder inside a data home: torchvision's layout, so that both share one copy.
+    mirrors : tuple of str
+        Addresses of folders, each with a final slash, tried in this order.
+    files : dict of str to tuple of DataFile
+        For each subset the images, then the labels.
+    first_label : int
+        The label of the first class in the files.
+    transposed : bool
+        Whether rows and columns of the images are interchanged.
+    """
+
+    folder: str
+    mirrors: tuple[str, ...]
+    files: dict[str, tuple[DataFile, DataFile]]
+    first_label: int = 0
+    transposed: bool = False
+
+
+IMAGE_HEADER, LABEL_HEADER, PIXELS = 16, 8, 28 * 28
+
+
+def _idx_files(
+    archives: dict[str, tuple[int, str]], unpacked: dict[str, str] | None = None
+) -> dict[str, tuple[DataFile, DataFile]]:
+    """Return the files of a data set of 60,000 and 10,000 images, named as MNIST's are."""
+    files = {}
+    for subset, prefix, n in (("train", "train", 60_000), ("test", "t10k", 10_000)):
+        names = (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
+        sizes = (IMAGE_HEADER + n * PIXELS, LABEL_HEADER + n)
+        images, labels = (
+            DataFile(
+                name,
+                size,
+                Archive(f"{name}.gz", *archives[name]),
+                None if unpacked is None else unpacked[name],
+            )
+            for name, size in zip(names, sizes, strict=True)
+        )
+        files[subset] = images, labels
+    return files
+
+
+# The archives' SHA-256 are those that TensorFlow Datasets publishes in
+# tensorflow_datasets/url_checksums; torchvision lists the same archives by MD5.
+
+MNIST = Source(
+    "MNIST/raw",
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",  # torchvision's own
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",  # TensorFlow Datasets'
+        "https://dataset.bj.bcebos.com/mnist/",  # PaddlePaddle's
+        "https://raw.githubusercontent.com/fgnt/mnist/master/",
+    ),
+    _idx_files(
+        {
+            "train-images-idx3-ubyte": (
+                9_912_422,
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            ),
+            "train-labels-idx1-ubyte": (
+                28_881,
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            ),
+            "t10k-images-idx3-ubyte": (
+                1_648_877,
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            ),
+            "t10k-labels-idx1-ubyte": (
+                4_542,
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            ),
+        },
+        {
+            "train-images-idx3-ubyte": (
+                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+            ),
+            "train-labels-idx1-ubyte": (
+                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+            ),
+            "t10k-images-idx3-ubyte": (
+                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+            ),
+            "t10k-labels-idx1-ubyte": (
+                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+            ),
+        },
+    ),
 )
 
-# For each subset the images, then the labels. The archives are those of
-# http://yann.lecun.com/exdb/mnist/, byte for byte; torchvision lists the same ones by MD5.
-MNIST = {
-    "train": (
-        DataFile(
-            name="train-images-idx3-ubyte",
-            size=47_040_016,
-            sha256="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            archive_sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            archive_size=9_912_422,
-        ),
-        DataFile(
-            name="train-labels-idx1-ubyte",
-            size=60_008,
-            sha256="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            archive_sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            archive_size=28_881,
-        ),
+FASHION_MNIST = Source(
+    "FashionMNIST/raw",
+    (
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",  # the authors' own
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "https://dataset.bj.bcebos.com/fashion_mnist/",  # PaddlePaddle's
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # Keras'
     ),
-    "test": (
-        DataFile(
-            name="t10k-images-idx3-ubyte",
-            size=7_840_016,
-            sha256="0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            archive_sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            archive_size=1_648_877,
-        ),
-        DataFile(
-            name="t10k-labels-idx1-ubyte",
-            size=10_008,
-            sha256="ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            archive_sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            archive_size=4_542,
-        ),
+    _idx_files(
+        {
+            "train-images-idx3-ubyte": (
+                26_421_880,
+                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            ),
+            "train-labels-idx1-ubyte": (
+                29_515,
+                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            ),
+            "t10k-images-idx3-ubyte": (
+                4_422_102,
+                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            ),
+            "t10k-labels-idx1-ubyte": (
+                5_148,
+                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            ),
+        },
+        {
+            "train-images-idx3-ubyte": (
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
+            ),
+            "train-labels-idx1-ubyte": (
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+            ),
+            "t10k-images-idx3-ubyte": (
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+            ),
+            "t10k-labels-idx1-ubyte": (
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+            ),
+        },
     ),
+)
+
+KMNIST = Source(
+    "KMNIST/raw",
+    (
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # the authors' own
+        "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/KMNIST/",  # Swift's
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # torchvision's; what comes is verified
+    ),
+    _idx_files(
+        {
+            "train-images-idx3-ubyte": (
+                18_165_135,
+                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            ),
+            "train-labels-idx1-ubyte": (
+                29_497,
+                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            ),
+            "t10k-images-idx3-ubyte": (
+                3_041_136,
+                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            ),
+            "t10k-labels-idx1-ubyte": (
+                5_120,
+                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            ),
+        }
+    ),
+)
+
+# The labels are rows of eight 32-bit integers, the class first.
+_QMNIST_LABELS = 12 + 60_000 * 8 * 4
+
+QMNIST = Source(
+    "QMNIST/raw",
+    (
+        "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",  # torchvision's
+        "https://github.com/facebookresearch/qmnist/raw/main/",
+    ),
+    {
+        "train": (
+            DataFile(
+                "qmnist-train-images-idx3-ubyte",
+                IMAGE_HEADER + 60_000 * PIXELS,
+                Archive(
+                    "qmnist-train-images-idx3-ubyte.gz",
+                    9_704_059,
+                    "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d",
+                ),
+            ),
+            DataFile(
+                "qmnist-train-labels-idx2-int",
+                _QMNIST_LABELS,
+                Archive(
+                    "qmnist-train-labels-idx2-int.gz",
+                    463_024,
+                    "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f",
+                ),
+            ),
+        ),
+        "test": (
+            DataFile(
+                "qmnist-test-images-idx3-ubyte",
+                IMAGE_HEADER + 60_000 * PIXELS,
+                Archive(
+                    "qmnist-test-images-idx3-ubyte.gz",
+                    9_742_279,
+                    "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375",
+                ),
+            ),
+            DataFile(
+                "qmnist-test-labels-idx2-int",
+                _QMNIST_LABELS,
+                Archive(
+                    "qmnist-test-labels-idx2-int.gz",
+                    526_800,
+                    "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
+                ),
+            ),
+        ),
+    },
+)
+
+_EMNIST_ZIP = Archive(
+    "gzip.zip",
+    561_753_746,
+    "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",
+)
+
+# Images for training and for testing, https://arxiv.org/abs/1702.05373, table II; of "letters" as
+# in the published files, which hold more than the paper says.
+EMNIST_SPLITS = {
+    "balanced": (112_800, 18_800),
+    "byclass": (697_932, 116_323),
+    "bymerge": (697_932, 116_323),
+    "digits": (240_000, 40_000),
+    "letters": (124_800, 20_800),
+    "mnist": (60_000, 10_000),
+}
+
+
+def _emnist_file(name: str, size: int) -> DataFile:
+    return DataFile(name, size, _EMNIST_ZIP, member=f"gzip/{name}.gz")
+
+
+EMNIST = {
+    split: Source(
+        "EMNIST/raw",
+        ("https://biometrics.nist.gov/cs_links/EMNIST/",),
+        {
+            subset: (
+                _emnist_file(
+                    f"emnist-{split}-{subset}-images-idx3-ubyte", IMAGE_HEADER + n * PIXELS
+                ),
+                _emnist_file(f"emnist-{split}-{subset}-labels-idx1-ubyte", LABEL_HEADER + n),
+            )
+            for subset, n in zip(("train", "test"), counts, strict=True)
+        },
+        first_label=int(split == "letters"),
+        transposed=True,
+    )
+    for split, counts in EMNIST_SPLITS.items()
 }

@@ -9,27 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_UNSIGNED_BYTE = 0x08
+_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_DIMENSIONS = 8  # no data set has more than 4; numpy ends at 32 or 64
+LONGEST_HEADER = 4 + 4 * _MOST_DIMENSIONS
 
 
-def parse_idx(data: bytes) -> NDArray[np.uint8]:
-    """Read an array of unsigned bytes from the contents of an IDX file.
+def parse_idx(data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
+    """Read an array from the contents of an IDX file.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or ndarray of shape (n_bytes,), dtype uint8
         The whole, unpacked file: two zero bytes, the code of the data type, the number of
         dimensions, each dimension as a big-endian 32-bit integer, then the values, row by row.
 
     Returns
     -------
-    ndarray of the shape in the file, dtype uint8
-        A fresh, writable array.
+    ndarray of the shape and type in the file, in the machine's byte order
+        On the memory of ``data``, where its values need no conversion.
 
     Raises
     ------
     ValueError
-        If ``data`` is anything but a complete IDX file of unsigned bytes.
+        If ``data`` is anything but a complete IDX file.
 
     References
     ----------
@@ -41,26 +43,41 @@ def parse_idx(data: bytes) -> NDArray[np.uint8]:
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]))
     array([5, 0, 4], dtype=uint8)
     """
-    if len(data) < 4 or data[:2] != b"\0\0":
+    dtype, shape, header = _parse_header(bytes(data[:LONGEST_HEADER]))
+    if len(data) != header + dtype.itemsize * math.prod(shape):
         raise ValueError(
-            f"data is no IDX file: it starts with {bytes(data[:4])!r}, expected two zero bytes, a "
-            "data type and a number of dimensions; unpack a .gz archive first"
+            f"data of shape {shape} needs {dtype.itemsize * math.prod(shape)} bytes after the "
+            f"header, got {len(data) - header}; the file is cut short or damaged"
         )
-    code, n_dims = data[2], data[3]
-    if code != _UNSIGNED_BYTE:
-        raise ValueError(f"data has IDX type 0x{code:02x}; only 0x08 (unsigned byte) is supported")
-    if n_dims == 0:
-        raise ValueError("data has 0 dimensions; an IDX array has at least 1")
-    start = 4 + 4 * n_dims
-    if len(data) < start:
+    values = np.frombuffer(data, dtype, offset=header).reshape(shape)
+    return values.astype(dtype.newbyteorder("="), copy=False)
+
+
+def idx_size(start: bytes) -> int:
+    """Return the bytes of a whole IDX file from its first ``LONGEST_HEADER`` bytes or fewer."""
+    dtype, shape, header = _parse_header(start)
+    return header + dtype.itemsize * math.prod(shape)
+
+
+def _parse_header(start: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Return the type of the values, their shape, and the bytes before them."""
+    if len(start) < 4 or start[:2] != b"\0\0":
         raise ValueError(
-            f"data ends within its header: {n_dims} dimensions need {start} bytes, "
-            f"got {len(data)}; the file is cut short"
+            f"data is no IDX file: it starts with {start[:4]!r}, expected two zero bytes, a data "
+            "type and a number of dimensions; unpack a .gz archive first"
         )
-    shape: tuple[Any, ...] = struct.unpack_from(f">{n_dims}I", data, offset=4)
-    if len(data) - start != math.prod(shape):
+    code, n_dims = start[2], start[3]
+    if code not in _TYPES:
         raise ValueError(
-            f"data of shape {shape} needs {math.prod(shape)} bytes after the header, "
-            f"got {len(data) - start}; the file is cut short or damaged"
+            f"data has IDX type 0x{code:02x}; the types are "
+            f"{', '.join(f'0x{known:02x}' for known in _TYPES)}"
         )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
+    if not 1 <= n_dims <= _MOST_DIMENSIONS:
+        raise ValueError(f"data has {n_dims} dimensions; expected 1 to {_MOST_DIMENSIONS}")
+    header = 4 + 4 * n_dims
+    if len(start) < header:
+        raise ValueError(
+            f"data ends within its header: {n_dims} dimensions need {header} bytes, "
+            f"got {len(start)}; the file is cut short"
+        )
+    return np.dtype(_TYPES[code]), struct.unpack_from(f">{n_dims}I", start, offset=4), header

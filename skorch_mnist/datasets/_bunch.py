@@ -1,0 +1,70 @@
+"""The form in which every data set is handed out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+
+def check_flags(**flags: object) -> None:
+    """Raise a ValueError that names the first argument which is no bool."""
+    for name, value in flags.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise ValueError(f"{name}={value!r} is not valid; give True or False")
+
+
+def check_choice(name: str, value: object, valid: Sequence[str]) -> None:
+    """Raise a ValueError if an argument is none of its valid values."""
+    if not isinstance(value, str) or value not in valid:
+        raise ValueError(f"{name}={value!r} is not valid; choose one of {', '.join(valid)}")
+
+
+def present(
+    images: NDArray[np.uint8],
+    target: NDArray[np.int64] | None,
+    target_names: Sequence[str],
+    descr: str,
+    *,
+    return_X_y: bool,
+    as_slice_dataset: bool = False,
+) -> Bunch | tuple[Any, Any]:
+    """Return images (n, height, width) and target (n,) in the form that the caller asked for."""
+    data: Any = images.reshape(len(images), math.prod(images.shape[1:]))
+    if as_slice_dataset:
+        from skorch.dataset import Dataset
+        from skorch.helper import SliceDataset
+
+        data = SliceDataset(Dataset(images, target))
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data, images=images, target=target, target_names=list(target_names), DESCR=descr
+    )
+
+
+def number_labels(labels: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return labels as whole numbers, and the names of the classes in their order."""
+    try:
+        target = np.array([int(label) for label in labels], dtype=np.int64)
+    except (ValueError, OverflowError):
+        names, codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
+        return codes.astype(np.int64), [str(name) for name in names]
+    return target, [str(label) for label in np.unique(target)]
+
+
+def present_own(
+    images: NDArray[np.uint8],
+    target: NDArray[np.int64] | None,
+    descr: str,
+    return_X_y: bool,
+    target_names: Sequence[str] | None = None,
+) -> Bunch | tuple[Any, Any]:
+    """Return images and labels that were read from people's own files, as ``present`` does."""
+    if target_names is None:
+        target_names = [] if target is None else [str(label) for label in np.unique(target)]
+    return present(images, target, target_names, descr, return_X_y=return_X_y)

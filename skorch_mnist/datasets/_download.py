@@ -1,0 +1,124 @@
+"""Downloading: from one mirror after another, to a file of its own, verified before it counts."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pooch
+
+from ._files import Archive
+
+_SLOWEST = 1_000  # bytes a second, on average; a mirror that is slower is given up
+
+
+class Limits(NamedTuple):
+    """How long to wait.
+
+    Attributes
+    ----------
+    silence : float
+        Seconds without an answer after which a mirror is given up.
+    until : float or None
+        The instant of ``time.monotonic()`` after which downloading is given up; None: never.
+    """
+
+    silence: float = 30.0
+    until: float | None = None
+
+    def left(self) -> float:
+        """Return the seconds that are left; raise TimeoutError if there are none."""
+        left = float("inf") if self.until is None else self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time allowed for downloading is over")
+        return left
+
+
+PATIENT = Limits()
+
+
+def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limits) -> list[str]:
+    """Download an archive to ``path`` from the first mirror that has it.
+
+    Returns
+    -------
+    list of str
+        Empty where ``path`` now holds the verified archive; otherwise what each mirror did, and
+        ``path`` does not exist.
+
+    Raises
+    ------
+    OSError
+        If ``path`` cannot be written.
+    """
+    failures = []
+    for mirror in mirrors:
+        url = mirror + archive.name
+        with _Bounded(path, archive.size, limits) as stream:
+            try:
+                _fetch(url, stream, limits)
+                fault = find_fault(path, archive.size, archive.sha256)
+            except Exception as error:  # whatever one mirror does wrong, the next may do right
+                if stream.fault is not None:  # but it is not the mirror's
+                    path.unlink()
+                    raise stream.fault from error
+                fault = str(error)
+        if fault is None:
+            return []
+        path.unlink()
+        failures.append(f"{url}: {fault}")
+    return failures
+
+
+class _Bounded(io.FileIO):
+    """A new file that ends its download when that grows too large, or takes too long."""
+
+    def __init__(self, path: Path, size: int, limits: Limits) -> None:
+        super().__init__(path, "x")
+        self.size = size
+        self.limits = limits
+        self.start = time.monotonic()
+        self.fault: OSError | None = None
+
+    def write(self, chunk: Any) -> int:
+        if self.tell() + len(chunk) > self.size:
+            raise ValueError(f"expected {self.size} bytes, got more")
+        self.limits.left()
+        seconds = time.monotonic() - self.start
+        if seconds > self.limits.silence and self.tell() < _SLOWEST * seconds:
+            raise TimeoutError(f"{self.tell()} bytes in {seconds:.0f} seconds are too slow")
+        try:
+            return super().write(chunk)
+        except OSError as error:
+            self.fault = error
+            raise
+
+
+def _fetch(url: str, stream: _Bounded, limits: Limits) -> None:
+    fetch = pooch.HTTPDownloader(
+        progressbar=sys.stderr is not None and sys.stderr.isatty(),
+        timeout=min(limits.silence, limits.left()),
+        chunk_size=2**16,
+        headers={
+            # A server that compresses on the way would make requests unpack the archive itself.
+            "Accept-Encoding": "identity",
+            # Some servers refuse the names of Python's libraries.
+            "User-Agent": f"skorch_mnist/{importlib.metadata.version('skorch_mnist')}",
+        },
+    )
+    fetch(url, stream, None)
+
+
+def find_fault(path: Path, size: int, sha256: str) -> str | None:
+    """Say what is wrong with a file, or return None where it is as expected."""
+    if (got := path.stat().st_size) != size:  # before reading: it may be huge
+        return f"expected {size} bytes, got {got}"
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return None if digest == sha256 else f"expected SHA-256 {sha256}, got {digest}"

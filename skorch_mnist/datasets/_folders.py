@@ -1,0 +1,115 @@
+"""Pictures in folders by class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from ._bunch import check_flags, number_labels, present_own
+from ._cache import DatasetError
+
+_PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def load_image_folder(
+    path: str | os.PathLike[str], *, load_content: bool = True, return_X_y: bool = False
+) -> Bunch | tuple[Any, Any]:
+    """Load pictures from a folder that has one folder for each class.
+
+    Parameters
+    ----------
+    path : path
+        ``path/7/some_name.png`` is a picture of the class "7". Hidden files, and files that are no
+        pictures by their names, are passed over.
+    load_content : bool, default=True
+        Whether the pictures are read, which must then all have one size, such as MNIST's as PNG
+        files. Otherwise ``filenames`` alone is given, for
+        :class:`skorch_mnist.DigitPreprocessor`, which reads pictures of all kinds and sizes.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)``, or without content ``(filenames, target)``.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        As from :func:`load_idx`, and ``filenames`` : list of str. Classes that are whole numbers
+        are the labels themselves; others are numbered in their order, and ``target_names`` tells
+        which.
+    (data, target) : tuple
+        With ``return_X_y=True``, these two alone.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, no class or no picture in it, or a picture cannot be read or
+        has another size than the first.
+
+    Examples
+    --------
+    >>> from skorch_mnist.datasets import load_image_folder
+    >>> paths, y = load_image_folder(
+    ...     "my_digits", load_content=False, return_X_y=True
+    ... )  # doctest: +SKIP
+    """
+    check_flags(load_content=load_content, return_X_y=return_X_y)
+    root = Path(path)
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder; give the one that has a folder for each class")
+    classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
+    found = [(file, entry.name) for entry in classes for file in _pictures_in(entry)]
+    if not found:
+        raise DatasetError(
+            f"{root} holds no pictures in folders by class; expected {root / '7' / 'name.png'}, "
+            f"say. Pictures end in {', '.join(_PICTURES)}"
+        )
+    filenames = [str(file) for file, _ in found]
+    target, target_names = number_labels([name for _, name in found])
+    if not load_content:
+        if return_X_y:
+            return filenames, target
+        return Bunch(filenames=filenames, target=target, target_names=target_names)
+    images = _read_alike(filenames)
+    bunch = present_own(images, target, f"Pictures from {root}.", return_X_y, target_names)
+    if isinstance(bunch, Bunch):
+        bunch.filenames = filenames
+    return bunch
+
+
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith((".", "__"))
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in _PICTURES and _is_visible(file) and file.is_file()
+    )
+
+
+def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
+    """Return pictures of one size in grey, (n, height, width)."""
+    from PIL import Image
+
+    images: list[NDArray[np.uint8]] = []
+    for name in filenames:
+        try:
+            with Image.open(name) as picture:
+                size = picture.height, picture.width
+                if images and size != images[0].shape:
+                    raise DatasetError(
+                        f"{name} is {size[1]}x{size[0]} pixels, but {filenames[0]} "
+                        f"{images[0].shape[1]}x{images[0].shape[0]}. Take load_content=False and a "
+                        "DigitPreprocessor, which brings pictures of all sizes into MNIST's form"
+                    )
+                images.append(np.asarray(picture.convert("L")))
+        except DatasetError:
+            raise
+        except Exception as error:  # decoders raise whatever a damaged file leads them to
+            raise DatasetError(f"{name} cannot be read: {error}") from error
+    return np.stack(images)

@@ -1,0 +1,101 @@
+"""Images and labels in IDX files that people hold."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from ._bunch import check_flags, present_own
+from ._cache import DatasetError
+from ._gzip import check_packed_size, gunzip
+from ._idx import LONGEST_HEADER, idx_size, parse_idx
+
+
+def load_idx(
+    images: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None = None,
+    *,
+    return_X_y: bool = False,
+) -> Bunch | tuple[Any, Any]:
+    """Load images and labels from files in MNIST's own format, IDX, unpacked or as ``.gz``.
+
+    Parameters
+    ----------
+    images : path
+        File of n images: unsigned bytes of shape (n, height, width).
+    labels : path or None, default=None
+        File of n labels: whole numbers of shape (n,) or, as QMNIST's, (n, k), the label first.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a ``Bunch``.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        ``data`` (n, height * width) uint8, ``images`` (n, height, width) uint8 on the same memory,
+        ``target`` (n,) int64 or None without labels, ``target_names``, ``DESCR``.
+    (data, target) : tuple
+        With ``return_X_y=True``, these two alone.
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read, is no complete IDX file, or the two do not fit together.
+
+    Examples
+    --------
+    >>> from skorch_mnist.datasets import load_idx
+    >>> X, y = load_idx(
+    ...     "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", return_X_y=True
+    ... )  # doctest: +SKIP
+    """
+    check_flags(return_X_y=return_X_y)
+    pixels = _read_idx(images)
+    if pixels.ndim != 3 or pixels.dtype != np.uint8:
+        raise DatasetError(
+            f"{os.fspath(images)} holds {pixels.dtype} of shape {pixels.shape}, expected images: "
+            "uint8 of shape (n, height, width)"
+        )
+    target = None
+    if labels is not None:
+        found = _read_idx(labels)
+        target = found[:, 0] if found.ndim == 2 and found.size else found
+        if target.ndim != 1 or target.dtype.kind not in "iu":
+            raise DatasetError(
+                f"{os.fspath(labels)} holds {found.dtype} of shape {found.shape}, expected labels: "
+                "whole numbers of shape (n,)"
+            )
+        if len(target) != len(pixels):
+            raise DatasetError(
+                f"{os.fspath(images)} holds {len(pixels)} images, but {os.fspath(labels)} "
+                f"{len(target)} labels"
+            )
+        target = target.astype(np.int64)
+    return present_own(pixels, target, f"Images read from {os.fspath(images)}.", return_X_y)
+
+
+def _read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Return the array in an IDX file, or in its gzip archive, once its size was checked."""
+    try:
+        with open(path, "rb") as stream:
+            length = os.fstat(stream.fileno()).st_size
+            if stream.read(2) == b"\x1f\x8b":
+                stream.seek(0)
+                with gzip.open(stream) as unpacked:
+                    size = idx_size(unpacked.read(LONGEST_HEADER))
+                check_packed_size(length, size)
+                stream.seek(0)
+                return parse_idx(gunzip(stream, size))
+            stream.seek(0)
+            if (size := idx_size(stream.read(LONGEST_HEADER))) != length:
+                raise ValueError(f"its header promises {size} bytes, it has {length}")
+            return parse_idx(np.fromfile(path, np.uint8))
+    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(f"{os.fspath(path)} is damaged, or no IDX file: {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error

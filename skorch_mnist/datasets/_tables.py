@@ -1,0 +1,149 @@
+"""Images in tables, one a row: CSV files and frames."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from ._bunch import check_flags, number_labels, present_own
+from ._cache import DatasetError
+
+_LABELS = ("label", "labels", "class", "target", "y")
+
+
+def load_csv(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bunch | tuple[Any, Any]:
+    """Load images from a CSV file, one a line, as Kaggle and others hold MNIST.
+
+    Parameters
+    ----------
+    path : path
+        Text file, ``.gz`` or not, with or without a line of names. The label is the column named
+        "label", "class", "target" or "y", else the first, if there is one column more than a
+        square image needs; without it, such as in Kaggle's ``test.csv``, there are no labels.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a ``Bunch``.
+
+    Returns
+    -------
+    sklearn.utils.Bunch or (data, target)
+        As from :func:`load_idx`; images are square.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, or is no table of whole numbers, pixels 0 to 255.
+
+    Examples
+    --------
+    >>> from skorch_mnist.datasets import load_csv
+    >>> X, y = load_csv("digit-recognizer/train.csv", return_X_y=True)  # doctest: +SKIP
+    >>> X.shape  # doctest: +SKIP
+    (42000, 784)
+    """
+    check_flags(return_X_y=return_X_y)
+    name = os.fspath(path)
+    opener: Any = gzip.open if name.endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig") as stream:
+            first = stream.readline().rstrip("\r\n")
+            names = [part.strip().strip('"') for part in first.split(",")]
+            skipped = int(not all(part.lstrip("-").isdigit() for part in names))
+            stream.seek(0)
+            table = np.loadtxt(
+                stream, np.int32, delimiter=",", skiprows=skipped, ndmin=2, quotechar='"'
+            )
+    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(
+            f"{name} is no table of whole numbers, separated by commas: {error}"
+        ) from error
+    except OSError as error:
+        raise DatasetError(f"{name} cannot be read: {error.strerror}") from error
+    if not table.size:
+        raise DatasetError(f"{name} holds no images")
+    lowered = [part.lower() for part in names] if skipped else []
+    labelled = [lowered.index(known) for known in _LABELS if known in lowered]
+    column = labelled[0] if labelled else 0 if _side(table.shape[1] - 1) else None
+    target = None if column is None else table[:, column].astype(np.int64)
+    pixels = table if column is None else np.delete(table, column, axis=1)
+    images = _square_images(pixels, name)
+    return present_own(images, target, f"Images read from {name}.", return_X_y)
+
+
+def load_frame(frame: Any, *, return_X_y: bool = False) -> Bunch | tuple[Any, Any]:
+    """Take images from a pandas frame, one a row, as OpenML holds MNIST.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Pixels in reading order and, in the column named "class", "label", "target" or "y", if
+        there is one, labels: numbers, or strings as OpenML's "0" to "9".
+        ``fetch_openml("mnist_784").frame`` is such a frame.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a ``Bunch``.
+
+    Returns
+    -------
+    sklearn.utils.Bunch or (data, target)
+        As from :func:`load_idx`; images are square. Labels that are no whole numbers are numbered
+        in their order, and ``target_names`` tells what they were.
+
+    Raises
+    ------
+    DatasetError
+        If the pixels are no whole numbers from 0 to 255, or too many or few for square images.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from skorch_mnist.datasets import load_frame
+    >>> frame = pd.DataFrame(np.zeros((2, 4), int)).assign(label=["7", "1"])
+    >>> load_frame(frame).target
+    array([7, 1])
+    """
+    check_flags(return_X_y=return_X_y)
+    if not hasattr(frame, "columns"):
+        raise DatasetError(f"frame is {type(frame).__name__}, no pandas DataFrame")
+    names = [str(column).lower() for column in frame.columns]
+    found = [names.index(known) for known in _LABELS if known in names]
+    others = [k for k in range(len(names)) if not found or k != found[0]]
+    images = _square_images(frame.iloc[:, others].to_numpy(), "frame")
+    labels = frame.iloc[:, found[0]].to_numpy() if found else None
+    if labels is not None and any(label != label or label is None for label in labels):
+        raise DatasetError(f"frame lacks labels in its column {frame.columns[found[0]]!r}")
+    target, target_names = (
+        (None, None) if labels is None else number_labels([str(k) for k in labels])
+    )
+    return present_own(images, target, "Images from a frame.", return_X_y, target_names)
+
+
+def _side(pixels: int) -> int | None:
+    """Return the side of a square image, or None if there is none."""
+    side = math.isqrt(max(pixels, 0))
+    return side if side > 0 and side * side == pixels else None
+
+
+def _square_images(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Check rows of pixels, and return them as square images of bytes."""
+    side = _side(pixels.shape[1])
+    if side is None:
+        raise DatasetError(
+            f"{name} has {pixels.shape[1]} columns of pixels, which make no square image; expected "
+            f"784, say, and one with the name {', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
+        )
+    if pixels.dtype.kind not in "buif":
+        raise DatasetError(f"{name} has pixels that are no numbers")
+    wrong = ~((pixels >= 0) & (pixels <= 255) & (pixels == np.floor(pixels)))
+    if wrong.any():
+        row, column = (int(k) for k in np.argwhere(wrong)[0])
+        raise DatasetError(
+            f"{name} has {pixels[row, column]} in row {row}, pixel {column}; expected whole "
+            "numbers from 0 to 255"
+        )
+    return pixels.astype(np.uint8).reshape(-1, side, side)
