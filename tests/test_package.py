@@ -55,7 +55,7 @@ def test_imports_never_form_a_ring():
 
 
 @pytest.mark.parametrize(
-    "name", ["network", "layouts", "batches", "datasets", "displays", "devices"]
+    "name", ["network", "layouts", "batches", "datasets", "pictures", "displays", "devices"]
 )
 def test_rooms_that_know_nothing_of_ours(name):
     assert imports_of(modules()[name]) <= {name}
@@ -68,7 +68,9 @@ def test_nobody_imports_the_command_line():
 
 
 def test_public_names():
-    names = {"MNISTCNN", "MNISTCNNClassifier", "fetch_mnist", "load_digits28", "__version__"}
+    fetchers = {f"fetch_{name}mnist" for name in ("", "e", "fashion_", "k", "q")}
+    classes = {"DigitPreprocessor", "MNISTCNN", "MNISTCNNClassifier"}
+    names = {*classes, *fetchers, "load_digits28", "__version__"}
     assert set(skorch_mnist.__all__) == names
     assert all(hasattr(skorch_mnist, name) for name in names)
     assert set(dir(skorch_mnist)) == names

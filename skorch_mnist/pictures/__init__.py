@@ -1,0 +1,10 @@
+"""Pictures of digits, as people draw and photograph them, brought into MNIST's form."""
+
+from __future__ import annotations
+
+from ._digits import Stages
+from ._page import FoundDigits, find_digits
+from ._preprocessor import DigitPreprocessor
+from ._reading import PictureError
+
+__all__ = ["DigitPreprocessor", "FoundDigits", "PictureError", "Stages", "find_digits"]

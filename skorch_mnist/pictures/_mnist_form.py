@@ -1,0 +1,71 @@
+"""From the ink of one digit to an image like MNIST's."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+# MNIST's geometry, http://yann.lecun.com/exdb/mnist/: the digit is fitted into 20x20 pixels and its
+# centre of mass brought to the middle of 28x28, which is, measured on its images, pixel 14.
+SIDE, _INNER, _MIDDLE = 28, 20, 14
+# Pixels; nine in ten of MNIST's training images have strokes between these, measured.
+_THINNEST, _THICKEST = 1.7, 4.4
+_FINE = 140  # pixels of the digit's longer side while its edge is drawn
+
+
+def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draw one digit as MNIST does.
+
+    Parameters
+    ----------
+    ink : ndarray of shape (height, width), dtype float32
+        The digit alone, of any size; 0 is paper, 1 ink, 0.5 the edge of the stroke.
+
+    Returns
+    -------
+    ndarray of shape (28, 28), dtype uint8, 0 (paper) to 255 (ink)
+    """
+    inside = ink > 0.5
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    size = max(np.ptp(rows), np.ptp(columns)) + 1
+    ink = np.pad(ink, max(2, int(0.3 * size)))
+    fine = ndimage.zoom(ink, _FINE / size, order=1 if size > _FINE else 3)
+    inside = _normalize_stroke(ndimage.gaussian_filter(fine, 1.0) > 0.5)
+    return _fit(inside)
+
+
+def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Bring the width of the stroke within MNIST's."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    size = max(np.ptp(rows), np.ptp(columns)) + 1
+    # Across a stroke of width w the distance to its edge is w / 4 on average; that to the next
+    # pixel outside, which is what is computed, half a pixel more.
+    width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
+    # Growing by g on each side makes the width w + 2g, in a digit of size + 2g.
+    wanted = np.clip(_INNER * width / size, _THINNEST, _THICKEST)
+    grow = (wanted * size - _INNER * width) / (2 * (_INNER - wanted))
+    if grow > 0:
+        return np.asarray(ndimage.distance_transform_edt(~inside) <= grow)
+    if grow < 0:
+        return np.asarray(ndimage.distance_transform_edt(inside) > -grow)
+    return inside
+
+
+def _fit(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Scale a mask so that the digit fills 20 pixels, its centre of mass in the middle of 28."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / _INNER
+    starts = []
+    for axis, inked in ((1, rows), (0, columns)):
+        profile = inside.sum(axis=axis)
+        centre = profile @ np.arange(len(profile)) / profile.sum() + 0.5
+        start = centre - (_MIDDLE + 0.5) * pixel
+        # A lopsided digit is not cut off.
+        starts.append(float(np.clip(start, inked[-1] + 1 - SIDE * pixel, inked[0])))
+    margin = int(SIDE * pixel) + 1
+    image = Image.fromarray(np.pad(inside, margin).astype(np.uint8) * 255)
+    top, left = (start + margin for start in starts)
+    box = (left, top, left + SIDE * pixel, top + SIDE * pixel)
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, box=box))

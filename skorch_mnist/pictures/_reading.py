@@ -1,0 +1,156 @@
+"""From whatever people hold to an upright picture in colour."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+_NARROWEST = 20  # times longer than wide: a longer strip is no picture
+
+
+class PictureError(ValueError):
+    """A picture cannot be read, or shows no digit."""
+
+
+def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a name for messages, and the content, of one picture or of each of many."""
+    if is_one(pictures):
+        pictures = [pictures]
+    elif isinstance(pictures, (dict, set, bytes)) or not hasattr(pictures, "__iter__"):
+        raise ValueError(
+            f"pictures of type {type(pictures).__name__} are not supported; give a path, a PIL "
+            "image or an array of shape (height, width) or (height, width, channels), or a list "
+            "of these"
+        )
+    elif getattr(pictures, "ndim", 1) == 2:  # a frame or array with one column of paths
+        pictures = np.asarray(pictures, dtype=object).ravel()
+    for number, picture in enumerate(pictures):
+        yield _name(picture, number), picture
+
+
+def is_one(pictures: Any) -> bool:
+    """Say whether ``pictures`` is one picture, not several."""
+    if isinstance(pictures, (str, os.PathLike, Image.Image)):
+        return True
+    shape: tuple[int, ...] = getattr(pictures, "shape", ())
+    if len(shape) < 2 or np.asarray(pictures).dtype.kind not in "buif":
+        return False
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4)
+
+
+def _name(picture: Any, number: int) -> str:
+    if isinstance(picture, (str, os.PathLike)):
+        return os.fspath(picture)
+    source = getattr(picture, "filename", "")
+    return f"picture {number}" + (f" ({source})" if source else "")
+
+
+def read_picture(picture: Any, name: str, max_pixels: int) -> Image.Image:
+    """Return a picture in RGB, turned as its camera was held, what is transparent filled.
+
+    Raises
+    ------
+    PictureError
+        If it cannot be read, is no picture, or has more than ``max_pixels`` pixels, which is
+        found out before a file is decoded.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        image = _from_file(picture, name, max_pixels)
+    elif isinstance(picture, Image.Image):
+        image = _decoded(picture, name, max_pixels)
+    else:
+        image = _from_array(picture, name)
+    width, height = image.size
+    if min(width, height) * _NARROWEST < max(width, height):
+        raise PictureError(
+            f"{name} is {width} pixels wide and {height} high, too narrow a strip for a digit; "
+            "flat rows of pixels go to the classifier as they are, or here as an array of shape "
+            "(n, height, width)"
+        )
+    return image
+
+
+def _from_file(path: str | os.PathLike[str], name: str, max_pixels: int) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own limit warns; ours decides, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _decoded(image, name, max_pixels)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise PictureError(f"{name} cannot be read: {error.strerror}") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{name} is no picture that Pillow can read; try PNG or JPEG") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(_too_large(name, max_pixels)) from error
+
+
+def _too_large(name: str, max_pixels: int) -> str:
+    return (
+        f"{name} has more than {max_pixels:,} pixels, and was not decoded: it may be made to fill "
+        "the memory. If it is yours, make it smaller, or raise max_pixels"
+    )
+
+
+def _decoded(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+    if image.width * image.height > max_pixels:
+        raise PictureError(_too_large(name, max_pixels))
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            return _from_array(np.asarray(image), name)
+        if image.has_transparency_data:
+            return _filled(image.convert("RGBA"))
+        return image.convert("RGB")
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        raise PictureError(f"{name} is damaged: {error}") from error
+
+
+def _filled(image: Image.Image) -> Image.Image:
+    """Lay a transparent picture on white where its ink is dark, on black where it is light."""
+    pixels = np.asarray(image)
+    cover = pixels[..., 3].astype(float)
+    brightness = (pixels[..., :3].mean(axis=-1) * cover).sum() / max(cover.sum(), 1)
+    ground = Image.new("RGBA", image.size, "white" if brightness < 128 else "black")
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def _from_array(picture: Any, name: str) -> Image.Image:
+    """Return an array as a picture; its values are 0 to 1, to 255 or to 65,535."""
+    try:
+        array = np.asarray(picture)
+    except Exception as error:
+        raise PictureError(f"{name} is no picture: {error}") from error
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
+        raise PictureError(
+            f"{name}, {type(picture).__name__} of shape {array.shape}, is no picture; give "
+            "(height, width) or (height, width, channels) with 1 to 4 channels"
+        )
+    array = _as_bytes(array, name)
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        return _filled(Image.fromarray(array).convert("RGBA"))
+    return Image.fromarray(array).convert("RGB")
+
+
+def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    if array.dtype.kind not in "buif":
+        raise PictureError(f"{name} has values of type {array.dtype}; give numbers")
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 65_535:
+        raise PictureError(
+            f"{name} has values from {array.min()} to {array.max()}; give 0 to 1, 0 to 255 or "
+            "0 to 65,535"
+        )
+    highest = array.max()
+    # The fourth channel of black ink on nothing is full, so this holds for it too.
+    scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
+    return array if array.dtype == np.uint8 and scale == 1 else (array * scale).astype(np.uint8)

@@ -1,0 +1,126 @@
+"""From a map of ink to digits: connected shapes, and which of them belong together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ._ink import Map, noise_level
+
+_FAINTEST = 0.06  # of the paper's brightness: fainter is no ink
+_EDGE = 0.5  # of the ink's strength: where ink begins
+_SPECK = 0.02  # of the largest shape's ink: less is dirt
+_NEAR = 0.3  # of a digit's size: its parts are no farther apart
+
+
+class Box(NamedTuple):
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right``, ends excluded, in pixels."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.right - self.left
+
+    @property
+    def size(self) -> int:
+        """The longer side."""
+        return max(self.height, self.width)
+
+
+class Shapes(NamedTuple):
+    """The connected shapes in a picture."""
+
+    labels: NDArray[np.int32]  # (height, width); 0 is paper
+    boxes: list[Box]  # of label 1, 2, ...
+    ink: NDArray[np.float64]  # of label 1, 2, ...: the sum of the map of ink over it
+
+
+def find_shapes(contrast: Map) -> Shapes:
+    """Return the connected shapes in a map of ink, without dirt and noise."""
+    noise = noise_level(contrast)
+    calm = ndimage.gaussian_filter(contrast, 1.0)
+    strength = max(_FAINTEST, 5 * noise)
+    for strongest in (contrast.size // 600, 20):  # a digit of usual size, or a tiny one
+        if (mean := np.partition(calm, -strongest, axis=None)[-strongest:].mean()) > strength:
+            strength = float(mean)
+            break
+    else:
+        return Shapes(np.zeros(contrast.shape, np.int32), [], np.zeros(0))
+    found, count = ndimage.label(contrast > max(_EDGE * strength, 3 * noise), np.ones((3, 3)))
+    index = np.arange(1, count + 1)
+    peaks = ndimage.maximum(calm, found, index)
+    ink = ndimage.sum(contrast, found, index)
+    keep = (peaks > 0.6 * strength) & (ink >= _SPECK * ink.max())
+    renumber = np.zeros(count + 1, np.int32)
+    renumber[1:][keep] = np.arange(1, keep.sum() + 1)
+    labels = renumber[found]
+    boxes = [
+        Box(rows.start, columns.start, rows.stop, columns.stop)
+        for rows, columns in ndimage.find_objects(labels)
+    ]
+    return Shapes(labels, boxes, ink[keep])
+
+
+def main_digit(shapes: Shapes) -> list[int]:
+    """Return the labels of the parts of the one digit in a picture; none in a blank picture.
+
+    It is the shape with the most ink, where those at the picture's border count less and frames
+    not at all, and what is near it.
+    """
+    height, width = shapes.labels.shape
+    scores = {
+        label: ink
+        * 0.25 ** ((box.top == 0) + (box.left == 0) + (box.bottom == height) + (box.right == width))
+        for label, (box, ink) in enumerate(zip(shapes.boxes, shapes.ink, strict=True), start=1)
+        if not is_frame(shapes, label)
+    }
+    if not scores:
+        return []
+    parts = [max(scores, key=scores.__getitem__)]
+    others = set(scores) - set(parts)
+    while others:
+        distance = ndimage.distance_transform_edt(~np.isin(shapes.labels, parts))
+        gaps = {label: distance[shapes.labels == label].min() for label in others}
+        nearest = min(others, key=gaps.__getitem__)
+        size = max(bounds(shapes, parts).size, shapes.boxes[nearest - 1].size)
+        if gaps[nearest] > _NEAR * size:
+            break
+        parts.append(nearest)
+        others.remove(nearest)
+    return parts
+
+
+def is_frame(shapes: Shapes, label: int) -> bool:
+    """Say whether a shape is a printed box: empty inside, but for another shape within it."""
+    box = shapes.boxes[label - 1]
+    down, across = box.height // 5, box.width // 5
+    inside = shapes.labels[
+        box.top + down : box.bottom - down, box.left + across : box.right - across
+    ]
+    return bool((inside != label).all() and inside.any())
+
+
+def bounds(shapes: Shapes, parts: list[int]) -> Box:
+    """Return the smallest box around some shapes."""
+    tops, lefts, bottoms, rights = zip(*(shapes.boxes[k - 1] for k in parts), strict=True)
+    return Box(min(tops), min(lefts), max(bottoms), max(rights))
+
+
+def stroke_width(mask: NDArray[np.bool_]) -> float:
+    """Return the width of the strokes in a mask, pixels; blots and shadows hardly count."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))
+    ridge = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
+    return float(2 * np.quantile(depth[ridge], 0.25))

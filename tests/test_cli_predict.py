@@ -1,0 +1,149 @@
+"""The command predict."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skorch_mnist import MNISTCNNClassifier, cli
+from skorch_mnist.pictures import DigitPreprocessor
+
+
+@pytest.fixture(scope="module")
+def model(fitted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    fitted.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def pictures(tmp_path, digits):
+    _, X_test, _, _ = digits
+    paths = []
+    for number in range(3):
+        image = Image.fromarray(255 - X_test[number].reshape(28, 28)).resize((200, 200))
+        paths.append(str(tmp_path / f"{number}.png"))
+        image.save(paths[-1])
+    return paths
+
+
+def answers(model, pictures):
+    clf = MNISTCNNClassifier.load(model)
+    probabilities = clf.predict_proba(DigitPreprocessor().transform(pictures))
+    order = probabilities.argsort(axis=1)[:, ::-1]
+    return clf.classes_[order[:, :2]], np.take_along_axis(probabilities, order[:, :2], axis=1)
+
+
+def test_text_shows_label_probability_and_runner_up(model, pictures, capsys):
+    assert cli.main(["predict", model, *pictures]) == 0
+    labels, probabilities = answers(model, pictures)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == pictures
+    for line, (first, second), (p, q) in zip(lines, labels, probabilities, strict=True):
+        assert line.split()[1:] == [
+            str(first), f"{p:.1%}", "(or", str(second), f"{q:.1%})"
+        ]  # fmt: skip
+
+
+def test_json_and_csv_hold_the_same(model, pictures, capsys):
+    assert cli.main(["predict", model, *pictures, "--json"]) == 0
+    objects = json.loads(capsys.readouterr().out)
+    assert cli.main(["predict", "--csv", model, *pictures]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    labels, probabilities = answers(model, pictures)
+    for number, (item, row) in enumerate(zip(objects, rows, strict=True)):
+        assert item["image"] == row["image"] == pictures[number]
+        assert [item["label"], item["runner_up"]] == labels[number].tolist()
+        assert item["probability"] == float(row["probability"])
+        assert item["probability"] == pytest.approx(probabilities[number][0], rel=1e-9)
+        assert item["box"] is None and row["left"] == ""
+
+
+def test_a_page_is_read_digit_by_digit(model, pictures, tmp_path, capsys):
+    page = np.concatenate([np.asarray(Image.open(path)) for path in pictures], axis=1)
+    path = str(tmp_path / "page.png")
+    Image.fromarray(page).save(path)
+    assert cli.main(["predict", model, path, "--page", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 3
+    assert [item["box"][0] // 200 for item in found] == [0, 1, 2]
+    assert cli.main(["predict", model, path, "--page"]) == 0
+    assert " at " in capsys.readouterr().out
+    assert cli.main(["predict", model, path, "--page", "--csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_the_others_are_read_where_one_cannot(model, pictures, tmp_path, capsys):
+    blank = str(tmp_path / "blank.png")
+    Image.new("L", (50, 50), 255).save(blank)
+    assert cli.main(["predict", model, pictures[0], "nowhere.png", blank, pictures[1]]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == pictures[:2]
+    assert err.splitlines() == [
+        "skorch-mnist: error: nowhere.png cannot be read: No such file or directory",
+        f"skorch-mnist: error: {blank} shows no digit: nothing in it stands out like ink",
+        "skorch-mnist: error: 2 of 4 pictures could not be read",
+    ]
+
+
+def test_a_page_without_digits_is_an_error(model, tmp_path, capsys):
+    blank = str(tmp_path / "blank.png")
+    Image.new("L", (50, 50), 255).save(blank)
+    assert cli.main(["predict", model, blank, "--page", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == []
+    assert "shows no digit" in err
+
+
+def test_pixels_come_on_the_scale_that_the_classifier_knows(digits, tmp_path, pictures, capsys):
+    X_train, _, y_train, _ = digits
+    labels = np.array([f"digit {label}" for label in y_train])
+    clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0).fit(X_train / 255, labels)
+    path = str(tmp_path / "unit.safetensors")
+    clf.save(path)
+    assert cli.main(["predict", path, *pictures, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert json.loads(out)[0]["label"].startswith("digit ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["nowhere.safetensors", "a.png"], 1, "nowhere.safetensors"),
+        ([__file__, "a.png"], 1, "test_cli_predict.py"),
+        ([__file__], 2, "the following arguments are required: IMAGE"),
+        ([__file__, "a.png", "--json", "--csv"], 2, "--csv: not allowed with argument --json"),
+        ([__file__, "a.png", "--polarity", "black"], 2, "invalid choice: 'black'"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, status, message, capsys):
+    assert cli.main(["predict", *arguments]) == status
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("skorch-mnist: error: ") and message in line
+
+
+def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (40, 20, 20), dtype=np.uint8), np.arange(40) % 2
+    path = str(tmp_path / "small.safetensors")
+    MNISTCNNClassifier(max_epochs=1, verbose=0).fit(X, y).save(path)
+    assert cli.main(["predict", path, "a.png"]) == 1
+    assert "reads images of 1x20x20, but pictures are made 1x28x28" in capsys.readouterr().err
+
+
+def test_the_process_ends_with_the_status(model, pictures):
+    command = [sys.executable, "-m", "skorch_mnist", "predict", model]
+    done = subprocess.run([*command, *pictures], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 3)
+    done = subprocess.run([*command, "nowhere.png"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "example:" in done.stdout
