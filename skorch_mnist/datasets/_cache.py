@@ -156,13 +156,9 @@ def _read_archive(file: DataFile, path: Path) -> Bytes:
         raise ValueError(fault)
     if file.member is None:
         with path.open("rb") as stream:
-            data = gunzip(stream, file.size)
-    else:
-        with zipfile.ZipFile(path) as archive, archive.open(file.member) as stream:
-            data = gunzip(stream, file.size)
-    if file.sha256 is not None:
-        check_hash(data, file.sha256)
-    return data
+            return gunzip(stream, file.size)
+    with zipfile.ZipFile(path) as archive, archive.open(file.member) as stream:
+        return gunzip(stream, file.size)
 
 
 # --- what comes -------------------------------------------------------------------------------

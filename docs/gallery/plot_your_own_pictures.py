@@ -1,0 +1,152 @@
+"""
+Your own pictures
+=================
+
+A network that was trained on MNIST reads images that were prepared as MNIST's were: white ink on
+black, cropped to 20x20 pixels, centred by mass in 28x28. Drawings and photographs are not.
+``DigitPreprocessor`` makes them so.
+"""
+
+# %%
+# Pictures
+# --------
+#
+# Three digits, drawn here with a few strokes: with a pen on squared paper beside a lamp, with a
+# pencil half in the shade of a hand, and with chalk on a board.
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+
+def draw(strokes, size, paper, ink, pen):
+    """Draw strokes, given in hundredths of ``size`` pixels, on a picture of one colour."""
+    picture = Image.new("RGB", (4 * size, 4 * size), paper)
+    pencil = ImageDraw.Draw(picture)
+    for stroke in strokes:
+        points = [(x * size / 25, y * size / 25) for x, y in stroke]
+        pencil.line(points, fill=ink, width=4 * pen, joint="curve")
+        for x, y in (points[0], points[-1]):
+            pencil.ellipse((x - 2 * pen, y - 2 * pen, x + 2 * pen, y + 2 * pen), fill=ink)
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS), dtype=float)
+
+
+def arc(x, y, width, height, start, end):
+    """Return points on an ellipse around (x, y), from one angle to another, in degrees."""
+    angles = np.deg2rad(np.linspace(start, end, 40))
+    return list(zip(x + width * np.cos(angles), y + height * np.sin(angles), strict=True))
+
+
+rng = np.random.default_rng(0)
+rows, columns = np.mgrid[0:1:400j, 0:1:400j]
+
+five = [[(62, 20), (38, 21), (36, 42)], arc(45, 55, 18, 16, -120, 150)]
+squared = draw(five, 400, (245, 245, 240), (30, 40, 120), 9)
+for k in range(12, 400, 36):
+    squared[k : k + 2, :] = np.minimum(squared[k : k + 2, :], (170, 190, 225))
+    squared[:, k : k + 2] = np.minimum(squared[:, k : k + 2], (170, 190, 225))
+squared *= (1.05 - 0.5 * np.hypot(rows - 0.1, columns - 0.9))[..., None]
+
+three = [[*arc(60, 62, 9, 8, -160, 90), *arc(59, 79, 11, 9, -90, 150)]]
+shaded = draw(three, 400, (225, 220, 210), (95, 95, 100), 5)
+shaded[(columns - 0.3 * rows) > 0.4] *= 0.62
+
+seven = [[(30, 28), (66, 26), (44, 80)], [(40, 54), (64, 52)]]
+chalk = draw(seven, 400, (40, 62, 52), (215, 220, 215), 14)
+
+pictures = []
+for picture in (squared, shaded, chalk):
+    noisy = (picture + rng.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8)
+    pictures.append(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(0.8)))
+
+# %%
+# From a picture to an image like MNIST's
+# ---------------------------------------
+#
+# ``stages`` shows what happens to a picture. First the ink is told from its ground, whichever of
+# the two is darker; the slope of the light, shadows and ruled lines are taken away. Then the digit
+# is found, with the parts that belong to it. Its stroke is brought to the width that strokes have
+# in MNIST, and it is fitted into 20x20 pixels and centred.
+
+import matplotlib.pyplot as plt
+
+from skorch_mnist import DigitPreprocessor
+
+preprocessor = DigitPreprocessor()
+figure, axes = plt.subplots(3, 4, figsize=(8, 6.2), layout="constrained")
+for picture, line in zip(pictures, axes, strict=True):
+    stages = preprocessor.stages(picture)
+    for stage, axis in zip(stages, line, strict=True):
+        axis.imshow(stage, cmap="gray", vmin=0, vmax=None if stage.dtype.kind == "f" else 255)
+        axis.set(xticks=[], yticks=[])
+for axis, title in zip(axes[0], stages._fields, strict=True):
+    axis.set_title(title)
+
+# %%
+# Reading them
+# ------------
+#
+# In a pipeline, the preprocessing makes a classifier of pictures: arrays, Pillow's images or paths
+# of files. Here the network learns from MNIST where that is cached, or from scikit-learn's digits.
+
+from sklearn.pipeline import make_pipeline
+
+from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
+from skorch_mnist.datasets import DatasetError
+
+try:
+    X, y = fetch_mnist(return_X_y=True, download_if_missing=False)
+except DatasetError:
+    X, y = load_digits28(return_X_y=True)
+clf = MNISTCNNClassifier(max_epochs=4, random_state=0, verbose=0).fit(X, y)
+reader = make_pipeline(preprocessor, clf)
+print("read:     ", reader.predict(pictures), reader.predict_proba(pictures).max(axis=1).round(3))
+
+# %%
+# The same pictures, only resized to 28x28 pixels as most examples on the web do it:
+
+resized = np.stack([picture.convert("L").resize((28, 28)) for picture in pictures])
+print("resized:  ", clf.predict(resized.reshape(-1, 784)))
+
+# %%
+# How well it works was measured on the test images of MNIST, drawn as such pictures: see
+# :doc:`../benchmarks`. When a digit is misread, look at ``stages``: if ``ink`` shows the ground
+# instead of the digit, say which is darker with ``polarity="dark_on_light"`` or
+# ``"light_on_dark"``.
+#
+# A picture that cannot be read, or shows nothing that stands out like ink, is an error that names
+# it; with ``on_error="warn"``, a warning and a row of zeros. Files of more than 100 million pixels
+# are refused before they are decoded: ``max_pixels`` moves that limit.
+
+from skorch_mnist.pictures import PictureError
+
+try:
+    reader.predict([pictures[0], np.full((300, 200), 240, dtype=np.uint8)])
+except PictureError as error:
+    print(error)
+
+# %%
+# Several digits
+# --------------
+#
+# ``find_digits`` finds the digits on a page, in reading order. Digits that touch count as one.
+
+from skorch_mnist.pictures import find_digits
+
+page = Image.new("RGB", (1000, 640), (238, 236, 230))
+for number, strokes in enumerate([five, three, seven, seven, five]):
+    digit = Image.fromarray(draw(strokes, 300, (238, 236, 230), (60, 60, 66), 8).astype(np.uint8))
+    page.paste(digit, (20 + 320 * (number % 3), 10 + 310 * (number // 3)))
+found = find_digits(page)
+
+figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+axis.imshow(page)
+axis.set(xticks=[], yticks=[])
+for (left, top, right, bottom), label in zip(found.boxes, clf.predict(found.images), strict=True):
+    axis.add_patch(
+        plt.Rectangle((left, top), right - left, bottom - top, fill=False, ec="C0", lw=2)
+    )
+    axis.text(left, top - 8, str(label), color="C0", fontsize=14, weight="bold")
+
+# %%
+# The command line reads files too: ``skorch-mnist predict MODEL IMAGE...``, with ``--page`` for
+# pages and ``--json`` or ``--csv`` for programs; see :doc:`../command_line`.
