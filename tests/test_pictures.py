@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 
 import numpy as np
@@ -138,6 +139,7 @@ def variants():
     yield "yes or no", grey > 100
     yield "0 or 1", (grey > 100).astype(np.uint8)
     yield "inverted", 255 - grey
+    yield "signed bytes", (grey < 100).astype(np.int8)
     yield "large", np.kron(grey, np.ones((8, 8), np.uint8))
     yield "small", np.asarray(Image.fromarray(grey).resize((40, 50), Image.Resampling.BOX))
     yield "tiny in the middle of nowhere", np.pad(grey[::4, ::4], 900, constant_values=235)
@@ -204,6 +206,17 @@ def test_what_is_no_picture_is_named(picture, message):
     np.testing.assert_array_equal(rows[1], DigitPreprocessor().transform(seven())[0])
 
 
+def test_one_bad_name_does_not_end_a_batch(tmp_path):
+    Image.fromarray(seven()).save(tmp_path / "seven.png")
+    bad = ["x" * 300 + ".png", str(tmp_path / "seven.png" / "x.png"), "x\0.png"]
+    for name in bad:
+        with pytest.raises(PictureError, match="cannot be read"):
+            transform(name)
+    with pytest.warns(UserWarning, match="cannot be read"):
+        rows = DigitPreprocessor(on_error="warn").transform([*bad, tmp_path / "seven.png"])
+    assert rows.any(axis=1).tolist() == [False, False, False, True]
+
+
 def test_noise_is_no_digit():
     rng = np.random.default_rng(0)
     for _ in range(10):
@@ -255,8 +268,12 @@ def test_wrong_parameters_are_named(parameters, message):
             find_digits(seven(), **parameters)
 
 
-@pytest.mark.parametrize("pictures", [5, None, b"bytes", {"a": 1}])
+@pytest.mark.parametrize(
+    "pictures", [5, None, b"bytes", {"a": 1}, np.array("a.png"), io.BytesIO(b"bytes")]
+)
 def test_what_is_no_sequence_of_pictures_is_an_error(pictures):
+    with pytest.raises(ValueError, match="pictures have 2 columns"):
+        DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(ValueError, match="pictures of type"):
         DigitPreprocessor().transform(pictures)
 
@@ -283,6 +300,22 @@ def test_polarity_can_be_told():
     np.testing.assert_array_equal(dark, transform(seven()))
     light = transform(255 - seven(), polarity="light_on_dark")
     assert np.corrcoef(dark.ravel(), light.ravel())[0, 1] > 0.97
+
+
+def test_a_stroke_across_the_picture_is_no_ruling():
+    one = np.full((400, 300), 245, np.uint8)
+    one[20:380, 145:155] = 30
+    assert (transform(one)[4:24, 14] > 0).all()
+
+
+@pytest.mark.parametrize("table", [30, 60])
+@pytest.mark.parametrize("share", [0.6, 0.9])
+def test_a_sheet_of_paper_on_a_table_is_read(table, share):
+    height, width = (int(side / share) for side in (400, 320))
+    picture = np.full((height, width), table, np.uint8)
+    top, left = (height - 400) // 2, (width - 320) // 2
+    picture[top : top + 400, left : left + 320] = np.kron(seven(), np.ones((2, 2), np.uint8))
+    assert np.corrcoef(transform(seven()).ravel(), transform(picture).ravel())[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.05])

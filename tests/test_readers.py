@@ -148,7 +148,22 @@ def test_load_csv_says_what_is_wrong(tmp_path, text, message):
         load_csv(tmp_path / "nowhere.csv")
 
 
-@pytest.mark.filterwarnings("ignore:loadtxt")
+def test_load_csv_knows_the_names_and_the_index_that_pandas_writes(tmp_path):
+    frame, path = pd.DataFrame(np.full((2, 4), 9)), tmp_path / "pandas.csv"
+    frame.to_csv(path, index=False)
+    assert load_csv(path).data.tolist() == [[9] * 4] * 2
+    frame.to_csv(path)
+    with pytest.raises(DatasetError, match="a column that numbers its rows"):
+        load_csv(path)
+
+
+@pytest.mark.parametrize("read", [load_idx, load_csv, load_image_folder])
+@pytest.mark.parametrize("path", [None, 0, b"bytes"])
+def test_what_is_no_path_is_an_error(read, path):
+    with pytest.raises(ValueError, match="not valid; give the path of a file"):
+        read(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"label,a\n", b"\xff\xfe\x00", b"\x1f\x8b not gzip"])
 def test_load_csv_of_no_table_is_an_error(tmp_path, content):
     for name in ("bad.csv", "bad.csv.gz"):
@@ -178,6 +193,13 @@ def test_load_frame_numbers_names():
     assert bunch.target_names == ["one", "seven"]
 
 
+def test_load_frame_keeps_whole_numbers_that_are_floats_and_nullable_pixels():
+    frame = pd.DataFrame(np.zeros((3, 4), int)).assign(label=[7.0, 1.0, 10.0])
+    assert load_frame(frame).target.tolist() == [7, 1, 10]
+    nullable = pd.DataFrame(np.full((2, 4), 9), dtype="UInt8")
+    assert (load_frame(nullable).data == 9).all()
+
+
 def test_load_frame_says_what_is_wrong():
     frame = pd.DataFrame(np.zeros((2, 4)))
     with pytest.raises(DatasetError, match="frame is ndarray, no pandas DataFrame"):
@@ -191,7 +213,7 @@ def test_load_frame_says_what_is_wrong():
     with pytest.raises(DatasetError, match="5 columns of pixels"):
         load_frame(frame.assign(other=1))
     with pytest.raises(DatasetError, match="pixels that are no numbers"):
-        load_frame(frame.astype(str))
+        load_frame(frame.astype(str) + "x")
 
 
 # Folders
@@ -229,6 +251,9 @@ def test_load_image_folder_numbers_names(folder):
     bunch = load_image_folder(folder)
     assert bunch.target_names == [*"123456789", "zero"]
     assert bunch.target.max() == 9
+    (folder / "empty").mkdir()  # classes are numbered by their folders
+    assert load_image_folder(folder).target_names == [*"123456789", "empty", "zero"]
+    assert load_image_folder(folder).target.max() == 10
 
 
 def test_load_image_folder_says_what_is_wrong(folder, tmp_path):
@@ -237,6 +262,13 @@ def test_load_image_folder_says_what_is_wrong(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match=r"holds no pictures in folders by class; expected"):
         load_image_folder(tmp_path / "empty")
+    (folder / "9" / ".ipynb_checkpoints").mkdir()
+    Image.new("L", (30, 20)).save(folder / "9" / ".ipynb_checkpoints" / "copy.png")
+    assert len(load_image_folder(folder).target) == 20
+    for mode in ("I;16", "RGBA"):
+        Image.new(mode, (28, 28)).save(folder / "9" / "other.png")
+        with pytest.raises(DatasetError, match="more than grey or colour"):
+            load_image_folder(folder)
     Image.new("L", (30, 20)).save(folder / "9" / "other.png")
     with pytest.raises(DatasetError, match=r"is 30x20 pixels, but .* 28x28. Take load_content"):
         load_image_folder(folder)

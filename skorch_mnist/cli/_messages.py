@@ -37,6 +37,8 @@ class Plain(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write ``text``."""
         if self.stream is not None:
+            encoding = getattr(self.stream, "encoding", None) or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
             self.stream.write(text if self.stream.isatty() else self.COLOURS.sub("", text))
             self.stream.flush()
         return len(text)

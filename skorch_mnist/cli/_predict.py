@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._messages import Plain, report, say
+from ._messages import Plain, one_line, report, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ def run_predict(args: argparse.Namespace) -> None:
             report("error", error)
             failures += 1
     if args.json:
-        say(json.dumps([reading._asdict() for reading in readings], indent=1, ensure_ascii=False))
+        say(json.dumps([reading._asdict() for reading in readings], indent=1))
     elif args.csv:
         write_csv(readings)
     else:
@@ -88,7 +88,10 @@ def load_classifier(path: Path) -> MNISTCNNClassifier:
     """Load a classifier, and raise ValueError if it does not take images like MNIST's."""
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    clf = MNISTCNNClassifier.load(path)
+    try:
+        clf = MNISTCNNClassifier.load(path)
+    except OSError as error:
+        raise OSError(f"the model {path} cannot be read: {error.strerror or error}") from error
     if clf.image_shape_ != (1, 28, 28):
         shape = "x".join(map(str, clf.image_shape_))
         raise ValueError(f"{path} reads images of {shape}, but pictures are made 1x28x28, as MNIST")
@@ -98,13 +101,14 @@ def load_classifier(path: Path) -> MNISTCNNClassifier:
 def read_picture(clf: MNISTCNNClassifier, name: str, page: bool, polarity: str) -> list[Reading]:
     """Return what the classifier reads in a file."""
     from skorch_mnist.pictures import DigitPreprocessor, PictureError, find_digits
+    from skorch_mnist.pictures._preprocessor import no_digit
 
     if not page:
         images = DigitPreprocessor(polarity=polarity).transform([name])
         return [Reading(name, None, *answer) for answer in answers_of(clf, images)]
     found = find_digits(name, polarity=polarity)
     if not len(found.images):
-        raise PictureError(f"{name} shows no digit: nothing in it stands out like ink")
+        raise PictureError(no_digit(name))
     answers = answers_of(clf, found.images)
     boxes = found.boxes.tolist()
     return [Reading(name, box, *answer) for box, answer in zip(boxes, answers, strict=True)]
@@ -129,11 +133,12 @@ def write_text(readings: list[Reading]) -> None:
     """Print a table for people."""
     if not readings:
         return
-    width = max(len(reading.image) for reading in readings)
+    width = max(len(one_line(reading.image)) for reading in readings)
     for reading in readings:
+        name = one_line(reading.image)
         place = "" if reading.box is None else " at {:>5} {:>5}".format(*reading.box)
         say(
-            f"{reading.image:<{width}}{place}  {reading.label}  {reading.probability:6.1%}  "
+            f"{name:<{width}}{place}  {reading.label}  {reading.probability:6.1%}  "
             f"(or {reading.runner_up}  {reading.runner_up_probability:6.1%})"
         )
 

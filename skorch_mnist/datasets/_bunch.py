@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,13 @@ def check_flags(**flags: object) -> None:
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)):
             raise ValueError(f"{name}={value!r} is not valid; give True or False")
+
+
+def check_path(name: str, path: object) -> str:
+    """Return a path as text, or raise a ValueError that names the argument."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"{name} is {type(path).__name__}, not valid; give the path of a file")
+    return str(os.fspath(path))
 
 
 def check_choice(name: str, value: object, valid: Sequence[str]) -> None:

@@ -48,7 +48,10 @@ def data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
         data_home = os.environ.get(HOME_VARIABLE) or pooch.os_cache("skorch_mnist")
     if not isinstance(data_home, (str, os.PathLike)):
         raise ValueError(f"data_home={data_home!r} is not valid; give a folder, or None")
-    return Path(data_home).expanduser()
+    try:
+        return Path(data_home).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"data_home={data_home!r} is not valid: {error}") from error
 
 
 def read_file(
@@ -118,7 +121,7 @@ def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]
         data = _tried(unpacked, faults, lambda path: _read_unpacked(file, path))
     if data is None:
         data = _tried(archive, faults, lambda path: _read_archive(file, path))
-        if data is not None and (file.sha256 is None or file.member is not None):
+        if data is not None and (faults or file.sha256 is None or file.member is not None):
             keep(data, file, folder)
     if data is None and not faults and file.sha256 is None:
         # Others stored it, and nobody publishes its hash: from now on it must not change.

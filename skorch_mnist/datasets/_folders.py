@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, number_labels, present_own
+from ._bunch import check_flags, check_path, number_labels, present_own
 from ._cache import DatasetError
 
 _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -57,7 +57,7 @@ def load_image_folder(
     ... )  # doctest: +SKIP
     """
     check_flags(load_content=load_content, return_X_y=return_X_y)
-    root = Path(path)
+    root = Path(check_path("path", path))
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder; give the one that has a folder for each class")
     classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
@@ -68,7 +68,10 @@ def load_image_folder(
             f"say. Pictures end in {', '.join(_PICTURES)}"
         )
     filenames = [str(file) for file, _ in found]
-    target, target_names = number_labels([name for _, name in found])
+    # A class has its number even where it holds no picture, as it may in a small test set.
+    numbers, target_names = number_labels([entry.name for entry in classes])
+    number_of = dict(zip((entry.name for entry in classes), numbers, strict=True))
+    target = np.array([number_of[name] for _, name in found])
     if not load_content:
         if return_X_y:
             return filenames, target
@@ -88,7 +91,9 @@ def _pictures_in(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in _PICTURES and _is_visible(file) and file.is_file()
+        if file.suffix.lower() in _PICTURES
+        and all(_is_visible(Path(part)) for part in file.relative_to(folder).parts)
+        and file.is_file()
     )
 
 
@@ -106,6 +111,11 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
                         f"{name} is {size[1]}x{size[0]} pixels, but {filenames[0]} "
                         f"{images[0].shape[1]}x{images[0].shape[0]}. Take load_content=False and a "
                         "DigitPreprocessor, which brings pictures of all sizes into MNIST's form"
+                    )
+                if picture.mode[0] in "IF" or picture.has_transparency_data:
+                    raise DatasetError(
+                        f"{name} has {picture.mode} pixels, more than grey or colour. Take "
+                        "load_content=False and a DigitPreprocessor, which reads all kinds"
                     )
                 images.append(np.asarray(picture.convert("L")))
         except DatasetError:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, present_own
+from ._bunch import check_flags, check_path, present_own
 from ._cache import DatasetError
 from ._gzip import check_packed_size, gunzip
 from ._idx import LONGEST_HEADER, idx_size, parse_idx
@@ -55,6 +55,9 @@ def load_idx(
     ... )  # doctest: +SKIP
     """
     check_flags(return_X_y=return_X_y)
+    check_path("images", images)
+    if labels is not None:
+        check_path("labels", labels)
     pixels = _read_idx(images)
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise DatasetError(

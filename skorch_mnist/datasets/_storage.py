@@ -68,7 +68,7 @@ def recorded_hash(path: Path) -> str | None:
     """Return the hash that was recorded when ``path`` was stored; None if others stored it."""
     try:
         text = _record_of(path).read_text("ascii")
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return None
     found = re.match(r"[0-9a-f]{64}(?=\s)", text)
     return found.group() if found else None

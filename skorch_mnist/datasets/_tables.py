@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import warnings
 import zlib
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, number_labels, present_own
+from ._bunch import check_flags, check_path, number_labels, present_own
 from ._cache import DatasetError
 
 _LABELS = ("label", "labels", "class", "target", "y")
@@ -48,17 +49,20 @@ def load_csv(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bunch
     (42000, 784)
     """
     check_flags(return_X_y=return_X_y)
-    name = os.fspath(path)
+    name = check_path("path", path)
     opener: Any = gzip.open if name.endswith(".gz") else open
     try:
         with opener(path, "rt", encoding="utf-8-sig") as stream:
             first = stream.readline().rstrip("\r\n")
             names = [part.strip().strip('"') for part in first.split(",")]
-            skipped = int(not all(part.lstrip("-").isdigit() for part in names))
+            numbers = [str(number) for number in range(len(names))]  # pandas' default names
+            skipped = int(names == numbers or not all(part.lstrip("-").isdigit() for part in names))
             stream.seek(0)
-            table = np.loadtxt(
-                stream, np.int32, delimiter=",", skiprows=skipped, ndmin=2, quotechar='"'
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of no data: it is an error below
+                table = np.loadtxt(
+                    stream, np.int32, delimiter=",", skiprows=skipped, ndmin=2, quotechar='"'
+                )
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
             f"{name} is no table of whole numbers, separated by commas: {error}"
@@ -67,6 +71,8 @@ def load_csv(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bunch
         raise DatasetError(f"{name} cannot be read: {error.strerror}") from error
     if not table.size:
         raise DatasetError(f"{name} holds no images")
+    if skipped and not {"", "id", "index", "unnamed: 0"}.isdisjoint(map(str.lower, names)):
+        raise DatasetError(f"{name} has a column that numbers its rows; write it without an index")
     lowered = [part.lower() for part in names] if skipped else []
     labelled = [lowered.index(known) for known in _LABELS if known in lowered]
     column = labelled[0] if labelled else 0 if _side(table.shape[1] - 1) else None
@@ -108,18 +114,24 @@ def load_frame(frame: Any, *, return_X_y: bool = False) -> Bunch | tuple[Any, An
     array([7, 1])
     """
     check_flags(return_X_y=return_X_y)
-    if not hasattr(frame, "columns"):
+    if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise DatasetError(f"frame is {type(frame).__name__}, no pandas DataFrame")
     names = [str(column).lower() for column in frame.columns]
     found = [names.index(known) for known in _LABELS if known in names]
     others = [k for k in range(len(names)) if not found or k != found[0]]
-    images = _square_images(frame.iloc[:, others].to_numpy(), "frame")
+    try:
+        pixels = frame.iloc[:, others].to_numpy(dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"frame has pixels that are no numbers: {error}") from error
+    images = _square_images(pixels, "frame")
     labels = frame.iloc[:, found[0]].to_numpy() if found else None
     if labels is not None and any(label != label or label is None for label in labels):
         raise DatasetError(f"frame lacks labels in its column {frame.columns[found[0]]!r}")
-    target, target_names = (
-        (None, None) if labels is None else number_labels([str(k) for k in labels])
-    )
+    target = target_names = None
+    if labels is not None:
+        if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
+            labels = labels.astype(np.int64)
+        target, target_names = number_labels([str(label) for label in labels])
     return present_own(images, target, "Images from a frame.", return_X_y, target_names)
 
 
@@ -137,8 +149,6 @@ def _square_images(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
             f"{name} has {pixels.shape[1]} columns of pixels, which make no square image; expected "
             f"784, say, and one with the name {', '.join(_LABELS[:-1])} or {_LABELS[-1]}"
         )
-    if pixels.dtype.kind not in "buif":
-        raise DatasetError(f"{name} has pixels that are no numbers")
     wrong = ~((pixels >= 0) & (pixels <= 255) & (pixels == np.floor(pixels)))
     if wrong.any():
         row, column = (int(k) for k in np.argwhere(wrong)[0])

@@ -13,6 +13,7 @@ from ._ink import Map, even_light, ink_colour, ink_map
 from ._mnist_form import mnist_form
 from ._rulings import erase_rulings, find_rulings
 from ._shapes import Box, Shapes, bounds, find_shapes, main_digit, stroke_width
+from ._sheet import only_sheet
 
 _SMALL, _LARGE = 240, 480  # pixels of the longer side on which one digit is looked for
 _TINY = 0.3  # of the longer side: a smaller digit is looked at again, closer
@@ -59,7 +60,7 @@ def find_ink(picture: Image.Image, polarity: str, reach: float) -> Map:
 
     The strokes are narrower than ``reach`` pixels.
     """
-    pixels = np.asarray(picture, dtype=np.float32) / 255
+    pixels = only_sheet(np.asarray(picture, dtype=np.float32) / 255)
     weights, is_light = ink_colour(pixels, polarity)
     grey: Map = pixels @ weights
     grey = 1 - grey if is_light else even_light(grey)
@@ -83,13 +84,13 @@ def find_ink(picture: Image.Image, polarity: str, reach: float) -> Map:
 
 def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
     """Return the ink of some shapes, their strength brought to 1, in a box of their own."""
-    mask = np.isin(shapes.labels, parts)
-    strength = np.median(ink[mask])
-    # The soft edge of the strokes lies outside the shapes.
-    alone = np.where(ndimage.binary_dilation(mask, iterations=2), ink, 0) / strength
     box = bounds(shapes, parts)
     rows = slice(max(0, box.top - 3), box.bottom + 3)
-    return alone[rows, max(0, box.left - 3) : box.right + 3].clip(0, 1).astype(np.float32)
+    columns = slice(max(0, box.left - 3), box.right + 3)
+    ink, mask = ink[rows, columns], np.isin(shapes.labels[rows, columns], parts)
+    # The soft edge of the strokes lies outside the shapes.
+    alone = np.where(ndimage.binary_dilation(mask, iterations=2), ink, 0)
+    return (alone / np.median(ink[mask])).clip(0, 1).astype(np.float32)
 
 
 def _enlarged(box: Box, zoom: float, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -32,8 +32,8 @@ def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     size = max(np.ptp(rows), np.ptp(columns)) + 1
     ink = np.pad(ink, max(2, int(0.3 * size)))
     fine = ndimage.zoom(ink, _FINE / size, order=1 if size > _FINE else 3)
-    inside = _normalize_stroke(ndimage.gaussian_filter(fine, 1.0) > 0.5)
-    return _fit(inside)
+    smooth = ndimage.gaussian_filter(fine, 1.0)
+    return _fit(_normalize_stroke(smooth > 0.5 * min(1, smooth.max())))
 
 
 def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -120,21 +120,29 @@ def _grouped(shapes: Shapes) -> list[list[int]]:
 
 def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
     """Join parts that lie above one another and close: the bar of a 5, a broken stroke."""
-    joined = True
-    while joined:
-        joined = False
-        for i, first in enumerate(digits):
-            for k in range(i + 1, len(digits)):
-                a, b = bounds(shapes, first), bounds(shapes, digits[k])
-                shared = min(a.right, b.right) - max(a.left, b.left)
-                apart = max(a.top, b.top) - min(a.bottom, b.bottom)
-                if shared > 0.3 * min(a.width, b.width) and apart < 0.1 * max(a.size, b.size):
-                    first += digits.pop(k)
-                    joined = True
-                    break
-            if joined:
+    waiting = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
+    joined: list[list[int]] = []
+    while waiting:
+        parts = waiting.pop(0)
+        box = bounds(shapes, parts)
+        for k, other in enumerate(waiting):
+            beside = bounds(shapes, other)
+            if beside.left >= box.right:
+                joined.append(parts)
                 break
-    return digits
+            if _belong_together(box, beside):
+                waiting[k] = parts + other
+                waiting.sort(key=lambda parts: bounds(shapes, parts).left)
+                break
+        else:
+            joined.append(parts)
+    return joined
+
+
+def _belong_together(a: Box, b: Box) -> bool:
+    shared = min(a.right, b.right) - max(a.left, b.left)
+    apart = max(a.top, b.top) - min(a.bottom, b.bottom)
+    return shared > 0.3 * min(a.width, b.width) and apart < 0.1 * max(a.size, b.size)
 
 
 def _gap(a: Box, b: Box) -> float:

@@ -168,7 +168,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         image = read_picture(picture, name, self.max_pixels)
         stages = stages_of(image, self.polarity)
         if stages is None:
-            raise PictureError(f"{name} shows no digit: nothing in it stands out like ink")
+            raise PictureError(no_digit(name))
         return stages
 
     def _check(self) -> None:
@@ -193,6 +193,14 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         tags.transformer_tags.preserves_dtype = []
         tags.no_validation = True
         return tags
+
+
+def no_digit(name: str) -> str:
+    """Return what to say of a picture in which no digit is found."""
+    return (
+        f"{name} shows no digit: nothing in it stands out like ink. Leave a margin around the "
+        "digit, and say which is darker with polarity"
+    )
 
 
 def check_polarity(polarity: object) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+_PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # it refuses twice as many itself
 _NARROWEST = 20  # times longer than wide: a longer strip is no picture
 
 
@@ -22,13 +23,20 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield a name for messages, and the content, of one picture or of each of many."""
     if is_one(pictures):
         pictures = [pictures]
-    elif isinstance(pictures, (dict, set, bytes)) or not hasattr(pictures, "__iter__"):
+    elif (
+        isinstance(pictures, (dict, set, bytes))
+        or not hasattr(pictures, "__iter__")
+        or hasattr(pictures, "read")
+        or getattr(pictures, "ndim", 1) == 0
+    ):
         raise ValueError(
             f"pictures of type {type(pictures).__name__} are not supported; give a path, a PIL "
             "image or an array of shape (height, width) or (height, width, channels), or a list "
             "of these"
         )
-    elif getattr(pictures, "ndim", 1) == 2:  # a frame or array with one column of paths
+    elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
+        if pictures.shape[1] != 1:
+            raise ValueError(f"pictures have {pictures.shape[1]} columns; give one column of paths")
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
         yield _name(picture, number), picture
@@ -39,7 +47,9 @@ def is_one(pictures: Any) -> bool:
     if isinstance(pictures, (str, os.PathLike, Image.Image)):
         return True
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
-    if len(shape) < 2 or np.asarray(pictures).dtype.kind not in "buif":
+    if len(shape) < 2 or hasattr(pictures, "columns"):
+        return False
+    if getattr(getattr(pictures, "dtype", None), "kind", "f") not in "buif":
         return False
     return len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4)
 
@@ -88,13 +98,18 @@ def _from_file(path: str | os.PathLike[str], name: str, max_pixels: int) -> Imag
     except UnidentifiedImageError as error:
         raise PictureError(f"{name} is no picture that Pillow can read; try PNG or JPEG") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(_too_large(name, max_pixels)) from error
+        raise PictureError(_too_large(name, min(max_pixels, 2 * _PILLOW_LIMIT))) from error
+    except PictureError:
+        raise
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{name} cannot be read: {error}") from error
 
 
 def _too_large(name: str, max_pixels: int) -> str:
     return (
         f"{name} has more than {max_pixels:,} pixels, and was not decoded: it may be made to fill "
-        "the memory. If it is yours, make it smaller, or raise max_pixels"
+        "the memory. If it is yours, make it smaller, or raise max_pixels (Pillow itself refuses "
+        f"more than {2 * _PILLOW_LIMIT:,})"
     )
 
 
@@ -116,7 +131,9 @@ def _decoded(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
 
 def _filled(image: Image.Image) -> Image.Image:
     """Lay a transparent picture on white where its ink is dark, on black where it is light."""
-    pixels = np.asarray(image)
+    small = image.copy()
+    small.thumbnail((256, 256))
+    pixels = np.asarray(small)
     cover = pixels[..., 3].astype(float)
     brightness = (pixels[..., :3].mean(axis=-1) * cover).sum() / max(cover.sum(), 1)
     ground = Image.new("RGBA", image.size, "white" if brightness < 128 else "black")
@@ -153,4 +170,6 @@ def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     highest = array.max()
     # The fourth channel of black ink on nothing is full, so this holds for it too.
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
-    return array if array.dtype == np.uint8 and scale == 1 else (array * scale).astype(np.uint8)
+    if array.dtype == np.uint8 and scale == 1:
+        return array
+    return (array.astype(np.float32) * scale).astype(np.uint8)

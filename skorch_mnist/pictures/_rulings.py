@@ -12,6 +12,8 @@ from ._ink import Map, noise_level
 
 _STEEPEST = 8.0  # degrees that lines may be tilted
 _COVERED = 0.6  # of the picture's width: a shorter line is a stroke
+_FEWEST = 3  # lines of one direction that are a ruling, however dark
+_FAINT = 0.6  # of the darkest ink: so faint, a single line is a ruling too
 _SMALLEST = 100  # pixels: no ruling is looked for in a smaller picture
 
 
@@ -28,8 +30,14 @@ def find_rulings(contrast: Map) -> list[Line]:
     for upright, view in ((False, contrast), (True, contrast.T)):
         if min(view.shape) < _SMALLEST:
             continue
-        seen = _ridge(view) > max(3 * noise_level(view), 0.03)
-        lines += [Line(upright, path) for path in _find_level_lines(seen, _thick(view))]
+        ridge = _ridge(view)
+        paths = _find_level_lines(ridge > max(3 * noise_level(view), 0.03), _thick(view))
+        apart = [int(np.median(path)) // (4 * _thick(view)) for path in paths]
+        if len(set(apart)) < _FEWEST:  # as dark as ink, they may be strokes that fill the picture
+            strongest = max(20, view.size // 600)
+            darkest = np.partition(view, -strongest, axis=None)[-strongest:].mean()
+            paths = [path for path in paths if _strength(ridge, path) < _FAINT * darkest]
+        lines += [Line(upright, path) for path in paths]
     return lines
 
 
@@ -44,6 +52,14 @@ def erase_rulings(contrast: Map, lines: list[Line]) -> Map:
             if line.upright == upright:
                 _erase(view, before, ridge, line.path)
     return cleaned
+
+
+def _strength(ridge: Map, path: NDArray[np.intp]) -> float:
+    """Return how dark a line is."""
+    thick = _thick(ridge)
+    rows = np.arange(-thick, thick + 1)[:, None] + path
+    band = ridge[rows.clip(0, ridge.shape[0] - 1), np.arange(ridge.shape[1])]
+    return float(np.median(band.max(axis=0)))
 
 
 def _thick(contrast: Map) -> int:
@@ -91,7 +107,7 @@ def _erase(cleaned: Map, contrast: Map, ridge: Map, path: NDArray[np.intp]) -> N
     columns = np.arange(width)
     rows = np.arange(-thick, thick + 1)[:, None] + path
     band = rows.clip(0, height - 1)
-    strength = float(np.median(ridge[band, columns].max(axis=0)))
+    strength = _strength(ridge, path)
     above = contrast[(path - thick - 1).clip(0, height - 1), columns]
     below = contrast[(path + thick + 1).clip(0, height - 1), columns]
     # A stroke that crosses the line is bridged, a little to both sides as it may be slanted.

@@ -13,6 +13,8 @@ from ._ink import Map, noise_level
 _FAINTEST = 0.06  # of the paper's brightness: fainter is no ink
 _EDGE = 0.5  # of the ink's strength: where ink begins
 _SPECK = 0.02  # of the largest shape's ink: less is dirt
+_ALONG = 0.5  # of a shape's size: what has more of it on the border runs along it
+_MANY = 100  # shapes
 _NEAR = 0.3  # of a digit's size: its parts are no farther apart
 
 
@@ -63,7 +65,10 @@ def find_shapes(contrast: Map) -> Shapes:
     index = np.arange(1, count + 1)
     peaks = ndimage.maximum(calm, found, index)
     ink = ndimage.sum(contrast, found, index)
-    keep = (peaks > 0.6 * strength) & (ink >= _SPECK * ink.max())
+    sizes = np.array([max(b.stop - b.start for b in box) for box in ndimage.find_objects(found)])
+    along = _border_pixels(found, count) > _ALONG * sizes
+    largest = ink[~along].max(initial=0) or ink.max()
+    keep = (peaks > 0.6 * strength) & (ink >= _SPECK * largest)
     renumber = np.zeros(count + 1, np.int32)
     renumber[1:][keep] = np.arange(1, keep.sum() + 1)
     labels = renumber[found]
@@ -77,20 +82,29 @@ def find_shapes(contrast: Map) -> Shapes:
 def main_digit(shapes: Shapes) -> list[int]:
     """Return the labels of the parts of the one digit in a picture; none in a blank picture.
 
-    It is the shape with the most ink, where those at the picture's border count less and frames
-    not at all, and what is near it.
+    It is the shape with the most ink, where those at the picture's border count less, and what is
+    near it. Frames are left out, and what runs along the border, such as a table around the
+    paper, unless there is nothing else.
     """
-    height, width = shapes.labels.shape
-    scores = {
-        label: ink
-        * 0.25 ** ((box.top == 0) + (box.left == 0) + (box.bottom == height) + (box.right == width))
-        for label, (box, ink) in enumerate(zip(shapes.boxes, shapes.ink, strict=True), start=1)
-        if not is_frame(shapes, label)
-    }
-    if not scores:
+    at_border = _border_pixels(shapes.labels, len(shapes.boxes))
+    candidates = [k for k in range(1, len(shapes.boxes) + 1) if not is_frame(shapes, k)]
+    digits = [k for k in candidates if at_border[k - 1] <= _ALONG * shapes.boxes[k - 1].size]
+    others = set(digits or candidates)
+    if not others:
         return []
-    parts = [max(scores, key=scores.__getitem__)]
-    others = set(scores) - set(parts)
+    height, width = shapes.labels.shape
+
+    def score(label: int) -> float:
+        box = shapes.boxes[label - 1]
+        touched = (box.top == 0, box.left == 0, box.bottom == height, box.right == width)
+        return float(shapes.ink[label - 1] * 0.25 ** sum(touched))
+
+    parts = [max(others, key=score)]
+    if not at_border[parts[0] - 1]:
+        others = {label for label in others if not at_border[label - 1]}
+    others.discard(parts[0])
+    if len(others) > _MANY:  # a page, or a pattern: what belongs together cannot be told
+        return parts
     while others:
         distance = ndimage.distance_transform_edt(~np.isin(shapes.labels, parts))
         gaps = {label: distance[shapes.labels == label].min() for label in others}
@@ -101,6 +115,12 @@ def main_digit(shapes: Shapes) -> list[int]:
         parts.append(nearest)
         others.remove(nearest)
     return parts
+
+
+def _border_pixels(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
+    """Return how many pixels of label 1, 2, ... lie on the picture's border."""
+    border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    return np.bincount(border, minlength=count + 1)[1:]
 
 
 def is_frame(shapes: Shapes, label: int) -> bool:
