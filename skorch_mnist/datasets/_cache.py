@@ -1,4 +1,4 @@
-"""The verified cache: no byte is handed out whose size and SHA-256 were not checked."""
+"""The verified cache: no byte is handed out that was not checked by SHA-256, where one is known."""
 
 from __future__ import annotations
 

@@ -154,7 +154,8 @@ def fetch_kmnist(
 
     Parameters, errors and warnings are those of :func:`fetch_mnist`; the files are in
     ``KMNIST/raw``. Nobody publishes the SHA-256 of the unpacked files: it is recorded beside them
-    once the archive was verified.
+    once the archive was verified. A file that others unpacked, its archive gone, is taken as it is
+    if its form is right, and recorded.
 
     Returns
     -------
@@ -182,8 +183,8 @@ def fetch_qmnist(
     """Load QMNIST, MNIST with 60,000 test images, downloading it the first time (20 MB).
 
     Parameters, errors and warnings are those of :func:`fetch_mnist`, but ``subset="test"`` is
-    60,000 images and "all" 120,000; the files are in ``QMNIST/raw``. Nobody publishes the SHA-256
-    of the unpacked files: it is recorded beside them once the archive was verified.
+    60,000 images and "all" 120,000; the files are in ``QMNIST/raw``, and verified as those of
+    :func:`fetch_kmnist`.
 
     Returns
     -------
@@ -212,7 +213,8 @@ def fetch_emnist(
     """Load EMNIST, handwritten digits and letters, downloading it the first time (562 MB).
 
     The images are published transposed; these are upright. Labels begin with 0 in every split.
-    All splits come in one archive, which is kept, so that another split needs no download.
+    All splits come in one archive, which is kept, so that another split needs no download; files
+    are verified as those of :func:`fetch_kmnist`.
 
     Parameters
     ----------
