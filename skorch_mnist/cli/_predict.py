@@ -146,10 +146,8 @@ def write_text(readings: list[Reading]) -> None:
 def write_csv(readings: list[Reading]) -> None:
     """Print comma-separated values, the box as four columns."""
     writer = csv.writer(Plain(sys.stdout), lineterminator="\n")
-    box = ["left", "top", "right", "bottom"]
-    writer.writerow(
-        [name for field in Reading._fields for name in (box if field == "box" else [field])]
-    )
+    image, _, *rest = Reading._fields
+    writer.writerow([image, "left", "top", "right", "bottom", *rest])
     for reading in readings:
         corners: list[Any] = reading.box or [""] * 4
         writer.writerow([reading.image, *corners, *reading[2:]])

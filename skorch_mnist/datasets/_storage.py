@@ -18,6 +18,7 @@ Bytes = NDArray[np.uint8]  # (n_bytes,)
 
 
 def check_hash(data: Bytes, expected: str) -> None:
+    """Raise a ValueError if the SHA-256 of ``data`` is another than expected."""
     if (got := hashlib.sha256(data.data).hexdigest()) != expected:
         raise ValueError(f"expected SHA-256 {expected}, got {got}")
 

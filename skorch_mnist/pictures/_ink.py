@@ -109,6 +109,11 @@ def ink_map(grey: Map, reach: float, is_light: bool) -> Map:
     return np.asarray(np.clip(contrast, 0, 1), np.float32)
 
 
+def ink_strength(contrast: Map, count: int) -> float:
+    """Return the mean of the ``count`` darkest pixels of a map of ink."""
+    return float(np.partition(contrast, -count, axis=None)[-count:].mean())
+
+
 def noise_level(contrast: Map) -> float:
     """Return the spread of what varies from pixel to pixel in a map of ink."""
     # White noise less its mean over 3x3 pixels keeps 8/9 of its variance; the median of the

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ._ink import Map, noise_level
+from ._ink import Map, ink_strength, noise_level
 
 _STEEPEST = 8.0  # degrees that lines may be tilted
 _COVERED = 0.6  # of the picture's width: a shorter line is a stroke
@@ -34,8 +34,7 @@ def find_rulings(contrast: Map) -> list[Line]:
         paths = _find_level_lines(ridge > max(3 * noise_level(view), 0.03), _thick(view))
         apart = [int(np.median(path)) // (4 * _thick(view)) for path in paths]
         if len(set(apart)) < _FEWEST:  # as dark as ink, they may be strokes that fill the picture
-            strongest = max(20, view.size // 600)
-            darkest = np.partition(view, -strongest, axis=None)[-strongest:].mean()
+            darkest = ink_strength(view, max(20, view.size // 600))
             paths = [path for path in paths if _strength(ridge, path) < _FAINT * darkest]
         lines += [Line(upright, path) for path in paths]
     return lines
@@ -44,7 +43,7 @@ def find_rulings(contrast: Map) -> list[Line]:
 def erase_rulings(contrast: Map, lines: list[Line]) -> Map:
     """Return a map of ink without these lines."""
     cleaned = contrast.copy()
-    for upright in (False, True):
+    for upright in sorted({line.upright for line in lines}):
         before = cleaned.T.copy() if upright else cleaned.copy()
         view = cleaned.T if upright else cleaned
         ridge = _ridge(before)

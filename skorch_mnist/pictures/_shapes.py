@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ._ink import Map, noise_level
+from ._ink import Map, ink_strength, noise_level
 
 _FAINTEST = 0.06  # of the paper's brightness: fainter is no ink
 _EDGE = 0.5  # of the ink's strength: where ink begins
@@ -56,8 +56,8 @@ def find_shapes(contrast: Map) -> Shapes:
     calm = ndimage.gaussian_filter(contrast, 1.0)
     strength = max(_FAINTEST, 5 * noise)
     for strongest in (contrast.size // 600, 20):  # a digit of usual size, or a tiny one
-        if (mean := np.partition(calm, -strongest, axis=None)[-strongest:].mean()) > strength:
-            strength = float(mean)
+        if (found_strength := ink_strength(calm, strongest)) > strength:
+            strength = found_strength
             break
     else:
         return Shapes(np.zeros(contrast.shape, np.int32), [], np.zeros(0))
