@@ -1,31 +1,33 @@
-"""How images become batches on the device: one gather per batch, scaled there."""
+"""How images become batches: kept in their own dtype, one gather for each batch."""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import skorch.dataset
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset, RandomSampler, Subset
 
 __all__ = [
+    "BatchLoader",
     "BatchReader",
     "ImageDataset",
-    "PixelStatistics",
+    "KeptRows",
     "image_of",
-    "pixel_statistics",
+    "innermost",
     "weight_of",
     "weighted_loss",
+    "with_images",
 ]
 
-ROWS_PER_CHUNK = 2048  # 13 MB of doubles for 28x28 images
-LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+LARGEST_SHARE = 0.5  # of the free memory of a GPU that the images may take
+ROWS_PER_TRANSFER = 8192
 TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
 
 
@@ -35,7 +37,7 @@ class ImageDataset(skorch.dataset.Dataset):
     Parameters
     ----------
     X : array of shape (n_samples, channels, height, width), any real dtype
-        An ndarray, or something indexed by rows like one.
+        An ndarray, something indexed by rows like one, or a tensor on a device.
     y : ndarray of shape (n_samples,) or None
         Labels as the user gave them.
     codes : ndarray of shape (n_samples,), int64, or None
@@ -55,6 +57,7 @@ class ImageDataset(skorch.dataset.Dataset):
         super().__init__(X, y, length=len(X))
         self.codes = np.zeros(len(X), dtype=np.int64) if codes is None else codes
         self.sample_weight = sample_weight
+        self._moved: ImageDataset | None = None
 
     def __getitem__(self, row: int) -> tuple[Any, torch.Tensor]:
         images, codes = self.take(np.array([row]))
@@ -64,15 +67,35 @@ class ImageDataset(skorch.dataset.Dataset):
 
     def take(self, rows: NDArray[np.integer]) -> tuple[Any, torch.Tensor]:
         """Gather the batch of ``rows``: images, in their dtype where torch has it, and codes."""
-        pixels = self.X[rows]
-        if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
-            pixels = pixels.astype(np.float32)
-        images = torch.from_numpy(np.ascontiguousarray(pixels))
+        if isinstance(self.X, torch.Tensor):
+            images = self.X[torch.from_numpy(rows).to(self.X.device)]
+        else:
+            images = _tensor_of(self.X[rows])
         codes = torch.from_numpy(self.codes[rows])
         if self.sample_weight is None:
             return images, codes
         weight = torch.from_numpy(self.sample_weight[rows])
         return {"image": images, "sample_weight": weight}, codes
+
+    def moved_to(self, device: torch.device) -> ImageDataset:
+        """Return the data set with its images on ``device``, if that is a CUDA GPU with room.
+
+        They are moved once, however often this is asked. Images that are read lazily stay where
+        they are.
+        """
+        if device.type != "cuda" or not isinstance(self.X, np.ndarray) or not len(self):
+            return self
+        if self._moved is None or self._moved.X.device != device:
+            dtype = _tensor_of(self.X[:1].copy()).dtype
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.X.size * dtype.itemsize > free * LARGEST_SHARE:
+                return self
+            images = torch.empty(self.X.shape, dtype=dtype, device=device)
+            for start in range(0, len(self), ROWS_PER_TRANSFER):
+                rows = slice(start, start + ROWS_PER_TRANSFER)
+                images[rows] = _tensor_of(self.X[rows].copy()).to(device)
+            self._moved = ImageDataset(images, self.y, self.codes, self.sample_weight)
+        return self._moved
 
 
 class BatchReader(Dataset[Any]):
@@ -92,14 +115,18 @@ class BatchReader(Dataset[Any]):
     @staticmethod
     def reads(dataset: Any) -> bool:
         """Whether ``dataset`` is made of an ``ImageDataset``."""
-        while isinstance(dataset, Subset):
-            dataset = dataset.dataset
-        return isinstance(dataset, ImageDataset)
+        return isinstance(innermost(dataset), ImageDataset)
+
+    def moved_to(self, device: torch.device) -> BatchReader:
+        """Return a reader of the same rows, with the images on ``device`` if they have room."""
+        reader = copy.copy(self)
+        reader.dataset = self.dataset.moved_to(device)
+        return reader
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitems__(self, numbers: list[int]) -> tuple[Any, torch.Tensor]:
+    def __getitems__(self, numbers: Any) -> tuple[Any, torch.Tensor]:
         return self.dataset.take(self.rows[numbers])
 
     @staticmethod
@@ -108,10 +135,110 @@ class BatchReader(Dataset[Any]):
         return batch
 
 
+class BatchLoader:
+    """Batches of a reader, one gather each: a ``DataLoader`` without workers, less its overhead.
+
+    Parameters
+    ----------
+    reader : BatchReader
+    batch_size : int
+    shuffle : bool
+        Whether each pass takes the images in a new order, drawn from ``generator``.
+    drop_last : bool
+        Whether to leave out a last batch that is not full.
+    generator : torch.Generator or None
+        None draws from torch's global one.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_size`` is no positive integer.
+    """
+
+    def __init__(
+        self,
+        reader: BatchReader,
+        batch_size: Any,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        if not isinstance(batch_size, Integral) or int(batch_size) < 1:
+            raise ValueError(f"batch_size must be a positive integer; got {batch_size!r}.")
+        self.reader = reader
+        self.batch_size = int(batch_size)
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.generator = generator
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.reader), self.batch_size)
+        return whole if self.drop_last or not rest else whole + 1
+
+    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
+        order = np.arange(len(self.reader))
+        if self.shuffle:
+            # A DataLoader first draws a seed for its workers: with it, the order is the same.
+            torch.empty((), dtype=torch.int64).random_(generator=self.generator)
+            order = np.array(list(RandomSampler(order, generator=self.generator)))
+        labels = KeptRows(len(order))
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            images, codes = self.reader.__getitems__(order[start : start + self.batch_size])
+            yield images, labels.keep(codes)
+
+
+class KeptRows:
+    """Small tensors of many batches in one block of memory.
+
+    Losses are kept until an epoch ends, and so are the outputs and labels that a callback scores.
+    As tensors of their own, small ones among large ones that come and go, they leave holes that fit
+    no large one: the process grows by hundreds of megabytes.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many rows will come.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows = n_rows
+        self.start = 0
+        self.block: torch.Tensor | None = None
+
+    def keep(self, rows: Any) -> Any:
+        """Return a copy of a tensor's rows, in the block; other outputs as they are."""
+        if not isinstance(rows, torch.Tensor):
+            return rows
+        if self.block is None:
+            self.block = rows.new_empty((self.n_rows, *rows.shape[1:]))
+        part = self.block[self.start : self.start + len(rows)]
+        self.start += len(rows)
+        return part.copy_(rows)
+
+
+def innermost(dataset: Any) -> Any:
+    """Return what the subsets are taken from."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return dataset
+
+
+def _tensor_of(pixels: NDArray[Any]) -> torch.Tensor:
+    """Return an array as a tensor, in float32 where torch has not its dtype."""
+    if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
+        pixels = pixels.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(pixels))
+
+
 def image_of(x: Any) -> torch.Tensor:
     """Return the images of a batch, with or without weights."""
     image: torch.Tensor = x["image"] if isinstance(x, Mapping) else x
     return image
+
+
+def with_images(x: Any, images: torch.Tensor) -> Any:
+    """Return the batch ``x`` with other images, and the weights that it has."""
+    return {**x, "image": images} if isinstance(x, Mapping) else images
 
 
 def weight_of(x: Any) -> torch.Tensor | None:
@@ -142,60 +269,3 @@ def weighted_loss(
     total = weight if weights_of_classes is None else weight * weights_of_classes[codes]
     smallest = torch.finfo(weight.dtype).tiny  # a batch may hold classes of weight 0 only
     return (losses * weight).sum() / total.sum().clamp_min(smallest)
-
-
-class PixelStatistics(NamedTuple):
-    """Scale of the training images: all pixels of all images together."""
-
-    mean: float
-    std: float  # 1 where all pixels are equal
-    low: float
-    high: float
-
-    def standardize(self, images: torch.Tensor, channels_last: bool = False) -> torch.Tensor:
-        """Return ``images`` as float32 of mean 0 and standard deviation 1."""
-        layout = torch.channels_last if channels_last else torch.preserve_format
-        images = images.to(torch.float32, memory_format=layout)
-        return (images - self.mean) / self.std
-
-
-def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> PixelStatistics:
-    """Mean, standard deviation and range of ``images``, chunk by chunk in double precision.
-
-    Parameters
-    ----------
-    images : array of shape (n_samples, ...), any real dtype
-    weight : ndarray of shape (n_samples,) or None
-        How much each image counts for mean and standard deviation.
-
-    Raises
-    ------
-    ValueError
-        If a pixel is too large for float32.
-    """
-    moments = np.zeros(3)  # sums of weight, of pixels and of squares
-    low, high = np.inf, -np.inf
-    shift = 0.0  # near the mean, so that the squares keep their digits
-    for start in range(0, len(images), ROWS_PER_CHUNK):
-        rows = slice(start, start + ROWS_PER_CHUNK)
-        chunk = images[rows].reshape(-1, math.prod(images.shape[1:]))
-        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
-        if max(abs(low), abs(high)) > LARGEST_FLOAT32:
-            raise ValueError(
-                f"X has pixels in {low:g}..{high:g}, too large for float32. Rescale X."
-            )
-        pixels = chunk.astype(np.float64)
-        if start == 0:
-            shift = float(pixels.mean())
-        pixels -= shift
-        of_image = np.stack(
-            [
-                np.full(len(pixels), pixels.shape[1]),
-                pixels.sum(axis=1),
-                np.einsum("ij,ij->i", pixels, pixels),
-            ]
-        )
-        moments += of_image.sum(axis=1) if weight is None else of_image @ weight[rows]
-    mean, mean_square = moments[1:] / moments[0]
-    std = math.sqrt(max(mean_square - mean**2, 0.0)) if low < high else 0.0
-    return PixelStatistics(shift + float(mean), std or 1.0, low, high)

@@ -9,35 +9,33 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, column_or_1d
-from skorch.callbacks import EarlyStopping, ProgressBar
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import EarlyStopping
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import BatchReader, ImageDataset, pixel_statistics
+from skorch_mnist.batches import ImageDataset
 from skorch_mnist.devices import resolve_device
+from skorch_mnist.learning_rate import OneCycle
 from skorch_mnist.model_file import load_model, save_model
-from skorch_mnist.net import ImageClassifierNet, SplitData, first_output
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.parameters import CheckedParameters
+from skorch_mnist.pixels import pixel_statistics
+from skorch_mnist.prediction import ImagePredictions
+from skorch_mnist.progress import EpochBar
 from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from skorch_mnist.split import split_rows
-from skorch_mnist.validation import (
-    check_images,
-    check_images_and_labels,
-    check_pixel_range,
-    check_weights,
-)
+from skorch_mnist.training_data import CheckedData
+from skorch_mnist.whole_epochs import SplitData
 
 __all__ = ["MNISTCNNClassifier"]
 
 
-class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifierNet):
+class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImagePredictions, CheckedData):
     """Convolutional network for images, as a scikit-learn classifier.
 
     Parameters
@@ -51,8 +49,14 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
     optimizer : type or callable, default=torch.optim.Adam
     lr : float, default=1e-3
         Learning rate, positive.
+    lr_schedule : "one_cycle" or None, default=None
+        How the learning rate changes. "one_cycle" raises it to ``lr`` in the first three tenths of
+        the training, and lowers it to nearly 0 until the end; each call of ``fit`` or
+        ``partial_fit`` is a cycle of its own. None leaves it as it is.
     batch_size : int, default=64
-        Images in a batch; -1 takes all in one.
+        Images in a batch of training; -1 takes all in one. Batches of validation and prediction
+        have as many pixels as suit the device: 128 images of 28x28 on a CPU, 4,096 on a GPU.
+        ``iterator_valid__batch_size`` changes that, for networks too wide for the memory of a GPU.
     max_epochs : int, default=10
         Passes over the training images, at least 1.
     train_split : float in (0, 1), callable or None, default=0.2
@@ -62,6 +66,13 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         set and the labels. None trains on all samples.
     image_shape : (height, width), (channels, height, width) or None, default=None
         Shape of the images in flat rows. None takes them for squares.
+    augment : "affine", callable or None, default=None
+        Changes the images of each batch of training, never those of validation or prediction.
+        "affine" rotates each image by up to 12 degrees, stretches its sides by up to 12 %, shears
+        it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random. A
+        callable, a module of torchvision's for instance, gets float32 images of shape (batch,
+        channels, height, width), in the pixels of ``X`` and on the device, and returns a tensor of
+        the same shape.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
     early_stopping : bool, default=False
@@ -72,10 +83,13 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights that it finds, instead of new ones.
     random_state : int, RandomState instance or None, default=None
-        Seeds initial weights, split, shuffle and dropout. Pass an int for the same result each
-        time. Torch's global generators are left as they were found.
+        Seeds initial weights, split, shuffle, dropout and augmentation. Pass an int for the same
+        result each time. Torch's global generators are left as they were found.
     device : str, torch.device or None, default="auto"
         "auto" is CUDA, else Apple's MPS, else the CPU. Resolved in ``fit``, see ``device_``.
+    precision : {"float32", "bfloat16", "auto"}, default="float32"
+        What training computes in; the weights stay float32, and so does prediction. "bfloat16"
+        is automatic mixed precision, "auto" that where the device has instructions for it.
     verbose : int, default=1
         0 is silent, 1 prints the table of epochs, 2 shows a progress bar as well.
     callbacks : list, "disable" or None, default=None
@@ -146,16 +160,19 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         "criterion": [callable],
         "optimizer": [callable],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"one_cycle"}), None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), Options(int, {-1})],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "train_split": [Interval(Real, 0, 1, closed="neither"), callable, None],
         "image_shape": [tuple, list, None],
+        "augment": [StrOptions({"affine"}), callable, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "device": [str, torch.device, None],
+        "precision": [StrOptions({"float32", "bfloat16", "auto"})],
         "verbose": ["verbose"],
         "callbacks": [list, StrOptions({"disable"}), None],
         "iterator_train": [callable],
@@ -171,16 +188,19 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         criterion: type[nn.Module] | Callable[..., nn.Module] | nn.Module = nn.CrossEntropyLoss,
         optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
         lr: float = 1e-3,
+        lr_schedule: Literal["one_cycle"] | None = None,
         batch_size: int = 64,
         max_epochs: int = 10,
         train_split: float | Callable[..., Any] | None = 0.2,
         image_shape: tuple[int, int] | tuple[int, int, int] | None = None,
+        augment: Literal["affine"] | Callable[[torch.Tensor], torch.Tensor] | None = None,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         early_stopping: bool = False,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str | torch.device | None = "auto",
+        precision: Literal["float32", "bfloat16", "auto"] = "float32",
         verbose: int = 1,
         callbacks: list[Any] | Literal["disable"] | None = None,
         iterator_train: Callable[..., Any] = DataLoader,
@@ -193,16 +213,19 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         self.criterion = criterion
         self.optimizer = optimizer
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.train_split = train_split
         self.image_shape = image_shape
+        self.augment = augment
         self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.precision = precision
         self.verbose = verbose
         self.callbacks = callbacks
         self.iterator_train = iterator_train
@@ -296,73 +319,11 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
             self._train_seeded(SplitData(dataset, None), epochs=1)
         return self
 
-    def _check_training_data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, known: bool
-    ) -> ImageDataset:
-        """Return the checked samples; learn classes and shape, or compare with those known."""
-        images, image_shape, y = check_images_and_labels(self, X, y, reset=not known)
-        announced = None if classes is None else np.unique(column_or_1d(classes))
-        if known and announced is not None and not np.array_equal(announced, self.classes_):
-            raise ValueError(
-                f"classes={announced} are not those of the first call, {self.classes_}."
-            )
-        all_classes = self.classes_ if known else announced
-        if all_classes is not None:
-            self._check_labels(y, all_classes)
-        images, y, weight = check_weights(sample_weight, self.class_weight, images, y, all_classes)
-        self.classes_inferred_ = np.unique(y) if all_classes is None else all_classes
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes to tell apart; y has 1 class, "
-                f"{self.classes_[0]}."
-            )
-        self.image_shape_ = image_shape
-        return ImageDataset(images, y, self._encode(y), weight)
-
-    @staticmethod
-    def _check_labels(y: NDArray[Any], classes: NDArray[Any]) -> None:
-        """Raise a ValueError for labels that are not among ``classes``."""
-        strangers = np.setdiff1d(y, classes)
-        if len(strangers):
-            raise ValueError(f"y has labels {strangers} that are not among classes {classes}.")
-
-    def _encode(self, y: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the index of each label in ``classes_``."""
-        self._check_labels(y, self.classes_)
-        return np.searchsorted(self.classes_, y).astype(np.int64)
-
     def _start_anew(self, dataset: ImageDataset) -> None:
         """Learn the scale of the pixels; make seeds, weights and history start again."""
         self.pixel_statistics_ = pixel_statistics(dataset.X, dataset.sample_weight)
         self._random_state = check_random_state(self.random_state)
         self.initialized_, self.history_ = False, None
-
-    def _split(self, dataset: ImageDataset) -> SplitData:
-        """Set samples aside for validation, as ``train_split`` says."""
-        if callable(self.train_split):
-            parts = self.get_split_datasets(dataset, dataset.y)
-            data = SplitData(parts.train, self._as_labelled_images(parts.valid))
-        elif self.train_split is None:
-            data = SplitData(dataset, None)
-        else:
-            train, valid = split_rows(dataset.codes, float(self.train_split), self._random_state)
-            data = SplitData(
-                Subset(dataset, train.tolist()),
-                Subset(dataset, valid.tolist()) if len(valid) else None,
-            )
-        if self.early_stopping and data.valid is None:
-            raise ValueError(
-                "early_stopping=True needs validation samples: set train_split to a share such as "
-                "0.2, pass more samples, or set early_stopping=False."
-            )
-        return data
-
-    def _as_labelled_images(self, dataset: Dataset[Any] | None) -> Dataset[Any] | None:
-        """Return a data set of the user's, such as ``predefined_split`` gives, in our form."""
-        if dataset is None or BatchReader.reads(dataset):
-            return dataset
-        images, _, y = check_images_and_labels(self, dataset, None, reset=False)
-        return ImageDataset(images, y, self._encode(y))
 
     def _train_seeded(self, data: SplitData, epochs: int, tasks: FitTasks | None = None) -> None:
         """Train from a seed of our own, and leave torch's global generators alone."""
@@ -375,93 +336,10 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
                     self._initialize_callbacks()
                 if not hasattr(self, "optimizer_"):  # left out of a pickle
                     self.initialize_optimizer()
-                    for group in self.optimizer_.param_groups:
-                        group["initial_lr"] = group["lr"]  # for schedulers that go on
+                for group in self.optimizer_.param_groups:
+                    group.setdefault("initial_lr", group["lr"])  # for schedulers that go on
                 self._last_epoch = self._training_state()
             self._train(data, epochs, tasks)
-
-    # --- prediction -------------------------------------------------------------------------
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable label of each image.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
-            Images as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Members of ``classes_``.
-        """
-        codes = self.predict_proba(X).argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[codes]
-        return labels
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
-            Images as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), float64
-            Softmax of the logits, in the order of ``classes_``.
-        """
-        probabilities: NDArray[np.float64] = torch.softmax(self._logits(X), dim=1).numpy()
-        return probabilities
-
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the logarithm of ``predict_proba``, exact where a probability is near 0.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
-            Images as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), float64
-        """
-        logarithms: NDArray[np.float64] = torch.log_softmax(self._logits(X), dim=1).numpy()
-        return logarithms
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the confidence in each class: logits, shifted to be logarithms of probabilities.
-
-        The shift, one number for each image, changes neither order nor softmax.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
-            Images as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes, float64
-            For two classes, the log-odds of the second: positive where ``predict`` gives it.
-        """
-        scores = self.predict_log_proba(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def _logits(self, X: Any) -> torch.Tensor:
-        check_is_fitted(self)
-        batches = self.forward_iter(X, device="cpu")  # skorch's caches replace this method
-        return torch.cat([first_output(batch).detach().double() for batch in batches])
-
-    def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
-        """Return ``X`` as the data set that the iterator reads."""
-        if BatchReader.reads(X):
-            dataset: Dataset[Any] = X
-            return dataset
-        images = check_images(self, X)
-        statistics = self.pixel_statistics_
-        check_pixel_range(images, (statistics.low, statistics.high), statistics.mean)
-        return ImageDataset(images)
 
     # --- model file -------------------------------------------------------------------------
 
@@ -501,7 +379,7 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
         path : path-like
             File to read.
         module : type, callable, torch.nn.Module or None, default=None
-            The network of a classifier that was fitted with another one than ``MNISTCNN``.
+            The network, if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, or was an instance.
 
         Returns
         -------
@@ -540,8 +418,10 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImageClassifie
                 load_best=True,
             )
             callbacks.append(("early_stopping", stopping))
+        if self.lr_schedule == "one_cycle":
+            callbacks.append(("one_cycle", OneCycle()))
         if self.verbose >= 2:
-            callbacks.append(("progress_bar", ProgressBar()))
+            callbacks.append(("progress_bar", EpochBar()))
         return callbacks
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -27,10 +27,10 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skorch_mnist.batches import PixelStatistics
 from skorch_mnist.devices import available_device
 from skorch_mnist.layouts import check_image_shape
-from skorch_mnist.network import MNISTCNN
+from skorch_mnist.network import MNISTCNN, BatchNormCNN
+from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.plain_data import (
     UnstorableError,
     decode,
@@ -45,6 +45,7 @@ __all__ = ["load_model", "save_model"]
 
 FORMAT = 1
 KEY = "skorch_mnist"
+OWN_NETWORKS = {name_of(network): network for network in (MNISTCNN, BatchNormCNN)}
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 
 
@@ -58,7 +59,7 @@ def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
         "format": FORMAT,
         "versions": {name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
-        "module": name_of(clf.module),
+        "module": network_name(clf.module),
         "params": storable_params(clf.get_params(deep=False)),
         "classes": encode_classes(clf.classes_),
         "n_features_in": int(clf.n_features_in_),
@@ -74,6 +75,11 @@ def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
     manifest["sha256"] = digest(manifest, weights)
     content = safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)})
     replace_file(Path(path), content)
+
+
+def network_name(module: Any) -> str:
+    """Return how a file names the network; an instance has arguments that the file does not."""
+    return f"an instance of {name_of(module)}" if isinstance(module, nn.Module) else name_of(module)
 
 
 def digest(manifest: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
@@ -192,17 +198,18 @@ def construct(
     cls: type, manifest: Mapping[str, Any], weights: Mapping[str, torch.Tensor], module: Any
 ) -> Any:
     """Build the classifier; nothing of the size that the manifest asks for before it is checked."""
-    if module is None and manifest["module"] != name_of(MNISTCNN):
+    known = None if module is not None else OWN_NETWORKS.get(manifest["module"])
+    if module is None and known is None:
         raise ValueError(f"its network is {manifest['module']}: pass it as module=...")
     params = {name: decode(value) for name, value in manifest["params"].items()}
-    clf = cls(MNISTCNN if module is None else module, **params)
+    clf = cls(known or module, **params)
     if hidden := params.keys() - clf.get_params(deep=False).keys():
         raise ValueError(f"it sets {sorted(hidden)}, which are no parameters")
     clf._validate_params()
     restore_learned(clf, manifest)
-    if module is None:
+    if known is not None:
         with torch.device("meta"):
-            check_shapes(MNISTCNN(**clf.get_params_for("module")), weights)
+            check_shapes(known(**clf.get_params_for("module")), weights)
     device = available_device(clf.device)
     parameter, clf.device = clf.device, str(device)
     with seeded(0, device):

@@ -18,7 +18,7 @@ from skorch_mnist.layouts import check_image_shape
 __all__ = ["CheckedParameters", "describe_unknown"]
 
 COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
-MAKE_CALLBACKS = ("callbacks", "early_stopping", "n_iter_no_change", "verbose")
+MAKE_CALLBACKS = ("callbacks", "early_stopping", "lr_schedule", "n_iter_no_change", "verbose")
 
 
 class CheckedParameters:
@@ -34,8 +34,8 @@ class CheckedParameters:
         """Set parameters, all or none.
 
         A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
-        anew; ``lr``, the optimizer's arguments and callbacks also in ``partial_fit`` and in a warm
-        start.
+        anew; ``lr``, the optimizer's arguments, callbacks, ``batch_size``, ``augment`` and
+        ``precision`` also in ``partial_fit`` and in a warm start.
 
         Parameters
         ----------
@@ -61,6 +61,8 @@ class CheckedParameters:
                 key = name.removeprefix("optimizer__")
                 if key in group and name in ("lr", f"optimizer__{key}"):
                     group[key] = value
+                    if key == "lr" and "peak_lr" in group:  # of a cycle
+                        group["peak_lr"] = value
         return self
 
     def _validate_params(self) -> None:
@@ -69,11 +71,12 @@ class CheckedParameters:
         if unknown := self._describe_unknown(params, _explicit_names(type(self))):
             raise InvalidParameterError(unknown)
         validate_parameter_constraints(self._parameter_constraints, params, type(self).__name__)
-        if params["early_stopping"] and params["callbacks"] == "disable":
-            raise InvalidParameterError(
-                'early_stopping=True is a callback, which callbacks="disable" would switch off: '
-                "set one of them only."
-            )
+        for name in ("early_stopping", "lr_schedule"):
+            if params[name] and params["callbacks"] == "disable":
+                raise InvalidParameterError(
+                    f"{name}={params[name]!r} is a callback, which callbacks='disable' would "
+                    "switch off: set one of them only."
+                )
         for name in ("iterator_valid__shuffle", "iterator_valid__drop_last"):
             if params.get(name):
                 raise InvalidParameterError(

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
 from skorch.dataset import Dataset, ValidSplit
 from skorch.helper import SliceDataset, predefined_split
 from torch import nn
@@ -36,6 +37,17 @@ LABELS = {
 
 def quick(**params):
     return MNISTCNNClassifier(**{"max_epochs": 2, "random_state": 0, "verbose": 0, **params})
+
+
+class BatchSizes(Callback):
+    """Counts the images of each batch of training."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.of_last_epoch = []
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        if training:
+            self.of_last_epoch.append(len(batch[1]))
 
 
 def toy(n=40, n_classes=3, shape=(6, 6), seed=0):
@@ -386,16 +398,20 @@ def test_scarce_data_is_split_with_a_warning():
 
 def test_train_split_by_skorch():
     X, y = toy()
-    clf = quick(train_split=ValidSplit(4, stratified=True)).fit(X, np.array(["a", "b", "c"])[y])
+    sizes = BatchSizes()
+    clf = quick(train_split=ValidSplit(4, stratified=True), callbacks=[sizes])
+    clf.fit(X, np.array(["a", "b", "c"])[y])
     assert clf.history_[-1, "valid_loss"] > 0
-    assert sum(clf.history_[-1, "batches", :, "train_batch_size"]) == 30
+    assert sum(sizes.of_last_epoch) == 30
 
 
 def test_predefined_validation_data():
     X, y = toy(60)
     names = np.array(["a", "b", "c"])[y]
-    clf = quick(train_split=predefined_split(Dataset(X[40:], names[40:]))).fit(X[:40], names[:40])
-    assert sum(clf.history_[-1, "batches", :, "train_batch_size"]) == 40
+    sizes = BatchSizes()
+    clf = quick(train_split=predefined_split(Dataset(X[40:], names[40:])), callbacks=[sizes])
+    clf.fit(X[:40], names[:40])
+    assert sum(sizes.of_last_epoch) == 40
     assert 0 <= clf.history_[-1, "valid_acc"] <= 1
 
 
@@ -543,6 +559,7 @@ def test_nll_loss_gets_log_probabilities():
 
 def test_optimizer_and_loader_arguments_arrive():
     X, y = toy()
+    sizes = BatchSizes()
     clf = quick(
         optimizer=torch.optim.SGD,
         optimizer__momentum=0.9,
@@ -550,10 +567,11 @@ def test_optimizer_and_loader_arguments_arrive():
         iterator_train__drop_last=True,
         iterator_train__shuffle=False,
         batch_size=10,
+        callbacks=[sizes],
     ).fit(X, y)
     assert clf.optimizer_.param_groups[0]["momentum"] == 0.9
     assert clf.criterion_.label_smoothing == 0.1
-    assert clf.history_[0, "batches", :, "train_batch_size"] == [10, 10, 10]  # the rest is 2
+    assert sizes.of_last_epoch == [10, 10, 10]  # the rest is 2
 
 
 def test_loader_with_workers_gives_the_same():

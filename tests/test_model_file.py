@@ -26,6 +26,7 @@ from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.model_file import KEY, digest, parse
+from skorch_mnist.network import BatchNormCNN
 
 DAMAGED = "is damaged, or no model file: write one with MNISTCNNClassifier.save."
 
@@ -332,6 +333,17 @@ def test_network_made_by_a_function_must_be_handed_to_load(tmp_path):
         np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
+def test_instance_of_our_network_must_be_handed_to_load(tmp_path):
+    network = BatchNormCNN((1, 6, 6), 3, widths=(4, 8), shifted_copies=True)
+    fitted = tiny(module=network).fit(X, Y)
+    fitted.save(tmp_path / "m")
+    message = r"an instance of skorch_mnist\.network\.BatchNormCNN: pass it as module="
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "m")
+    loaded = load(tmp_path / "m", module=network)
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
 def test_network_argument_that_is_no_plain_data_cannot_be_saved(tmp_path):
     fitted = tiny(module=Net, module__activation=torch.sigmoid).fit(X, Y)
     with pytest.raises(ValueError, match=r"module__activation=.*is no plain data and cannot be"):
@@ -452,6 +464,14 @@ def statistics(**numbers):
     return lambda manifest: manifest["pixel_statistics"].update(numbers)
 
 
+def other_network(**params):
+    def change(manifest):
+        manifest["module"] = "skorch_mnist.network.BatchNormCNN"
+        manifest["params"].update({f"module__{name}": value for name, value in params.items()})
+
+    return change
+
+
 FORGERIES = {
     "class of another library": (
         setting(optimizer={"class": "os.system"}),
@@ -523,6 +543,12 @@ FORGERIES = {
     "no params": (stating(params=None), "cannot be loaded"),
     "no module": (stating(module=None), "its network is None: pass it as module="),
     "other module": (stating(module="os.system"), "its network is os.system: pass it as module="),
+    "our other network": (other_network(), "its weights do not fit the network BatchNormCNN"),
+    "endless network": (other_network(depth=10**9), "would be more than 100 convolutions"),
+    "many stages": (other_network(widths={"tuple": [1] * 10**5}), "more than 100 convolutions"),
+    "wide network": (other_network(widths={"tuple": [10**7, 10**7]}), "do not fit|cannot be"),
+    "widths that are text": (other_network(widths="888"), "widths must be a tuple of positive"),
+    "wide padding": (other_network(padding=10**6), "its weights do not fit the network"),
     "format 2": (stating(format=2), r"has format 2, this version of skorch_mnist reads 1: install"),
     "format that is text": (stating(format="1"), "has format '1', this version of skorch_mnist"),
     "versions that are none": (stating(versions=7, format=2), "is damaged, or no model file"),

@@ -20,7 +20,7 @@ from skorch.callbacks import (
 )
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.net import is_stop_request
+from skorch_mnist.whole_epochs import is_stop_request
 
 
 def toy(n=60):

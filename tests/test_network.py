@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skorch_mnist import MNISTCNN
+from skorch_mnist.network import BatchNormCNN, PooledConv2d, QuickDropout
 
 sides = st.integers(1, 10)
 shapes = st.tuples(st.integers(1, 4), sides, sides)
@@ -138,3 +139,140 @@ def test_shape_that_is_no_image_is_refused(shape):
 def test_no_classes_are_refused():
     with pytest.raises(ValueError, match=r"^n_classes must be at least 1; got 0\.$"):
         MNISTCNN(n_classes=0)
+
+
+# --- layers ---------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=25)
+@given(shape=shapes, n=st.integers(1, 4), seed=st.integers(0, 2**31))
+def test_pooled_convolution_is_convolution_then_pooling(shape, n, seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layer = PooledConv2d(shape[0], 5, 3, padding=1)
+    batch = images(n, shape, seed)
+    plain = torch.nn.functional.conv2d(batch, layer.weight, layer.bias, padding=1)
+    expected = torch.nn.functional.max_pool2d(plain, 2, ceil_mode=True)
+    torch.testing.assert_close(layer(batch), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.0, 2**-16, 0.2, 0.4, 0.5, 1 - 2**-16, 1.0])
+@pytest.mark.parametrize("shape", [(1,), (3,), (64, 1563), (0, 5)])
+def test_dropout_drops_its_share_and_scales_the_rest(p, shape):
+    layer, x = QuickDropout(p), torch.full(shape, 2.0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        out = layer(x)
+    assert out.shape == x.shape and out.dtype == x.dtype
+    kept = out[out != 0]
+    scale = 2**16 / max(1, 2**16 - round(p * 2**16))  # p is rounded to a multiple of 2**-16
+    torch.testing.assert_close(kept, torch.full_like(kept, 2 * scale))
+    n = out.numel()
+    assert abs(len(kept) - n * (1 - p)) <= 5 * (n * p * (1 - p)) ** 0.5 + 1e-9
+
+
+def test_dropped_numbers_are_independent_of_their_neighbours():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        kept = (QuickDropout(0.4)(torch.ones(400_000)) > 0).double() - 0.6
+    for lag in (1, 2, 3, 4, 5, 8):
+        correlation = float((kept[lag:] * kept[:-lag]).mean() / 0.24)
+        assert abs(correlation) < 5 / 400_000**0.5
+
+
+def test_dropout_is_drawn_from_the_global_generator():
+    layer, x = QuickDropout(0.5), torch.ones(100)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        first, second = layer(x), layer(x)
+        torch.manual_seed(1)
+        assert torch.equal(layer(x), first)
+    assert not torch.equal(first, second)
+
+
+def test_dropout_lets_gradients_through_where_it_keeps():
+    x = torch.ones(1000, requires_grad=True)
+    with torch.random.fork_rng():
+        out = QuickDropout(0.25)(x)
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach())
+
+
+def test_dropout_does_nothing_in_evaluation():
+    x = torch.ones(10)
+    assert QuickDropout(0.5).eval()(x) is x
+
+
+# --- the network of the recipes -------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    shape=shapes,
+    n_classes=st.integers(1, 12),
+    widths=st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple),
+    depth=st.integers(1, 3),
+    n=st.integers(2, 4),
+    shifted=st.booleans(),
+)
+def test_stages_of_any_width_give_logits_for_any_image(shape, n_classes, widths, depth, n, shifted):
+    net = BatchNormCNN(shape, n_classes, widths=widths, depth=depth, shifted_copies=shifted).eval()
+    logits = net(images(n, shape))
+    assert logits.shape == (n, n_classes) and logits.dtype == torch.float64
+    assert torch.isfinite(logits).all()
+    convolutions = [layer for layer in net.features if isinstance(layer, torch.nn.Conv2d)]
+    assert len(convolutions) == 1 + depth * (len(widths) - 1)
+
+
+def test_without_padding_the_edges_are_left_out():
+    net = BatchNormCNN(widths=(4, 8), padding=False, dropout=0.0).eval()
+    assert net.output.in_features == 8 * 4 * 4  # 28 -> 24 -> 12 -> 10 -> 8 -> 4
+    batch = images(2, (1, 28, 28))
+    assert net(batch).shape == (2, 10)
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 28), (1, 28, 12), (1, 1, 1)])
+def test_images_too_small_to_go_without_padding_are_refused(shape):
+    size = f"{shape[1]}x{shape[2]}"
+    with pytest.raises(
+        ValueError, match=f"^Images of {size} pixels are too small for the 2 stages"
+    ):
+        BatchNormCNN(shape, widths=(4, 8), padding=False)
+    assert BatchNormCNN(shape, widths=(4, 8)).eval()(images(1, shape)).shape == (1, 10)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"widths": ()}, r"^widths must be a tuple of positive integers; got \(\)\.$"),
+        ({"widths": (8, 0)}, r"^widths must be a tuple of positive integers; got \(8, 0\)\.$"),
+        ({"widths": 8}, r"^widths must be a tuple of positive integers; got 8\.$"),
+        ({"depth": 0}, r"^depth must be a positive integer; got 0\.$"),
+        ({"depth": 1.5}, r"^depth must be a positive integer; got 1\.5\.$"),
+        ({"depth": 10**9}, "would be more than 100 convolutions"),
+    ],
+)
+def test_impossible_stages_are_refused(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        BatchNormCNN(**sizes)
+
+
+def test_one_image_of_one_pixel_can_be_trained_on():
+    net = BatchNormCNN((1, 8, 8), 3, dropout=0.0)  # 8 -> 4 -> 2 -> 1
+    logits = net(images(1, (1, 8, 8)))
+    logits.sum().backward()
+    assert torch.isfinite(logits).all()
+    assert all(torch.isfinite(weights.grad).all() for weights in net.parameters())
+
+
+def test_shifted_copies_are_averaged_in_evaluation_only():
+    plain = BatchNormCNN(widths=(4, 8), dropout=0.0)
+    shifting = BatchNormCNN(widths=(4, 8), dropout=0.0, shifted_copies=True)
+    shifting.load_state_dict(plain.state_dict())
+    batch = torch.zeros(2, 1, 28, 28)
+    batch[:, :, 8:20, 8:20] = torch.as_tensor(np.random.default_rng(0).normal(size=(2, 1, 12, 12)))
+    torch.testing.assert_close(shifting(batch), plain(batch))
+    plain.eval(), shifting.eval()
+    copies = [torch.roll(batch, by, (2, 3)) for by in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
+    expected = torch.stack([plain(copy).log_softmax(1) for copy in copies]).mean(0)
+    torch.testing.assert_close(shifting(batch), expected)

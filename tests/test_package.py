@@ -55,7 +55,20 @@ def test_imports_never_form_a_ring():
 
 
 @pytest.mark.parametrize(
-    "name", ["network", "layouts", "batches", "datasets", "pictures", "displays", "devices"]
+    "name",
+    [
+        "network",
+        "layouts",
+        "batches",
+        "pixels",
+        "augmentation",
+        "precision",
+        "learning_rate",
+        "datasets",
+        "pictures",
+        "displays",
+        "devices",
+    ],
 )
 def test_rooms_that_know_nothing_of_ours(name):
     assert imports_of(modules()[name]) <= {name}

@@ -1,0 +1,173 @@
+"""Records of batches: kept for those who watch, dropped otherwise, the same means either way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+    PassthroughScoring,
+    PrintLog,
+    ProgressBar,
+    TrainEndCheckpoint,
+)
+
+from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist.batch_records import record_losses, watches_batches
+from skorch_mnist.batches import KeptRows
+from skorch_mnist.learning_rate import OneCycle
+
+
+class Watching(Callback):
+    """Sees the loss of every batch as soon as it is there."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.losses = []
+
+    def on_batch_end(self, net, training, **kwargs):
+        name = "train_loss" if training else "valid_loss"
+        self.losses.append(net.history[-1, "batches", -1, name])
+
+
+class AtTheEnd(Callback):
+    """Looks at the batches when the epoch is over."""
+
+    def on_epoch_end(self, net, **kwargs):
+        self.losses = net.history[-1, "batches", :, "train_loss"]
+        self.sizes = net.history[-1, "batches", :, "train_batch_size"]
+
+
+def fit(**params):
+    X, y = np.random.RandomState(0).rand(50, 6, 6), np.arange(50) % 3
+    clf = MNISTCNNClassifier(max_epochs=2, batch_size=16, random_state=0, verbose=0)
+    return clf.set_params(**params).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        Watching(),
+        BatchScoring("accuracy"),
+        ProgressBar(),
+        LRScheduler("ReduceLROnPlateau", monitor="train_loss", step_every="batch"),
+        type("EpochScoringOfMine", (EpochScoring,), {})("accuracy"),
+    ],
+)
+def test_who_watches(callback):
+    assert watches_batches(callback)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        AtTheEnd(),
+        Callback(),
+        Checkpoint(),
+        EarlyStopping(),
+        EpochScoring("accuracy"),
+        EpochTimer(),
+        GradientNormClipping(1),
+        LRScheduler("StepLR", step_size=2, step_every="batch"),
+        OneCycle(),
+        PassthroughScoring("train_loss"),
+        PrintLog(),
+    ],
+)
+def test_who_does_not(callback):
+    assert not watches_batches(callback)
+
+
+def test_history_has_epochs_alone_where_nobody_watches():
+    clf = fit()
+    assert [len(epoch["batches"]) for epoch in clf.history_] == [1, 1]  # the last one, to show
+    assert clf.history_[-1, "batches", -1].keys() == {"valid_loss", "valid_batch_size"}
+    assert clf.history_[:, "train_batch_count"] == [3, 3]
+    assert all(isinstance(loss, float) for loss in clf.history_[:, "train_loss"])
+
+
+def test_who_watches_finds_the_loss_of_each_batch_at_once():
+    watching = Watching()
+    clf = fit(callbacks=[watching])
+    assert len(watching.losses) == 2 * (3 + 1)
+    assert all(type(loss) is float for loss in watching.losses)
+    assert clf.history_[-1, "batches", :, "train_batch_size"] == [16, 16, 8]
+
+
+def test_who_looks_at_the_end_of_the_epoch_finds_all_batches():
+    at_the_end = AtTheEnd()
+    clf = fit(callbacks=[at_the_end])
+    assert at_the_end.sizes == [16, 16, 8]
+    assert all(type(loss) is float for loss in at_the_end.losses)
+    mean = np.average(at_the_end.losses, weights=at_the_end.sizes)
+    assert clf.history_[-1, "train_loss"] == pytest.approx(mean)
+
+
+def test_means_do_not_depend_on_who_watches():
+    keys = ["train_loss", "valid_loss", "valid_acc", "train_batch_count", "valid_batch_count"]
+    assert fit().history_[:, keys] == fit(callbacks=[Watching()]).history_[:, keys]
+
+
+def test_losses_go_into_the_last_records():
+    batches = [{"x": 1}, {}, {}]
+    record_losses(batches, "loss", [torch.tensor(0.5), torch.tensor(0.25)])
+    assert batches == [{"x": 1}, {"loss": 0.5}, {"loss": 0.25}]
+    record_losses(batches, "loss", [])
+    assert batches == [{"x": 1}, {"loss": 0.5}, {"loss": 0.25}]
+
+
+@pytest.mark.parametrize("callback", [TrainEndCheckpoint, Checkpoint])
+def test_checkpoints_of_skorch_work_without_records(tmp_path, callback):
+    clf = fit(callbacks=[callback(dirname=tmp_path)])
+    assert (tmp_path / "train_end_params.pt").exists() or (tmp_path / "params.pt").exists()
+    assert clf.n_iter_ == 2
+
+
+def test_best_epoch_is_loaded_without_a_file_of_the_history(tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path, load_best=True, f_history=None)
+    assert fit(callbacks=[checkpoint]).n_iter_ == 2
+
+
+@pytest.mark.parametrize("params", [{"callbacks": "disable"}, {"callbacks__train_loss": None}])
+def test_losses_stay_where_no_callback_takes_their_mean(params):
+    clf = fit(**params)
+    assert len(clf.history_[-1, "batches", :, "train_loss"]) == 3
+
+
+def test_hooks_of_a_subclass_find_the_loss_of_each_batch():
+    seen = []
+
+    class Hooked(MNISTCNNClassifier):
+        def on_batch_end(self, net, batch=None, training=False, **kwargs):
+            super().on_batch_end(net, batch, training, **kwargs)
+            seen.append(net.history[-1, "batches", -1])
+
+    X, y = np.random.RandomState(0).rand(50, 6, 6), np.arange(50) % 3
+    Hooked(max_epochs=1, batch_size=16, random_state=0, verbose=0).fit(X, y)
+    assert [type(record.get("train_loss")) for record in seen[:3]] == [float] * 3
+
+
+def test_loss_of_one_number_in_brackets_is_recorded():
+    batches = [{}]
+    record_losses(batches, "loss", [torch.tensor([0.5])])
+    assert batches == [{"loss": 0.5}]
+
+
+def test_kept_rows_lie_in_one_block():
+    kept = KeptRows(5)
+    batches = [torch.arange(6.0).reshape(2, 3), torch.ones(3, 3)]
+    parts = [kept.keep(batch) for batch in batches]
+    assert all(torch.equal(part, batch) for part, batch in zip(parts, batches, strict=True))
+    assert {part.untyped_storage().data_ptr() for part in parts} == {kept.block.data_ptr()}
+
+
+def test_outputs_that_are_no_tensor_are_left_alone():
+    outputs = (torch.ones(2, 3), torch.ones(2))
+    assert KeptRows(2).keep(outputs) is outputs
