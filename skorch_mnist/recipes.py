@@ -20,7 +20,7 @@ __all__ = ["ACCURATE", "FAST", "TUTORIAL"]
 #: recognition": ten epochs of ``MNISTCNN``.
 TUTORIAL: dict[str, Any] = {}
 
-#: One epoch of a small network: 99.0 % on MNIST in a thirtieth of the tutorial's time.
+#: One epoch of a small network: 99.0 % of MNIST in less than a thirtieth of the tutorial's time.
 FAST: dict[str, Any] = {
     "module": BatchNormCNN,
     "module__widths": (16, 24),
@@ -33,7 +33,7 @@ FAST: dict[str, Any] = {
     "train_split": None,
 }
 
-#: A wider network on images that change from epoch to epoch: 99.7 % on MNIST.
+#: A wider network on images that change from epoch to epoch: 99.7 % of MNIST.
 ACCURATE: dict[str, Any] = {
     "module": BatchNormCNN,
     "module__shifted_copies": True,
