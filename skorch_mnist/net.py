@@ -83,11 +83,13 @@ class ImageClassifierNet(NetComponents):
         if self._batches_are_watched():
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
+        if iterator is None:
+            return
         losses = []
         own = isinstance(iterator, BatchLoader)
         if own:
             kept_losses, outputs = KeptRows(len(iterator)), KeptRows(len(iterator.reader))
-        for batch in () if iterator is None else iterator:
+        for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach().reshape(1)
@@ -96,9 +98,8 @@ class ImageClassifierNet(NetComponents):
                 step["y_pred"] = outputs.keep(step["y_pred"])
             self.history.record_batch(f"{prefix}_batch_size", len(image_of(batch[0])))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        if iterator is not None:
-            record_losses(self.history[-1]["batches"], f"{prefix}_loss", losses)
-            self.history.record(f"{prefix}_batch_count", len(losses))
+        record_losses(self.history[-1]["batches"], f"{prefix}_loss", losses)
+        self.history.record(f"{prefix}_batch_count", len(losses))
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
         """Learn from a batch, with its images changed as ``augment`` says."""
