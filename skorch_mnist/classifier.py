@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
@@ -21,10 +20,10 @@ from torch.utils.data import DataLoader
 from skorch_mnist.batches import ImageDataset
 from skorch_mnist.devices import resolve_device
 from skorch_mnist.learning_rate import OneCycle
-from skorch_mnist.model_file import load_model, save_model
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.parameters import CheckedParameters
 from skorch_mnist.pixels import pixel_statistics
+from skorch_mnist.portable import PortableClassifier
 from skorch_mnist.prediction import ImagePredictions
 from skorch_mnist.progress import EpochBar
 from skorch_mnist.seeding import seeded
@@ -35,7 +34,9 @@ from skorch_mnist.whole_epochs import SplitData
 __all__ = ["MNISTCNNClassifier"]
 
 
-class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImagePredictions, CheckedData):
+class MNISTCNNClassifier(
+    CheckedParameters, CallbackSupportMixin, ImagePredictions, PortableClassifier, CheckedData
+):
     """Convolutional network for images, as a scikit-learn classifier.
 
     Parameters
@@ -115,6 +116,9 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImagePredictio
         Names of the columns, where ``X`` was a data frame with such names.
     image_shape_ : tuple of int
         Channels, height and width.
+    input_format_ : InputFormat
+        Shape of one image and dtype as ``X`` came in ``fit``, ``(784,)`` and ``"uint8"`` for
+        instance: what an exported classifier takes.
     pixel_statistics_ : PixelStatistics
         Mean, standard deviation, lowest and highest value of the pixels seen in ``fit``.
     history_ : skorch.history.History
@@ -340,62 +344,6 @@ class MNISTCNNClassifier(CheckedParameters, CallbackSupportMixin, ImagePredictio
                     group.setdefault("initial_lr", group["lr"])  # for schedulers that go on
                 self._last_epoch = self._training_state()
             self._train(data, epochs, tasks)
-
-    # --- model file -------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier into one file, without pickle.
-
-        Parameters
-        ----------
-        path : path-like
-            File to write, in safetensors format. It is replaced only when the new one is whole.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        OSError
-            If the file cannot be written.
-
-        Warns
-        -----
-        UserWarning
-            If a parameter, such as a callback, cannot be written as plain data; it is left out.
-
-        See Also
-        --------
-        load : The way back.
-        """
-        check_is_fitted(self)
-        save_model(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, module: Any = None) -> Self:
-        """Read a classifier that ``save`` wrote. No code in the file is run.
-
-        Parameters
-        ----------
-        path : path-like
-            File to read.
-        module : type, callable, torch.nn.Module or None, default=None
-            The network, if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, or was an instance.
-
-        Returns
-        -------
-        MNISTCNNClassifier
-            Fitted, and giving the same predictions.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is damaged, was not written by ``save``, is of a newer format, or needs
-            ``module``.
-        """
-        clf: Self = load_model(cls, path, module)
-        return clf
 
     # --- scikit-learn -----------------------------------------------------------------------
 

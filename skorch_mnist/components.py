@@ -159,11 +159,15 @@ class NetComponents(WholeEpochs):
     # --- pickles ----------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state to pickle: weights on the CPU, without optimizer and batch records."""
+        """Return the state to pickle: weights on the CPU, without optimizer and batch records.
+
+        Callbacks may hold tensors on a GPU; the next training makes them anew.
+        """
         state = vars(self).copy()
         for name in (*DURING_TRAINING, *(f"{name}_" for name in self._optimizers)):
             state.pop(name, None)
         if state.pop("device_", torch.device("cpu")).type != "cpu":
+            state.pop("callbacks_", None)
             for name in (*self._modules, *self._criteria):
                 if f"{name}_" in state:
                     state[f"{name}_"] = copy.deepcopy(state[f"{name}_"]).to("cpu")

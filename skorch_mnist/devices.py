@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-__all__ = ["available_device", "resolve_device"]
+__all__ = ["available_device", "memory_advice", "resolve_device"]
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
@@ -46,3 +48,15 @@ def available_device(device: str | torch.device | None) -> torch.device:
     except ValueError as error:
         warnings.warn(f"{error} The model was put on the CPU.", UserWarning, stacklevel=2)
         return torch.device("cpu")
+
+
+@contextmanager
+def memory_advice(parameter: str, value: int) -> Iterator[None]:
+    """Add to torch's error, where a GPU has too little memory, which parameter to lower."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise torch.OutOfMemoryError(
+            f"A batch of {value} images does not fit into the memory of the device: lower "
+            f"{parameter}. {error}"
+        ) from error

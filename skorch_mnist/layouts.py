@@ -9,9 +9,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ImageShape", "Layout", "check_image_shape", "infer_layout"]
+__all__ = [
+    "PIXEL_DTYPES",
+    "ImageShape",
+    "InputFormat",
+    "Layout",
+    "check_image_shape",
+    "infer_layout",
+    "known_layout",
+]
 
 ImageShape = tuple[int, int, int]
+PIXEL_DTYPES = (
+    "bool",
+    *(f"{kind}{n}" for kind in ("uint", "int") for n in (8, 16, 32, 64)),
+    "float16",
+    "float32",
+    "float64",
+)
+
+
+class InputFormat(NamedTuple):
+    """How images came in ``fit``."""
+
+    shape: tuple[int, ...]  # of one image, such as (784,), (28, 28) or (28, 28, 3)
+    dtype: str  # one of PIXEL_DTYPES
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> InputFormat:
+        """Return the format of images; a dtype that only some machines have becomes float64."""
+        return cls(tuple(shape), dtype.name if dtype.name in PIXEL_DTYPES else "float64")
 
 
 class Layout(NamedTuple):
@@ -82,6 +109,19 @@ def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = N
         "expected, with the channels first or last. Resize the images, or set image_shape and "
         "fit again."
     )
+
+
+def known_layout(item_shape: tuple[int, ...], image_shape: ImageShape) -> Layout:
+    """Return how items are read whose number of pixels is that of ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If they are no images of ``image_shape``.
+    """
+    if len(item_shape) == 1:
+        return Layout(image_shape, padding=math.prod(image_shape) - item_shape[0])
+    return infer_layout(item_shape, image_shape)
 
 
 def _guess_layout(item_shape: tuple[int, ...]) -> Layout:

@@ -2,33 +2,26 @@
 
 The tensors are the weights of the network. The metadata entry ``skorch_mnist`` is the manifest:
 format number, versions, parameters, what ``fit`` learned besides the weights, and a hash of it all.
+Format 2 added ``input_format``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import hashlib
-import json
 import math
 import os
-import platform
-import stat
-import uuid
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from sklearn.utils import check_random_state
 from torch import nn
+from torch.utils.data import DataLoader
 
+from skorch_mnist.batches import ImageDataset
 from skorch_mnist.devices import available_device
-from skorch_mnist.layouts import check_image_shape
+from skorch_mnist.layouts import PIXEL_DTYPES, InputFormat, check_image_shape, known_layout
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
 from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.plain_data import (
@@ -40,13 +33,20 @@ from skorch_mnist.plain_data import (
     name_of,
 )
 from skorch_mnist.seeding import seeded
+from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "network_of", "save_model"]
 
-FORMAT = 1
+FORMAT = 2
 KEY = "skorch_mnist"
+ROLES = {
+    "criterion": nn.Module,
+    "optimizer": torch.optim.Optimizer,
+    "iterator_train": DataLoader,
+    "iterator_valid": DataLoader,
+}
+MOST_WORKERS = 256  # processes that a file may ask for
 OWN_NETWORKS = {name_of(network): network for network in (MNISTCNN, BatchNormCNN)}
-LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 
 
 # --- write ----------------------------------------------------------------------------------
@@ -55,66 +55,23 @@ LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
     """Write the fitted classifier ``clf`` to ``path``, whole or not at all."""
     clf._validate_params()  # as in load_model: what is written can be read
-    manifest = {
-        "format": FORMAT,
-        "versions": {name: version(name) for name in LIBRARIES}
-        | {"python": platform.python_version()},
+    facts = {
         "module": network_name(clf.module),
         "params": storable_params(clf.get_params(deep=False)),
         "classes": encode_classes(clf.classes_),
         "n_features_in": int(clf.n_features_in_),
         "feature_names_in": getattr(clf, "feature_names_in_", np.empty(0)).tolist(),
         "image_shape": list(clf.image_shape_),
+        "input_format": clf.input_format_._asdict(),
         "pixel_statistics": clf.pixel_statistics_._asdict(),
         "history": [plain_epoch(epoch) for epoch in clf.history_],
     }
-    weights = {
-        name: tensor.detach().to("cpu", memory_format=torch.contiguous_format, copy=True)
-        for name, tensor in network_of(clf).state_dict().items()
-    }
-    manifest["sha256"] = digest(manifest, weights)
-    content = safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)})
-    replace_file(Path(path), content)
+    write_tensors(path, KEY, FORMAT, facts, network_of(clf).state_dict())
 
 
 def network_name(module: Any) -> str:
     """Return how a file names the network; an instance has arguments that the file does not."""
     return f"an instance of {name_of(module)}" if isinstance(module, nn.Module) else name_of(module)
-
-
-def digest(manifest: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of manifest and weights: it tells damage, not forgery."""
-    sha256 = hashlib.sha256(json.dumps(manifest).encode())
-    for name, tensor in sorted(weights.items()):
-        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return sha256.hexdigest()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path`` and move it there; links are followed."""
-    target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{uuid.uuid4().hex}.part"
-    try:
-        check_replaceable(target)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:  # which names the temporary file
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def check_replaceable(target: Path) -> None:
-    """Raise OSError for a folder, a device such as /dev/null, or a file marked read-only."""
-    if target.is_dir():
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if target.exists() and not (target.is_file() and target.stat().st_mode & stat.S_IWUSR):
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def storable_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +120,7 @@ def plain_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_model(cls: type, path: str | os.PathLike[str], module: Any = None) -> Any:
     """Read a classifier of class ``cls``: parse, audit, construct."""
-    manifest, weights = parse(Path(path))
+    manifest, weights = parse(path)
     try:
         return construct(cls, manifest, weights, module)
     except Warning:  # where the user's filters make errors of them
@@ -172,26 +129,14 @@ def load_model(cls: type, path: str | os.PathLike[str], module: Any = None) -> A
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
-def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Return manifest and weights of a file."""
-    content = path.read_bytes()  # not mapped: who rewrites a mapped file kills its readers
-    damaged = f"{path} is damaged, or no model file: write one with MNISTCNNClassifier.save."
     try:
-        weights = safetensors.torch.load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        manifest = json.loads(header["__metadata__"][KEY])
-        number, versions = manifest["format"], dict(manifest["versions"])
-        sha256 = manifest.pop("sha256", None)
-    except Exception as error:  # safetensors and torch raise many kinds
-        raise ValueError(damaged) from error
-    if number != FORMAT:
+        return read_tensors(path, KEY, newest=FORMAT)
+    except DamagedFileError as error:
         raise ValueError(
-            f"{path} has format {number!r}, this version of skorch_mnist reads {FORMAT}: install "
-            f"the version that wrote it ({versions.get('skorch_mnist')})."
-        )
-    if sha256 != digest(manifest, weights):
-        raise ValueError(damaged)
-    return manifest, weights
+            f"{path} is damaged, or no model file: write one with MNISTCNNClassifier.save."
+        ) from error
 
 
 def construct(
@@ -206,19 +151,37 @@ def construct(
     if hidden := params.keys() - clf.get_params(deep=False).keys():
         raise ValueError(f"it sets {sorted(hidden)}, which are no parameters")
     clf._validate_params()
+    check_roles(params)
     restore_learned(clf, manifest)
     if known is not None:
         with torch.device("meta"):
-            check_shapes(known(**clf.get_params_for("module")), weights)
+            check_weights(known(**clf.get_params_for("module")), weights)
+        if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+            raise ValueError("its weights are not finite")
     device = available_device(clf.device)
     parameter, clf.device = clf.device, str(device)
     with seeded(0, device):
         clf.initialize()
     clf.device = parameter
-    check_shapes(network_of(clf), weights)
+    check_weights(network_of(clf), weights)
     network_of(clf).load_state_dict(weights)
     clf.history_.extend({**epoch, "batches": []} for epoch in manifest["history"])
+    if not params.get("iterator_valid__num_workers"):
+        blank = ImageDataset(np.zeros((1, *clf.image_shape_), dtype=np.float32))
+        next(clf.forward_iter(blank))  # what cannot predict is no classifier
     return clf
+
+
+def check_roles(params: Mapping[str, Any]) -> None:
+    """Raise a ValueError where a class stands in the place of another, or workers are an army."""
+    for name, kind in ROLES.items():
+        value = params.get(name, kind)
+        if not isinstance(value, type) or not issubclass(value, kind):
+            raise ValueError(f"its {name} is {value!r}")
+    for name in ("iterator_train__num_workers", "iterator_valid__num_workers"):
+        n_workers = params.get(name, 0)
+        if type(n_workers) is not int or not 0 <= n_workers <= MOST_WORKERS:
+            raise ValueError(f"its {name} is {n_workers!r}")
 
 
 def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
@@ -227,15 +190,21 @@ def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
     shape = check_image_shape(manifest["image_shape"])
     n_features, names = manifest["n_features_in"], manifest["feature_names_in"]
     statistics = PixelStatistics(**manifest["pixel_statistics"])
+    if manifest["format"] == 1:  # how images came was not written
+        input_format = InputFormat((n_features,), "float32")
+    else:
+        input_format = InputFormat(**manifest["input_format"])
+        input_format = input_format._replace(shape=tuple(input_format.shape))
     valid = {
         "classes": len(classes) >= 2 and np.array_equal(np.unique(classes), classes),
         "image_shape": list(shape) == manifest["image_shape"],
         "n_features_in": type(n_features) is int and 0 < n_features <= math.prod(shape),
+        "input_format": math.prod(input_format.shape) == n_features
+        and input_format.dtype in PIXEL_DTYPES
+        and known_layout(input_format.shape, shape).image_shape == shape,
         "feature_names_in": names == []
         or (len(names) == n_features and all(isinstance(name, str) for name in names)),
-        "pixel_statistics": all(map(math.isfinite, statistics))
-        and statistics.std > 0
-        and statistics.low <= statistics.high,
+        "pixel_statistics": statistics.are_possible(),
         "history": all(plain_epoch(epoch) == epoch for epoch in manifest["history"]),
     }
     for name, is_valid in valid.items():
@@ -244,6 +213,7 @@ def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
     clf.classes_inferred_ = classes
     clf.image_shape_ = shape
     clf.n_features_in_ = n_features
+    clf.input_format_ = input_format
     if names:
         clf.feature_names_in_ = np.array(names, dtype=object)
     clf.pixel_statistics_ = statistics
@@ -256,10 +226,12 @@ def network_of(clf: Any) -> nn.Module:
     return network
 
 
-def check_shapes(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+def check_weights(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     """Raise a ValueError if ``weights`` are not those of ``module``."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    wanted, found = (
+        {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
+        for state in (module.state_dict(), weights)
+    )
     if wanted != found:
         different = sorted(name for name, _ in wanted.items() ^ found.items())
         raise ValueError(f"its weights do not fit the network {type(module).__name__}: {different}")

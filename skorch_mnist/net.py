@@ -25,6 +25,7 @@ from skorch_mnist.batches import (
     with_images,
 )
 from skorch_mnist.components import NetComponents
+from skorch_mnist.devices import memory_advice
 from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.precision import autocast_for
 from skorch_mnist.torch_data import to_array
@@ -60,6 +61,12 @@ class ImageClassifierNet(NetComponents):
 
         A ``DataLoader`` with workers, a sampler and so on gathers whole batches as well.
         """
+        loader = self._loader_of(dataset, training)
+        if training:
+            self._loader = loader
+        return loader
+
+    def _loader_of(self, dataset: Any, training: bool) -> Any:
         prefix = "iterator_train" if training else "iterator_valid"
         own = getattr(self, prefix) is DataLoader and not hasattr(self, f"{prefix}__collate_fn")
         if not own or not BatchReader.reads(dataset):
@@ -78,8 +85,6 @@ class ImageClassifierNet(NetComponents):
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
         """Go through all batches; the losses stay on the device where no callback wants them."""
-        if training:
-            self._loader = iterator
         if self._batches_are_watched():
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
@@ -103,10 +108,11 @@ class ImageClassifierNet(NetComponents):
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
         """Learn from a batch, with its images changed as ``augment`` says."""
-        if self.augment is not None:
-            X, y = unpack_data(batch)
-            batch = with_images(X, self._augmented(image_of(X))), y
-        return super().train_step(batch, **fit_params)
+        X, y = unpack_data(batch)
+        with memory_advice("batch_size", len(image_of(X))):
+            if self.augment is not None:
+                batch = with_images(X, self._augmented(image_of(X))), y
+            return super().train_step(batch, **fit_params)
 
     def _augmented(self, images: Any) -> torch.Tensor:
         """Return other images in the place of those of a batch, in the pixels of the user."""
@@ -128,6 +134,12 @@ class ImageClassifierNet(NetComponents):
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Return the module's output for a batch of images in the pixels of the user."""
+        if self.module_.training:
+            return self._infer(x, **fit_params)
+        with memory_advice("iterator_valid__batch_size", len(image_of(x))):
+            return self._infer(x, **fit_params)
+
+    def _infer(self, x: Any, **fit_params: Any) -> Any:
         images = to_tensor(image_of(x), device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
         standardized = self.pixel_statistics_.standardize(images, channels_last)
@@ -158,19 +170,24 @@ class ImageClassifierNet(NetComponents):
         if batch is not None and not self._labels_are_codes:
             X, codes = unpack_data(batch)
             cb_kwargs["batch"] = X, self.classes_[to_array(codes)]
+        tasks, checkpoint = vars(self).get("_tasks"), vars(self).get("_checkpoint")
+        if method_name == "on_epoch_begin" and checkpoint is not None:
+            checkpoint.epoch_begins(self)
+        if method_name == "on_epoch_end":
+            self._check_epoch()
         super().notify(method_name, **cb_kwargs)
-        tasks = vars(self).get("_tasks")
         if method_name == "on_epoch_begin" and tasks is not None:
             tasks.begin_epoch(self)
         if method_name == "on_epoch_end":
-            self._check_losses()
             self._forget_batches()
             self._last_epoch = self._training_state()
+            if checkpoint is not None:
+                checkpoint.epoch_ended(self)
             if tasks is not None:
                 tasks.end_epoch(self)
 
-    def _check_losses(self) -> None:
-        """Raise a ValueError where an epoch taught nothing."""
+    def _check_epoch(self) -> None:
+        """Raise a ValueError where an epoch taught nothing, or spoilt the weights."""
         batches = self.history[-1]["batches"]
         losses = [batch["train_loss"] for batch in batches if "train_loss" in batch]
         if not losses:
@@ -178,16 +195,18 @@ class ImageClassifierNet(NetComponents):
                 "There was no batch to train on: with drop_last=True, batch_size must not exceed "
                 "the number of training samples."
             )
-        if not np.isfinite(losses[-1]):
-            raise ValueError(
-                f"The training diverged in epoch {len(self.history)}: its loss is {losses[-1]}. "
-                f"Lower lr, which is {self.lr}"
-                + (
-                    ", or look for NaN and infinity in what augment returns."
-                    if self.augment
-                    else "."
-                )
-            )
+        wrong = [loss for loss in losses if not np.isfinite(loss)]
+        if not wrong and all(bool(p.isfinite().all()) for p in self.module_.parameters()):
+            return
+        what = f"its loss became {wrong[0]}" if wrong else "weights became nan or inf"
+        n_whole = len(self.history) - 1
+        raise ValueError(
+            f"The training diverged in epoch {n_whole + 1}: {what}. Lower lr, which is {self.lr}"
+            + (", use precision='float32'" if self.precision != "float32" else "")
+            + (", look for nan and inf in what augment returns" if self.augment else "")
+            + ". The classifier "
+            + (f"has the weights of epoch {n_whole}." if n_whole else "is as it was before.")
+        )
 
     def _batches_are_watched(self) -> bool:
         """Whether a callback, or a hook of a subclass, may read the loss of a batch at once."""

@@ -281,9 +281,10 @@ def _linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
     """Apply ``layer``; in evaluation on the CPU, in double precision.
 
     Matrix products sum in an order that depends on the number of rows and on where among them a row
-    stands. In single precision, that changes the last digits of an answer.
+    stands. In single precision, that changes the last digits of an answer. Exported networks stay
+    in single precision, which runs everywhere.
     """
-    if layer.training or x.device.type != "cpu":
+    if layer.training or x.device.type != "cpu" or torch.compiler.is_exporting():
         answer: torch.Tensor = layer(x)
         return answer
     return nn.functional.linear(x.double(), layer.weight.double(), layer.bias.double())

@@ -13,6 +13,7 @@ __all__ = ["PixelStatistics", "pixel_statistics"]
 
 ROWS_PER_CHUNK = 2048  # 13 MB of doubles for 28x28 images
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+SMALLEST_FLOAT32 = float(np.finfo(np.float32).tiny)
 
 
 class PixelStatistics(NamedTuple):
@@ -22,6 +23,13 @@ class PixelStatistics(NamedTuple):
     std: float  # 1 where all pixels are equal
     low: float
     high: float
+
+    def are_possible(self) -> bool:
+        """Whether ``fit`` may have found these numbers."""
+        fit_into_float32 = all(
+            type(number) is float and abs(number) <= LARGEST_FLOAT32 for number in self
+        )
+        return fit_into_float32 and self.std >= SMALLEST_FLOAT32 and self.low <= self.high
 
     def standardize(self, images: torch.Tensor, channels_last: bool = False) -> torch.Tensor:
         """Return ``images`` as float32 of mean 0 and standard deviation 1."""

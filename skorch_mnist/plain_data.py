@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,36 +27,62 @@ class UnstorableError(Exception):
     """A value that is no plain data."""
 
 
-def encode(value: Any) -> Any:
-    """Return ``value`` in JSON's types; classes by name, tuples and dicts marked as such."""
+def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
+    """Return ``value`` in JSON's types; classes by name, tuples and dicts marked as such.
+
+    Parameters
+    ----------
+    value : object
+    tensors : dict or None
+        Where tensors and arrays in ``value`` are put, under names of their own; None takes none.
+
+    Raises
+    ------
+    UnstorableError
+        If ``value`` holds something else.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, list):
-        return [encode(item) for item in value]
+        return [encode(item, tensors) for item in value]
     if isinstance(value, tuple):
-        return {"tuple": [encode(item) for item in value]}
+        return {"tuple": [encode(item, tensors) for item in value]}
     if isinstance(value, dict):
-        return {"dict": [[encode(key), encode(item)] for key, item in value.items()]}
+        pairs = value.items()
+        return {"dict": [[encode(key), encode(item, tensors)] for key, item in pairs]}
     if isinstance(value, torch.device):
         return str(value)
     if isinstance(value, type) and find_class(name_of(value)) is value:
         return {"class": name_of(value)}
-    raise UnstorableError
+    if tensors is not None and isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        tensors[name] = value
+        if value.ndim == 4 and not value.is_contiguous():  # optimizers want the layout of weights
+            return {"channels_last": name}
+        return {"tensor": name}
+    if tensors is not None and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return {"array": encode(torch.from_numpy(value.copy()), tensors)["tensor"]}
+    raise UnstorableError(f"a {type(value).__name__} is no plain data")
 
 
-def decode(value: Any) -> Any:
+def decode(value: Any, tensors: Mapping[str, torch.Tensor] | None = None) -> Any:
     """Return what ``encode`` was given."""
     if isinstance(value, list):
-        return [decode(item) for item in value]
+        return [decode(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
     [(kind, content)] = value.items()
     if kind == "tuple":
-        return tuple(decode(item) for item in content)
+        return tuple(decode(item, tensors) for item in content)
     if kind == "dict":
-        return {decode(key): decode(item) for key, item in content}
+        return {decode(key): decode(item, tensors) for key, item in content}
+    if tensors is not None and kind in ("tensor", "channels_last", "array"):
+        tensor = tensors[content]
+        if kind == "channels_last":
+            return tensor.contiguous(memory_format=torch.channels_last)
+        return tensor.numpy() if kind == "array" else tensor
     found = find_class(content) if kind == "class" else None
     if found is None:
         raise ValueError(f"it asks for {content!r}, which is not among the classes allowed")

@@ -17,7 +17,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skorch_mnist.layouts import ImageShape, Layout, check_image_shape, infer_layout
+from skorch_mnist.layouts import (
+    ImageShape,
+    InputFormat,
+    Layout,
+    check_image_shape,
+    infer_layout,
+    known_layout,
+)
 from skorch_mnist.torch_data import (
     DatasetImages,
     images_of,
@@ -37,7 +44,8 @@ def check_images_and_labels(
     Parameters
     ----------
     estimator : estimator
-        Gets ``n_features_in_`` and ``feature_names_in_``; its ``image_shape`` decides the shape.
+        Gets ``n_features_in_``, ``feature_names_in_`` and ``input_format_``; its ``image_shape``
+        decides the shape.
     X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
     y : array-like of shape (n_samples,) or None for a data set with labels
     reset : bool
@@ -168,6 +176,7 @@ def _check_dataset(
     n_pixels = math.prod(images.item_shape)
     if reset:
         estimator.n_features_in_ = n_pixels
+        estimator.input_format_ = InputFormat.of(images.item_shape, images.dtype)
     elif n_pixels != estimator.n_features_in_:
         raise ValueError(
             f"X has {n_pixels} features, but {type(estimator).__name__} is expecting "
@@ -190,6 +199,8 @@ def _check_array(
         raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
     if len(item_shape) < 2:  # a frame or a list of rows
         item_shape = pixels.shape[1:]
+    if reset:
+        estimator.input_format_ = InputFormat.of(item_shape, pixels.dtype)
     layout = _layout(estimator, item_shape, reset)
     images = layout.arrange(pixels.reshape(len(pixels), *item_shape))
     return images, layout.image_shape, y
@@ -198,10 +209,7 @@ def _check_array(
 def _layout(estimator: Any, item_shape: tuple[int, ...], reset: bool) -> Layout:
     """Return how items are read; in ``fit``, warn where rows are padded."""
     if not reset:
-        shape: ImageShape = estimator.image_shape_
-        if len(item_shape) == 1:  # the number of features has been compared
-            return Layout(shape, padding=math.prod(shape) - item_shape[0])
-        return infer_layout(item_shape, shape)
+        return known_layout(item_shape, estimator.image_shape_)
     given = estimator.image_shape
     layout = infer_layout(item_shape, None if given is None else check_image_shape(given))
     if layout.padding:

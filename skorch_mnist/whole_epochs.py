@@ -12,13 +12,15 @@ from skorch import NeuralNetClassifier
 from torch.utils.data import Dataset
 
 from skorch_mnist.batches import innermost
+from skorch_mnist.checkpoint import ResumeCheckpoint
 from skorch_mnist.learning_rate import leave_cycle
 from skorch_mnist.precision import resolve_precision
 from skorch_mnist.sklearn_callbacks import FitTasks
 
 __all__ = ["DURING_TRAINING", "SplitData", "WholeEpochs", "is_stop_request"]
 
-DURING_TRAINING = ("_dtype", "_epochs", "_last_epoch", "_loader", "_tasks")  # they go when it ends
+# These go when a training ends.
+DURING_TRAINING = ("_checkpoint", "_dtype", "_epochs", "_last_epoch", "_loader", "_tasks")
 
 
 class SplitData(NamedTuple):
@@ -42,13 +44,27 @@ class WholeEpochs(NeuralNetClassifier):
         self._dtype = resolve_precision(self.precision, self.device_)
         leave_cycle(self.optimizer_)  # of a state that was loaded
         self.notify("on_train_begin", **everything)
+        n_before = len(self.history)
+        finished = self._go_on_from_checkpoint(data)
+        n_done = len(self.history) - n_before
+        if n_done:
+            self._last_epoch = self._training_state()
         try:
-            self.fit_loop(data, epochs=epochs)
+            if not finished:
+                self.fit_loop(data, epochs=epochs - n_done)
         except KeyboardInterrupt as interrupt:
             if not is_stop_request(interrupt):
                 raise
         self.notify("on_train_end", **everything)
         leave_cycle(self.optimizer_)
+        if self._checkpoint is not None:
+            self._checkpoint.training_ended(self)
+
+    def _go_on_from_checkpoint(self, data: SplitData) -> bool:
+        """Take the state that a ``ResumeCheckpoint`` has kept; return whether that is the end."""
+        kept = [call for _, call in self.callbacks_ if isinstance(call, ResumeCheckpoint)]
+        self._checkpoint = kept[0] if kept else None
+        return self._checkpoint is not None and self._checkpoint.begin(self, data)
 
     @contextmanager
     def _all_or_whole_epochs(self) -> Iterator[None]:
@@ -66,6 +82,8 @@ class WholeEpochs(NeuralNetClassifier):
                 self.__dict__.update(before)
             raise
         finally:
+            if checkpoint := vars(self).get("_checkpoint"):
+                checkpoint.leave()
             for name in DURING_TRAINING:
                 self.__dict__.pop(name, None)
 

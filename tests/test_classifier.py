@@ -540,7 +540,7 @@ def test_outputs_of_another_number_than_the_classes_are_refused():
 
 def test_training_that_teaches_nothing_is_an_error():
     X, y = toy()
-    with pytest.raises(ValueError, match="The training diverged in epoch 1: its loss is nan"):
+    with pytest.raises(ValueError, match="The training diverged in epoch 1: its loss became"):
         quick(lr=1e30, batch_size=4).fit(X, y)
     with pytest.raises(ValueError, match="no batch to train on"):
         quick(iterator_train__drop_last=True, batch_size=500).fit(X, y)

@@ -322,6 +322,60 @@ def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+# --- training that is cut off ---------------------------------------------------------------
+
+
+def interrupt_in(epoch, *options):
+    """Train four epochs, and press Ctrl-C in one of them."""
+    notify = MNISTCNNClassifier.notify
+
+    def interrupting(self, method_name, **arguments):
+        notify(self, method_name, **arguments)
+        if method_name == "on_batch_end" and len(self.history) == epoch:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MNISTCNNClassifier, "notify", interrupting)
+        return train("--max-epochs", 4, *options)
+
+
+def weights_in(folder):
+    clf = MNISTCNNClassifier.load(folder / "model.safetensors")
+    return {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
+
+
+def test_interrupted_training_says_how_to_go_on_and_does(tmp_path, capsys):
+    assert train("--max-epochs", 4, "--output-dir", tmp_path / "whole") == 0
+    capsys.readouterr()
+    assert interrupt_in(3, "--output-dir", tmp_path / "out") == 130
+    expected = "interrupted: the finished epochs are kept: the same command with --resume goes on"
+    assert error_of(capsys) == expected
+    assert train("--max-epochs", 4, "--output-dir", tmp_path / "out", "--resume") == 0
+    assert f"Going on after epoch 2, from {tmp_path / 'out'}" in capsys.readouterr().out
+    assert weights_in(tmp_path / "out") == weights_in(tmp_path / "whole")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+
+
+def test_without_resume_a_training_begins_anew(tmp_path, capsys):
+    assert interrupt_in(3, "--output-dir", tmp_path) == 130
+    capsys.readouterr()
+    assert train("--output-dir", tmp_path) == 0
+    assert "Going on" not in capsys.readouterr().out
+
+
+def test_resume_with_other_options_is_refused_and_loses_nothing(tmp_path, capsys):
+    assert interrupt_in(2, "--output-dir", tmp_path) == 130
+    capsys.readouterr()
+    assert train("--max-epochs", 4, "--lr", 0.5, "--output-dir", tmp_path, "--resume") == 1
+    assert "holds another training: lr is 0.5, was 0.001. Call fit with" in error_of(capsys)
+    assert train("--max-epochs", 4, "--output-dir", tmp_path, "--resume") == 0
+
+
+def test_resume_with_nothing_to_go_on_with_begins_anew(tmp_path):
+    assert train("--output-dir", tmp_path, "--resume") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+
+
 # --- the terminal ---------------------------------------------------------------------------
 
 

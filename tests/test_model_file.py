@@ -11,6 +11,7 @@ import pickle
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,10 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import EpochScoring, LRScheduler
 from torch import nn
 
-from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.model_file import KEY, digest, parse
+from skorch_mnist import MNISTCNNClassifier, load_digits28
+from skorch_mnist.model_file import KEY, parse
 from skorch_mnist.network import BatchNormCNN
+from skorch_mnist.tensor_file import digest
 
 DAMAGED = "is damaged, or no model file: write one with MNISTCNNClassifier.save."
 
@@ -81,6 +83,7 @@ def learned(clf):
     ]
     weights = {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
     facts = [clf.classes_.dtype, clf.classes_.tolist(), clf.image_shape_, clf.n_features_in_]
+    facts.append(clf.input_format_)
     names = getattr(clf, "feature_names_in_", np.empty(0)).tolist()
     params = sorted(clf.get_params(deep=False).items())
     return repr([*facts, names, clf.pixel_statistics_, params, epochs, weights])
@@ -205,6 +208,29 @@ def test_global_generators_are_left_alone(path, clf):
     load(path)
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], numbers)
+
+
+# --- files of earlier versions --------------------------------------------------------------
+
+
+def test_file_of_format_1_gives_the_probabilities_that_it_gave():
+    folder = Path(__file__).parent / "data"
+    clf = load(folder / "model_format_1.safetensors")
+    pixels = load_digits28().images[:20, ::3, ::3].reshape(20, 100)
+    np.testing.assert_allclose(
+        clf.predict_proba(pixels), np.load(folder / "model_format_1.npy"), rtol=1e-5
+    )
+    assert clf.classes_.tolist() == sorted(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    )
+    assert clf.get_params()["module__dropout"] == 0.1
+    assert clf.history_[:, "valid_loss"] == [2.0085227489471436, 1.2200136184692383]
+    assert clf.input_format_ == ((100,), "float32")
+
+
+def test_file_of_format_1_becomes_one_of_the_newest(tmp_path):
+    clf = load(Path(__file__).parent / "data" / "model_format_1.safetensors")
+    assert learned(round_trip(clf, tmp_path / "m")) == learned(clf)
 
 
 # --- life after loading ---------------------------------------------------------------------
@@ -488,6 +514,16 @@ FORGERIES = {
         ),
         "'torch.nn.Linear', which is not among the classes allowed",
     ),
+    "loss as loader": (setting(iterator_valid={"class": "torch.nn.NLLLoss"}), "its iterator_valid"),
+    "loader as loss": (setting(criterion={"class": "torch.utils.data.DataLoader"}), "its criteri"),
+    "loss as optimizer": (setting(optimizer={"class": "torch.nn.NLLLoss"}), "its optimizer is"),
+    "text as optimizer": (setting(optimizer="Adam"), "'optimizer' parameter"),
+    "army of workers": (setting(iterator_valid__num_workers=10**6), "its iterator_valid__num_wo"),
+    "text as workers": (
+        setting(iterator_train__num_workers="2"),
+        "its iterator_train__num_workers",
+    ),
+    "text that collates": (setting(iterator_valid__collate_fn="os.system"), "cannot be loaded"),
     "class that is no text": (setting(optimizer={"class": ["os", "system"]}), "which is not among"),
     "unknown kind": (setting(lr={"eval": "1"}), "'1', which is not among the classes allowed"),
     "two kinds": (setting(lr={"tuple": [], "dict": []}), "too many values"),
@@ -536,7 +572,10 @@ FORGERIES = {
     "negative deviation": (statistics(std=-1.0), "its pixel_statistics is not valid"),
     "no mean": (statistics(mean=float("nan")), "its pixel_statistics is not valid"),
     "range upside down": (statistics(low=9.0, high=1.0), "its pixel_statistics is not valid"),
-    "mean that is text": (statistics(mean="1"), "cannot be loaded"),
+    "mean that is text": (statistics(mean="1"), "its pixel_statistics is not valid"),
+    "mean that is true": (statistics(mean=True), "its pixel_statistics is not valid"),
+    "mean beyond float32": (statistics(mean=1e300), "its pixel_statistics is not valid"),
+    "deviation below float32": (statistics(std=1e-300), "its pixel_statistics is not valid"),
     "other statistics": (statistics(median=1), "unexpected keyword argument 'median'"),
     "history that is text": (stating(history="abc"), "cannot be loaded"),
     "history with objects": (stating(history=[{"train_loss": [1]}]), "its history is not valid"),
@@ -549,9 +588,20 @@ FORGERIES = {
     "wide network": (other_network(widths={"tuple": [10**7, 10**7]}), "do not fit|cannot be"),
     "widths that are text": (other_network(widths="888"), "widths must be a tuple of positive"),
     "wide padding": (other_network(padding=10**6), "its weights do not fit the network"),
-    "format 2": (stating(format=2), r"has format 2, this version of skorch_mnist reads 1: install"),
+    "no layout": (stating(input_format={"dtype": "uint8"}), "missing 1 required positional"),
+    "other layout": (stating(input_format={"shape": [2, 18], "dtype": "uint8"}), "is expected, w"),
+    "large layout": (
+        stating(input_format={"shape": [37], "dtype": "uint8"}),
+        "input_format is not",
+    ),
+    "layout of text": (stating(input_format={"shape": "6", "dtype": "uint8"}), "cannot be loaded"),
+    "strange pixels": (stating(input_format={"shape": [36], "dtype": "object"}), "input_format is"),
+    "listed pixels": (stating(input_format={"shape": [36], "dtype": ["u"]}), "input_format is not"),
+    "format 3": (stating(format=3), r"has format 3, this version of skorch_mnist reads 1 to 2: in"),
+    "format 0": (stating(format=0), r"has format 0, this version of skorch_mnist reads 1 to 2: in"),
     "format that is text": (stating(format="1"), "has format '1', this version of skorch_mnist"),
-    "versions that are none": (stating(versions=7, format=2), "is damaged, or no model file"),
+    "format that is true": (stating(format=True), "has format True, this version of skorch_mnist"),
+    "versions that are none": (stating(versions=7, format=3), "is damaged, or no model file"),
 }
 
 
@@ -570,7 +620,7 @@ def test_forged_file_is_refused_at_once(name, path):
 
 KEYS = [
     "format", "versions", "module", "params", "classes", "n_features_in", "feature_names_in",
-    "image_shape", "pixel_statistics", "history",
+    "image_shape", "input_format", "pixel_statistics", "history",
 ]  # fmt: skip
 
 
@@ -595,12 +645,21 @@ def test_wrong_weights_are_refused(path):
         {},
         {**weights, "extra": torch.zeros(1)},
         {**weights, "output.bias": torch.zeros(4)},
+        {**weights, "output.bias": torch.zeros(3, dtype=torch.int32)},
         {name: tensor for name, tensor in weights.items() if name != "conv1.bias"},
     ):
         write_forged(path, lambda manifest: None, changed)
         with pytest.raises(ValueError, match="its weights do not fit the network MNISTCNN"):
             load(path)
         MNISTCNNClassifier.save(tiny().fit(X, Y), path)
+
+
+def test_weights_that_are_no_numbers_are_refused(path):
+    weights = parse(path)[1]
+    spoilt = torch.full((3,), float("nan"))
+    write_forged(path, lambda manifest: None, {**weights, "output.bias": spoilt})
+    with pytest.raises(ValueError, match="its weights are not finite"):
+        load(path)
 
 
 # --- writing --------------------------------------------------------------------------------

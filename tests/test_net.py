@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from skorch.callbacks import (
     EpochScoring,
     LRScheduler,
 )
+from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.whole_epochs import is_stop_request
@@ -236,13 +241,174 @@ def test_pickle_of_a_device_that_is_missing_here_goes_to_the_cpu():
     np.testing.assert_array_equal(back.predict_proba(X), clf.predict_proba(X))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_trains_on_the_gpu_and_pickles_to_the_cpu():
-    X, y = toy()
-    clf = quick(device="cuda").fit(X, y)
-    assert clf.device_.type == "cuda"
+def test_pickle_from_a_gpu_leaves_out_callbacks_that_may_hold_its_tensors():
+    clf = quick(early_stopping=True, callbacks=[LRScheduler()]).fit(*toy())
+    assert "callbacks_" in clf.__getstate__()
+    clf.device_ = torch.device("cuda")  # as if it had been fitted there
     state = clf.__getstate__()
-    assert next(state["module_"].parameters()).device.type == "cpu"
-    np.testing.assert_allclose(
-        pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X), atol=1e-5
+    assert not {"callbacks_", "optimizer_", "device_"} & state.keys()
+    back = object.__new__(MNISTCNNClassifier)
+    back.__setstate__(state)
+    assert back.set_params(warm_start=True).fit(*toy()).n_iter_ > clf.n_iter_
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_trains_on_the_gpu_and_unpickles_where_there_is_none(tmp_path):
+    X, y = toy()
+    clf = quick(device="cuda", early_stopping=True, callbacks=[LRScheduler()]).fit(X, y)
+    assert clf.device_.type == "cuda"
+    (tmp_path / "clf").write_bytes(pickle.dumps(clf.set_params(device="auto")))
+    clf.set_params(callbacks=None).save(tmp_path / "model")
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import pickle, numpy as np; from skorch_mnist import MNISTCNNClassifier; "
+        "X = np.load('X.npy'); a = pickle.load(open('clf', 'rb')); "
+        "b = MNISTCNNClassifier.load('model'); assert a.device_.type == b.device_.type == 'cpu'; "
+        "np.save('a.npy', a.predict_proba(X)); np.save('b.npy', b.predict_proba(X))"
     )
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    for name in ("a.npy", "b.npy"):
+        np.testing.assert_allclose(np.load(tmp_path / name), clf.predict_proba(X), atol=1e-5)
+
+
+# --- faults ---------------------------------------------------------------------------------
+
+
+class Fault(Callback):
+    """Do something to the net, in an epoch, before or after its last step."""
+
+    def __init__(self, epoch, action, hook="on_batch_end"):
+        self.epoch, self.action, self.hook = epoch, action, hook
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._maybe(net, "on_epoch_begin")
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self._maybe(net, "on_batch_end")
+
+    def _maybe(self, net, hook):
+        if hook == self.hook and len(net.history) == self.epoch:
+            self.action(net)
+
+
+def spoil_weights(net):
+    with torch.no_grad():
+        net.module_.output.bias[0] = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("hook", "what"),
+    [("on_epoch_begin", "its loss became nan"), ("on_batch_end", "weights became nan or inf")],
+)
+def test_divergence_stops_with_the_last_good_weights(hook, what):
+    X, y = toy()
+    good = quick(max_epochs=2).fit(X, y)
+    clf = quick(max_epochs=5, callbacks=[Fault(3, spoil_weights, hook)])
+    message = f"The training diverged in epoch 3: {what}. Lower lr, which is 0.001. The classifier "
+    with pytest.raises(ValueError, match=message + "has the weights of epoch 2"):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 2
+    np.testing.assert_array_equal(clf.predict_proba(X), good.predict_proba(X))
+    assert clf.set_params(callbacks=None).partial_fit(X, y).n_iter_ == 3
+
+
+def test_divergence_in_the_first_epoch_leaves_the_estimator_as_it_was():
+    X, y = toy()
+    clf = quick(lr=1e30, precision="auto", augment=lambda images: images * float("inf"))
+    advice = (
+        r"Lower lr, which is 1e\+30, use precision='float32', look for nan and inf in what augm"
+    )
+    with pytest.raises(ValueError, match=advice) as caught:
+        clf.fit(X, y)
+    assert str(caught.value).endswith("The classifier is as it was before.")
+    assert not clf.__sklearn_is_fitted__()
+
+
+def test_callbacks_do_not_see_an_epoch_that_diverged(tmp_path):
+    X, y = toy()
+    checkpoint = Checkpoint(dirname=tmp_path, f_criterion=None)
+    clf = quick(callbacks=[Fault(1, spoil_weights), checkpoint])
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        clf.fit(X, y)
+    assert list(tmp_path.glob("*.pt")) == []
+
+
+class Full(nn.Module):
+    """A network for which there is no memory from some size of a batch on."""
+
+    def __init__(self, n_most, n_most_in_evaluation):
+        super().__init__()
+        self.output = nn.Linear(36, 3)
+        self.n_most, self.n_most_in_evaluation = n_most, n_most_in_evaluation
+
+    def forward(self, x):
+        if len(x) > (self.n_most if self.training else self.n_most_in_evaluation):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 8.00 GiB.")
+        return self.output(x.flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((16, 999), "A batch of 32 images does not fit into the memory of the device: lower batch"),
+        (
+            (999, 11),
+            r"A batch of 12 images does not.*: lower iterator_valid__batch_size\. CUDA out",
+        ),
+    ],
+)
+def test_lack_of_memory_says_which_parameter_to_lower(sizes, message):
+    X, y = toy()
+    clf = quick(module=Full(*sizes), batch_size=32)
+    with pytest.raises(torch.OutOfMemoryError, match=message):
+        clf.fit(X, y)
+    assert not clf.__sklearn_is_fitted__()
+
+
+def test_lack_of_memory_in_prediction():
+    X, y = toy()
+    clf = quick(module=Full(99, 20)).fit(X, y)
+    with pytest.raises(
+        torch.OutOfMemoryError, match=r"lower iterator_valid__batch_size\. CUDA out"
+    ):
+        clf.predict(X)
+    assert clf.set_params(iterator_valid__batch_size=20).predict(X).shape == y.shape
+
+
+class Failing(torch.utils.data.Dataset):
+    """Images of which one cannot be read, once the training has begun."""
+
+    def __init__(self, X, y, allowed):
+        self.X, self.targets, self.allowed = X, y, allowed
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, row):
+        if torch.utils.data.get_worker_info() is not None and row == 7:
+            raise OSError("the disk of the images is gone")
+        return self.X[row], self.targets[row]
+
+
+def test_failing_worker_leaves_the_estimator_as_it_was():
+    X, y = toy()
+    clf = quick().fit(X, y)
+    before = clf.predict_proba(X)
+    clf.set_params(iterator_train__num_workers=1, train_split=None)
+    with pytest.raises(OSError, match="the disk of the images is gone"):
+        clf.fit(Failing(X, y, 3), y)
+    assert clf.n_iter_ == 3
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_threads_may_predict_at_once():
+    X, y = toy()
+    clf = quick().fit(X, y)
+    parts = [X[:20], X[20:], X[:1], X]
+    expected = [clf.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda n: clf.predict_proba(parts[n % 4]), range(200))
+        for number, answer in enumerate(answers):
+            np.testing.assert_array_equal(answer, expected[number % 4])

@@ -38,6 +38,28 @@ def test_plain_data_survive_encoding(value):
     assert repr(decode(json.loads(json.dumps(encode(value))))) == repr(value)
 
 
+def test_tensors_and_arrays_are_put_aside():
+    weight = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    value = {"a": [torch.arange(3), weight], 7: (np.eye(2), torch.tensor(1.5))}
+    tensors = {}
+    encoded = json.loads(json.dumps(encode(value, tensors)))
+    back = decode(encoded, {name: tensor.clone().contiguous() for name, tensor in tensors.items()})
+    assert torch.equal(back["a"][0], torch.arange(3))
+    assert torch.equal(back["a"][1], weight) and back["a"][1].stride() == weight.stride()
+    np.testing.assert_array_equal(back[7][0], np.eye(2))
+    assert back[7][1].shape == () and back[7][1] == 1.5
+    with pytest.raises(UnstorableError, match="a Tensor is no plain data"):
+        encode(value)
+    with pytest.raises(ValueError, match="which is not among the classes allowed"):
+        decode(encoded)
+
+
+@pytest.mark.parametrize("value", [object(), {1}, np.array(["a"]), np.array([None]), b"bytes"])
+def test_other_things_are_refused_with_tensors_too(value):
+    with pytest.raises(UnstorableError):
+        encode([value], {})
+
+
 @pytest.mark.parametrize(
     "kind", [nn.CrossEntropyLoss, torch.optim.AdamW, torch.utils.data.DataLoader]
 )

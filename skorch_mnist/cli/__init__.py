@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.command(args)
     except SystemExit as leave:  # argparse: 0 after --help, 2 after an error
         return int(leave.code or 0)
-    except KeyboardInterrupt:
-        report("error", "interrupted")
+    except KeyboardInterrupt as interrupt:
+        report("error", ": ".join(["interrupted", *map(str, interrupt.args)]))
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
 MODEL, LOSSES, CONFUSIONS = "model.safetensors", "loss_curves.png", "confusion_matrix.png"
+CHECKPOINT = "checkpoint"
 
 
 def add_train(commands: Any) -> None:
@@ -68,12 +70,20 @@ def add_train(commands: Any) -> None:
         help="folder that holds MNIST, or is to hold it (default: $SKORCH_MNIST_HOME, else the "
         "user's cache)",
     )  # fmt: skip
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the training in the output folder, if there is one that was cut off; "
+        "options and data must be the same",
+    )
 
 
 def run_train(args: argparse.Namespace) -> None:
     """Train, test, write."""
     check_matplotlib()
     make_writable(args.output_dir)
+    if not args.resume:
+        shutil.rmtree(args.output_dir / CHECKPOINT, ignore_errors=True)
     digits = load_digits(args.dataset, args.data_home)
     n_train, n_test = len(digits.X_train), len(digits.X_test)
     say(f"Data: {digits.name}, {n_train:,} images to train on and {n_test:,} to test on.")
@@ -83,6 +93,7 @@ def run_train(args: argparse.Namespace) -> None:
     say(f"\nTest accuracy: {accuracy:.4f} on {n_test:,} images of {digits.name}.\n")
     say(confusion_table(digits.y_test, predicted))
     write_results(clf, digits, predicted, args.output_dir)
+    shutil.rmtree(args.output_dir / CHECKPOINT)
     say(f"\nWritten to {args.output_dir.resolve()}:")
     say(f"  {MODEL:<22} the classifier; read it with MNISTCNNClassifier.load")
     say(f"  {LOSSES:<22} training and validation loss of each epoch")
@@ -112,20 +123,31 @@ def make_writable(folder: Path) -> None:
 
 
 def fit(digits: Digits, args: argparse.Namespace) -> MNISTCNNClassifier:
-    """Train with the table of epochs, and a progress bar where someone watches."""
+    """Train with checkpoints and the table of epochs, and a bar where someone watches."""
+    from skorch_mnist.checkpoint import ResumeCheckpoint
     from skorch_mnist.classifier import MNISTCNNClassifier
 
+    checkpoint = ResumeCheckpoint(args.output_dir / CHECKPOINT, sink=say)
     clf = MNISTCNNClassifier(
         lr=args.lr,
         batch_size=args.batch_size,
         max_epochs=args.max_epochs,
         random_state=args.random_state,
         device=args.device,
+        callbacks=[("checkpoint", checkpoint)],
         verbose=2 if sys.stderr is not None and sys.stderr.isatty() else 1,
     )
-    with contextlib.redirect_stdout(Plain(sys.stdout)):
-        clf.fit(digits.X_train, digits.y_train)
-    return clf
+    try:
+        with contextlib.redirect_stdout(Plain(sys.stdout)):
+            clf.fit(digits.X_train, digits.y_train)
+    except KeyboardInterrupt as interrupt:
+        if not checkpoint.path_.exists():
+            shutil.rmtree(args.output_dir / CHECKPOINT)
+            raise
+        raise KeyboardInterrupt(
+            "the finished epochs are kept: the same command with --resume goes on"
+        ) from interrupt
+    return clf.set_params(callbacks=None)
 
 
 def confusion_table(y_true: NDArray[np.int64], y_pred: NDArray[np.int64]) -> str:

@@ -1,0 +1,135 @@
+"""Classifiers for places without Python: one graph, from raw pixels to label and probabilities."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import io
+import os
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from skorch_mnist.layouts import known_layout
+from skorch_mnist.model_file import network_of
+from skorch_mnist.net import first_output
+from skorch_mnist.tensor_file import replace_file
+
+__all__ = ["exported_program", "write_onnx"]
+
+OPSET = 18  # of ONNX 1.13, which ONNX Runtime reads since 1.14
+EXAMPLES = 2  # torch.export takes a batch of one for a constant
+
+
+class WholeClassifier(nn.Module):
+    """All that a fitted classifier does to a batch of pixels, as one module on the CPU."""
+
+    def __init__(self, clf: Any) -> None:
+        super().__init__()
+        network = copy.deepcopy(network_of(clf)).to("cpu")
+        network = network.to(memory_format=torch.contiguous_format)
+        self.network = network.eval().requires_grad_(False)
+        self.layout = known_layout(clf.input_format_.shape, clf.image_shape_)
+        self.statistics = clf.pixel_statistics_
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the place of the label in ``classes_`` (batch,), and probabilities."""
+        if self.layout.channels_last:
+            pixels = pixels.movedim(-1, 1)
+        pixels = pixels.to(torch.float32)
+        if self.layout.padding:
+            pixels = nn.functional.pad(pixels, (0, self.layout.padding))
+        images = pixels.reshape(-1, *self.layout.image_shape)
+        logits = first_output(self.network(self.statistics.standardize(images)))
+        probabilities = torch.softmax(logits.float(), dim=1)
+        return probabilities.argmax(dim=1), probabilities
+
+
+def exported_program(clf: Any) -> torch.export.ExportedProgram:
+    """Return the classifier as a program of ``torch.export``, for batches of any size."""
+    shape, dtype = clf.input_format_
+    examples = torch.zeros(EXAMPLES, *shape, dtype=getattr(torch, dtype))
+    n_samples = torch.export.Dim("n_samples")
+    try:
+        with torch.no_grad():
+            return torch.export.export(
+                WholeClassifier(clf), (examples,), dynamic_shapes=({0: n_samples},)
+            )
+    except Exception as error:  # torch raises many kinds
+        raise ValueError(
+            f"torch.export cannot follow the network {type(network_of(clf)).__name__}: {error}"
+        ) from error
+
+
+def write_onnx(clf: Any, path: str | os.PathLike[str]) -> None:
+    """Write the classifier to ``path`` as an ONNX model."""
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(f'to_onnx needs {missing[0]}: pip install "skorch_mnist[onnx]"')
+    labels = onnx_labels(clf.classes_)
+    program = exported_program(clf)
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")  # of torch's own use of its exporter
+        exported: Any = torch.onnx.export(
+            program,
+            input_names=["X"],
+            output_names=["code", "probabilities"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    replace_file(path, with_labels(exported.model_proto, labels, clf).SerializeToString())
+
+
+def onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels in a dtype that ONNX has: strings, integers, booleans or float64."""
+    kind = classes.dtype.kind
+    if kind == "O" and all(isinstance(label, str) for label in classes):
+        kind = "U"
+    if kind == "U":
+        return classes.astype(object)
+    if kind not in "biuf":
+        raise ValueError(
+            f"Labels of dtype {classes.dtype} cannot be written to ONNX: fit with numbers, strings "
+            "or booleans."
+        )
+    if kind == "f":
+        return classes.astype(np.float64)
+    return classes.astype(classes.dtype.newbyteorder("="))
+
+
+def with_labels(model: Any, labels: NDArray[Any], clf: Any) -> Any:
+    """Let an ONNX model give labels in the place of their codes."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    if labels.dtype == object:
+        texts = [label.encode() for label in labels]
+        tensor = helper.make_tensor("classes", TensorProto.STRING, labels.shape, texts)
+    else:
+        tensor = numpy_helper.from_array(labels, "classes")
+    graph = model.graph
+    graph.initializer.append(tensor)
+    graph.node.append(helper.make_node("Gather", ["classes", "code"], ["label"]))
+    probabilities = next(output for output in graph.output if output.name == "probabilities")
+    outputs = [
+        helper.make_tensor_value_info("label", tensor.data_type, [None]),
+        copy.deepcopy(probabilities),
+    ]
+    del graph.output[:]
+    graph.output.extend(outputs)
+    for value in (*graph.input, *graph.output):  # the exporter calls it s81 or the like
+        value.type.tensor_type.shape.dim[0].dim_param = "n_samples"
+    del graph.value_info[:]  # which say so too
+    statistics = clf.pixel_statistics_
+    facts = {
+        "pixels": f"{statistics.low:g} to {statistics.high:g}",
+        "image_shape": "x".join(map(str, clf.image_shape_)),
+    }
+    helper.set_model_props(model, facts)
+    model.producer_name = "skorch_mnist"
+    return model

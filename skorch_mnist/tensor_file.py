@@ -1,0 +1,135 @@
+"""One file of tensors and a JSON manifest: safetensors, no pickle, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import platform
+import stat
+import uuid
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+__all__ = ["DamagedFileError", "digest", "read_tensors", "replace_file", "write_tensors"]
+
+LARGEST_HEADER = 100_000_000  # bytes, as in safetensors
+LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
+
+
+class DamagedFileError(ValueError):
+    """A file that is damaged, or of another kind."""
+
+
+def write_tensors(
+    path: str | os.PathLike[str],
+    kind: str,
+    file_format: int,
+    facts: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+) -> None:
+    """Write one file.
+
+    Parameters
+    ----------
+    path : path-like
+        It is replaced when the new file is whole; links are followed.
+    kind : str
+        Key of the metadata entry that holds the manifest.
+    file_format : int
+        Number of the format, for those who read it.
+    facts : mapping
+        What the manifest says, in JSON's types. Format, versions and a hash are added.
+    tensors : mapping of str to torch.Tensor
+        On any device; they are copied.
+    """
+    manifest = {
+        "format": file_format,
+        "versions": {name: version(name) for name in LIBRARIES}
+        | {"python": platform.python_version()},
+        **facts,
+    }
+    copies = {
+        name: tensor.detach().to("cpu", memory_format=torch.contiguous_format, copy=True)
+        for name, tensor in tensors.items()
+    }
+    manifest["sha256"] = digest(manifest, copies)
+    replace_file(path, safetensors.torch.save(copies, metadata={kind: json.dumps(manifest)}))
+
+
+def read_tensors(
+    path: str | os.PathLike[str], kind: str, newest: int
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return manifest and tensors of a file.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file is not whole, or not of this ``kind``.
+    ValueError
+        If its format is none of 1 to ``newest``.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            length = file.read(8)
+            header = file.read(min(int.from_bytes(length, "little"), LARGEST_HEADER))
+            manifest: dict[str, Any] = json.loads(json.loads(header.decode())["__metadata__"][kind])
+            number, versions = manifest["format"], dict(manifest["versions"])
+            sha256 = manifest.pop("sha256", None)
+            # Not mapped: who rewrites a mapped file kills its readers.
+            tensors = safetensors.torch.load(length + header + file.read())
+        except OSError:
+            raise
+        except Exception as error:  # json, safetensors and torch raise many kinds
+            raise DamagedFileError(f"{path} is damaged.") from error
+    if type(number) is not int or not 1 <= number <= newest:
+        known = "1" if newest == 1 else f"1 to {newest}"
+        raise ValueError(
+            f"{path} has format {number!r}, this version of skorch_mnist reads {known}: install "
+            f"the version that wrote it ({versions.get('skorch_mnist')})."
+        )
+    if sha256 != digest(manifest, tensors):
+        raise DamagedFileError(f"{path} is damaged.")
+    return manifest, tensors
+
+
+def digest(manifest: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of manifest and tensors: it tells damage, not forgery."""
+    sha256 = hashlib.sha256(json.dumps(manifest).encode())
+    for name, tensor in sorted(tensors.items()):
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write ``content`` beside ``path`` and move it there; links are followed."""
+    target = Path(os.path.realpath(path))
+    temporary = target.parent / f".{uuid.uuid4().hex}.part"
+    try:
+        check_replaceable(target)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:  # which names the temporary file
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def check_replaceable(target: Path) -> None:
+    """Raise OSError for a folder, a device such as /dev/null, or a file marked read-only."""
+    if target.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.exists() and not (target.is_file() and target.stat().st_mode & stat.S_IWUSR):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))

@@ -1,0 +1,443 @@
+"""Training that is cut off, and goes on: to the bit, or with a clear refusal."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from sklearn.base import clone
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from torch import nn
+from torch.utils.data import DataLoader
+
+from skorch_mnist import MNISTCNNClassifier, checkpoint
+from skorch_mnist.checkpoint import FILE, ResumeCheckpoint
+from skorch_mnist.network import BatchNormCNN
+
+
+def toy(n=90):
+    rng = np.random.RandomState(0)
+    y = np.arange(n) % 3
+    X = rng.randint(0, 100, size=(n, 36)).astype(np.uint8)
+    X[np.arange(n), y] += 150
+    return X, y
+
+
+X, Y = toy()
+
+
+class Killed(BaseException):
+    """Stands for the end of a process: nothing is written after it."""
+
+
+class KillAt(Callback):
+    """Die in an epoch, at a batch of training, or at its end."""
+
+    def __init__(self, epoch, batch=None):
+        self.epoch, self.batch = epoch, batch
+
+    def get_params(self, deep=True):
+        return {}  # it belongs to no training
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_batches = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.n_batches = 0
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.n_batches += training
+        if len(net.history) == self.epoch and self.n_batches == self.batch:
+            raise Killed
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch and self.batch is None:
+            raise Killed
+
+
+def classifier(folder, *callbacks, **params):
+    defaults = {"max_epochs": 5, "batch_size": 16, "random_state": 0, "verbose": 0}
+    kept = [] if folder is None else [ResumeCheckpoint(folder)]
+    return MNISTCNNClassifier(callbacks=[*kept, *callbacks], **{**defaults, **params})
+
+
+def everything(clf):
+    """What a training has made, without its seconds."""
+    epochs = [
+        {name: value for name, value in epoch.items() if name != "dur"} for epoch in clf.history_
+    ]
+    weights = {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
+    return epochs, weights, repr(clf.optimizer_.state_dict())
+
+
+def interrupted(folder, *callbacks, epoch=3, batch=2, **params):
+    """Train, and die in ``epoch``."""
+    clf = classifier(folder, *callbacks, KillAt(epoch, batch), **params)
+    with pytest.raises(Killed):
+        clf.fit(X, Y)
+
+
+def same_call(folder, *callbacks, **params):
+    """Make the call again that was interrupted; the one who killed it is far away."""
+    return classifier(folder, *callbacks, KillAt(-1, 2), **params).fit(X, Y)
+
+
+class Drawing(nn.Module):
+    """An augmentation that draws from torch's generator."""
+
+    def forward(self, images):
+        return images + torch.randn_like(images)
+
+
+SETTINGS = {
+    "defaults": ({}, list),
+    "batch normalization": ({"module": BatchNormCNN, "module__widths": (4, 8)}, list),
+    "weights that average": ({"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}, list),
+    "parameters in groups": (
+        {"optimizer__param_groups": [("conv*", {"lr": 0.01})], "optimizer__amsgrad": True},
+        list,
+    ),
+    "no validation": ({"train_split": None}, list),
+    "one cycle": ({"lr_schedule": "one_cycle"}, list),
+    "early stopping": ({"early_stopping": True, "n_iter_no_change": 3}, list),
+    "augmentation": ({"augment": "affine"}, list),
+    "own augmentation": ({"augment": Drawing()}, list),
+    "loader of torch": ({"iterator_train__pin_memory": False}, list),
+    "another loader": ({"iterator_train": DataLoader, "iterator_train__shuffle": False}, list),
+    "generator of numpy": ({"random_state": "RandomState"}, list),
+    "class weights": ({"class_weight": "balanced"}, list),
+    "steps of a schedule": ({}, lambda: [LRScheduler("StepLR", step_size=2, gamma=0.5)]),
+    "schedule of batches": (
+        {},
+        lambda: [LRScheduler("CyclicLR", base_lr=1e-4, max_lr=1e-2, step_every="batch")],
+    ),
+    "schedule of a score": (
+        {},
+        lambda: [LRScheduler("ReduceLROnPlateau", monitor="valid_loss", patience=0)],
+    ),
+    "another score": ({}, lambda: [EpochScoring("f1_macro", name="f1", lower_is_better=False)]),
+    "callback after the checkpoint": (
+        {"max_epochs": 8},
+        lambda: [EarlyStopping("valid_loss", patience=2, threshold=0.5, load_best=True)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("when", [(1, None), (2, 1), (3, 4), (3, None)])
+def test_training_ends_as_if_it_had_not_been_cut_off(name, when, tmp_path):
+    params, callbacks = SETTINGS[name]
+
+    def given():
+        random = params.get("random_state")
+        return {**params, "random_state": np.random.RandomState(7)} if random else params
+
+    whole = same_call(None, *callbacks(), **given())
+    if len(whole.history) <= when[0]:
+        pytest.skip("stopped before")
+    interrupted(tmp_path, *callbacks(), epoch=when[0], batch=when[1], **given())
+    assert everything(same_call(tmp_path, *callbacks(), **given())) == everything(whole)
+
+
+def test_it_begins_after_the_last_finished_epoch(tmp_path, capsys):
+    interrupted(tmp_path, epoch=3)
+    same_call(tmp_path, verbose=1)
+    out = capsys.readouterr().out
+    assert f"Going on after epoch 2, from {tmp_path}." in out
+    assert [line.split()[0] for line in out.splitlines() if line[:7].strip().isdigit()] == [
+        "3", "4", "5",
+    ]  # fmt: skip
+
+
+def test_cut_off_again_and_again(tmp_path):
+    whole = everything(same_call(None))
+    for epoch, batch in [(1, 1), (1, 3), (2, 1), (4, 2), (5, None)]:
+        interrupted(tmp_path, epoch=epoch, batch=batch)
+    assert everything(same_call(tmp_path)) == whole
+
+
+def test_finished_training_gives_its_result_at_once(tmp_path, capsys):
+    first = everything(same_call(tmp_path, early_stopping=True))
+    content = (tmp_path / FILE).read_bytes()
+    again = same_call(tmp_path, early_stopping=True, verbose=1)
+    assert everything(again) == first
+    assert f"The training in {tmp_path} ended after epoch 5" in capsys.readouterr().out
+    assert (tmp_path / FILE).read_bytes() == content
+    np.testing.assert_array_equal(
+        again.predict(X), again.classes_[again.predict_proba(X).argmax(1)]
+    )
+
+
+def test_error_after_the_way_back_leaves_the_kept_epoch(tmp_path):
+    interrupted(tmp_path, epoch=3)
+    clf = classifier(tmp_path, KillAt(3, 1))
+    with pytest.raises(Killed):
+        clf.fit(X, Y)
+    assert clf.n_iter_ == 2
+    assert clf.predict(X).shape == Y.shape
+
+
+def test_checkpoint_changes_nothing(tmp_path):
+    assert everything(classifier(tmp_path).fit(X, Y)) == everything(classifier(None).fit(X, Y))
+
+
+# --- another training -----------------------------------------------------------------------
+
+
+OTHERS = {
+    "lr": ({"lr": 0.01}, {}, "lr is 0.01, was 0.001"),
+    "epochs": ({"max_epochs": 6}, {}, "max_epochs is 6, was 5"),
+    "seed": ({"random_state": 1}, {}, "random_state is 1, was 0"),
+    "network": ({"module": BatchNormCNN}, {}, "module is 'skorch_mnist.network.BatchNormCNN', was"),
+    "nested": ({"module__dropout": 0.1}, {}, "module__dropout is 0.1, was None"),
+    "schedule": ({"lr_schedule": "one_cycle"}, {}, "lr_schedule is 'one_cycle', was None"),
+    "pixel": ({}, {"X": np.where(np.arange(X.size).reshape(X.shape) == 999, 1, X)}, "images, la"),
+    "rows": ({}, {"X": X[:60], "y": Y[:60]}, "its images, labels or weights are others"),
+    "order": ({}, {"X": X[::-1].copy(), "y": Y[::-1].copy()}, "or in another order"),
+    "labels": ({}, {"y": Y + 1}, "its images, labels or weights are others"),
+    "label": ({}, {"y": np.where(np.arange(90) == 80, 0, Y)}, "its images, labels or weights"),
+    "weights": ({}, {"sample_weight": np.linspace(1, 2, 90)}, "its images, labels or weights"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_training_is_refused_and_the_checkpoint_stays(name, tmp_path):
+    params, data, message = OTHERS[name]
+    interrupted(tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    clf = classifier(tmp_path, KillAt(-1, 2), **params)
+    with pytest.raises(ValueError, match=message) as caught:
+        clf.fit(**{"X": X, "y": Y, **data})
+    assert str(caught.value).startswith(f"{tmp_path} holds another training: ")
+    assert (tmp_path / FILE).read_bytes() == content
+    assert not clf.__sklearn_is_fitted__()
+
+
+def test_other_weights_to_begin_with_are_refused(tmp_path):
+    torch.manual_seed(0)
+    interrupted(tmp_path, module=BatchNormCNN((1, 6, 6), 3, widths=(4,)))
+    with pytest.raises(ValueError, match="it began with other weights"):
+        same_call(tmp_path, module=BatchNormCNN((1, 6, 6), 3, widths=(4,)))
+
+
+def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
+    clf = classifier(tmp_path, warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match="holds another training"):
+        clf.fit(X, Y)
+    assert clf.n_iter_ == 5
+
+
+def test_the_seed_must_be_known(tmp_path):
+    with pytest.raises(ValueError, match="ResumeCheckpoint needs a random_state"):
+        classifier(tmp_path / "new", random_state=None).fit(X, Y)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_shown_may_change(tmp_path, capsys):
+    interrupted(tmp_path)
+    same_call(tmp_path, verbose=2)
+    assert capsys.readouterr().out
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [0, 100, -1])
+def test_half_a_checkpoint_is_refused(keep, tmp_path):
+    interrupted(tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content[:keep])
+    with pytest.raises(ValueError, match="is damaged, or no checkpoint: delete it to start anew"):
+        same_call(tmp_path)
+
+
+def test_model_file_is_no_checkpoint(fitted, tmp_path):
+    fitted.save(tmp_path / FILE)
+    with pytest.raises(ValueError, match="is damaged, or no checkpoint"):
+        same_call(tmp_path)
+    interrupted(tmp_path / "other")
+    with pytest.raises(ValueError, match="is damaged, or no model file"):
+        MNISTCNNClassifier.load(tmp_path / "other" / FILE)
+
+
+def test_newer_format_is_refused(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", 2)
+        interrupted(tmp_path)
+    with pytest.raises(ValueError, match="has format 2, this version of skorch_mnist reads 1: ins"):
+        same_call(tmp_path)
+
+
+def test_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, monkeypatch, capsys):
+    replace = Path.replace
+
+    class Full(KillAt):
+        epochs = (2, 3)
+
+        def on_epoch_end(self, net, **kwargs):
+            full = len(net.history) in self.epochs
+
+            def fail(path, target):
+                if full:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return replace(path, target)
+
+            monkeypatch.setattr(Path, "replace", fail)
+            super().on_epoch_end(net, **kwargs)
+
+    with (
+        pytest.warns(UserWarning, match=r"checkpoint after epoch 2 could not.*No space left"),
+        pytest.raises(Killed),
+    ):
+        classifier(tmp_path, Full(3, 2)).fit(X, Y)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+    Full.epochs = ()
+    resumed = classifier(tmp_path, Full(-1), verbose=1).fit(X, Y)
+    assert everything(resumed) == everything(classifier(None, Full(-1)).fit(X, Y))
+    assert "Going on after epoch 1" in capsys.readouterr().out
+
+
+def test_folder_that_cannot_be_is_an_error_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file"):
+        classifier(tmp_path / "file" / "folder").fit(X, Y)
+    with pytest.raises(OSError, match="/proc"):
+        classifier("/proc/folder").fit(X, Y)
+
+
+def test_folder_is_made_and_holds_one_file(tmp_path):
+    classifier(tmp_path / "a" / "b").fit(X, Y)
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [".lock", FILE]
+
+
+def test_leftovers_of_a_killed_process_go(tmp_path):
+    (tmp_path / ".0123.part").write_bytes(b"half")
+    classifier(tmp_path).fit(X, Y)
+    assert not (tmp_path / ".0123.part").exists()
+
+
+def test_folder_in_use_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PATIENCE", 0.1)
+    lock = str(tmp_path / ".lock")
+    code = (
+        f"from filelock import FileLock; lock = FileLock({lock!r}); lock.acquire(); print(input())"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
+        while not lock_is_taken(FileLock(lock)) and other.poll() is None:
+            time.sleep(0.05)
+        try:
+            with pytest.raises(ValueError, match="Another process trains with the folder"):
+                classifier(tmp_path).fit(X, Y)
+        finally:
+            other.kill()
+    classifier(tmp_path).fit(X, Y)
+
+
+def lock_is_taken(lock):
+    try:
+        lock.acquire(timeout=0)
+    except TimeoutError:
+        return True
+    lock.release()
+    return False
+
+
+def test_folder_is_free_after_an_error(tmp_path):
+    interrupted(tmp_path)
+    assert not lock_is_taken(FileLock(tmp_path / ".lock"))
+
+
+def test_no_pickle_is_in_the_file(tmp_path):
+    interrupted(tmp_path, LRScheduler("StepLR", step_size=2), early_stopping=True)
+    content = (tmp_path / FILE).read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    assert content[8:9] == b"{" and b"PK\x03\x04" not in content[:header]
+
+
+# --- with others ----------------------------------------------------------------------------
+
+
+def test_classifier_with_a_checkpoint_can_be_pickled_and_cloned(tmp_path):
+    clf = classifier(tmp_path).fit(X, Y)
+    again = pickle.loads(pickle.dumps(clf))
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    assert clone(clf).get_params()["callbacks__ResumeCheckpoint__folder"] == tmp_path
+
+
+def test_history_that_cannot_be_written_is_an_error(tmp_path):
+    class Records(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("what", object())
+
+    clf = classifier(tmp_path, Records())
+    with pytest.raises(ValueError, match="cannot write this training: a object is no plain data"):
+        clf.fit(X, Y)
+
+
+def test_history_keeps_arrays(tmp_path):
+    class Records(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("confusion", np.full((2, 2), len(net.history)))
+
+    interrupted(tmp_path, Records())
+    confusions = same_call(tmp_path, Records()).history[:, "confusion"]
+    assert [confusion.tolist() for confusion in confusions] == [[[n, n]] * 2 for n in range(1, 6)]
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from skorch_mnist import MNISTCNNClassifier, load_digits28
+from skorch_mnist.checkpoint import ResumeCheckpoint
+
+X, y = load_digits28(return_X_y=True)
+clf = MNISTCNNClassifier(
+    max_epochs=6, random_state=0, augment="affine", callbacks=[ResumeCheckpoint(sys.argv[1])]
+)
+clf.fit(X[:400], y[:400]).set_params(callbacks=None).save(sys.argv[2])
+"""
+
+
+def test_process_that_is_killed_goes_on(tmp_path):
+    def process(folder):
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, tmp_path / folder, tmp_path / f"{folder}.model"],
+            stdout=subprocess.DEVNULL,
+        )
+
+    assert process("whole").wait() == 0
+    for delay in (0, 0.1):
+        killed = process("killed")
+        written = (tmp_path / "killed" / FILE).stat().st_mtime_ns if delay else 0
+        while not newer(tmp_path / "killed" / FILE, written) and killed.poll() is None:
+            time.sleep(0.005)
+        time.sleep(delay)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    assert not (tmp_path / "killed.model").exists()
+    assert process("killed").wait() == 0
+    whole, resumed = (
+        MNISTCNNClassifier.load(tmp_path / f"{name}.model") for name in ("whole", "killed")
+    )
+    for name, tensor in whole.module_.state_dict().items():
+        assert torch.equal(tensor, resumed.module_.state_dict()[name])
+    assert whole.history[:, "valid_loss"] == resumed.history[:, "valid_loss"]
+
+
+def newer(path, than):
+    try:
+        return os.stat(path).st_mtime_ns > than
+    except FileNotFoundError:
+        return False
