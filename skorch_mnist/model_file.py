@@ -46,6 +46,13 @@ ROLES = {
     "iterator_valid": DataLoader,
 }
 MOST_WORKERS = 256  # processes that a file may ask for
+COMPILE_ARGUMENTS = {
+    "backend": ("inductor", "eager", "aot_eager", "cudagraphs"),
+    "mode": ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs", None),
+    "dynamic": (True, False, None),
+    "fullgraph": (True, False),
+    "disable": (True, False),
+}
 OWN_NETWORKS = {name_of(network): network for network in (MNISTCNN, BatchNormCNN)}
 
 
@@ -83,6 +90,8 @@ def storable_params(params: Mapping[str, Any]) -> dict[str, Any]:
         component = name.partition("__")[0]
         try:
             if component in left_out:  # its default does not take the arguments
+                raise UnstorableError
+            if not may_be_stored(name, value):
                 raise UnstorableError
             encoded[name] = encode(value)
         except UnstorableError as error:
@@ -151,7 +160,9 @@ def construct(
     if hidden := params.keys() - clf.get_params(deep=False).keys():
         raise ValueError(f"it sets {sorted(hidden)}, which are no parameters")
     clf._validate_params()
-    check_roles(params)
+    for name, value in params.items():
+        if not may_be_stored(name, value):
+            raise ValueError(f"its {name} is {value!r}")
     restore_learned(clf, manifest)
     if known is not None:
         with torch.device("meta"):
@@ -167,21 +178,32 @@ def construct(
     network_of(clf).load_state_dict(weights)
     clf.history_.extend({**epoch, "batches": []} for epoch in manifest["history"])
     if not params.get("iterator_valid__num_workers"):
-        blank = ImageDataset(np.zeros((1, *clf.image_shape_), dtype=np.float32))
-        next(clf.forward_iter(blank))  # what cannot predict is no classifier
+        try_prediction(clf)
     return clf
 
 
-def check_roles(params: Mapping[str, Any]) -> None:
-    """Raise a ValueError where a class stands in the place of another, or workers are an army."""
-    for name, kind in ROLES.items():
-        value = params.get(name, kind)
-        if not isinstance(value, type) or not issubclass(value, kind):
-            raise ValueError(f"its {name} is {value!r}")
-    for name in ("iterator_train__num_workers", "iterator_valid__num_workers"):
-        n_workers = params.get(name, 0)
-        if type(n_workers) is not int or not 0 <= n_workers <= MOST_WORKERS:
-            raise ValueError(f"its {name} is {n_workers!r}")
+def try_prediction(clf: Any) -> None:
+    """Predict an empty image, without compiling: what cannot predict is no classifier."""
+    blank = ImageDataset(np.zeros((1, *clf.image_shape_), dtype=np.float32))
+    module, vars(clf)["module_"] = clf.module_, network_of(clf)
+    next(clf.forward_iter(blank))
+    vars(clf)["module_"] = module
+
+
+def may_be_stored(name: str, value: Any) -> bool:
+    """Whether a file may set a parameter to a value that is plain data.
+
+    Some could do harm: a class in the place of another, more processes than a machine bears, or an
+    option of the compiler, which may be the name of a program to run.
+    """
+    if name in ROLES:
+        return isinstance(value, type) and issubclass(value, ROLES[name])
+    if name in ("iterator_train__num_workers", "iterator_valid__num_workers"):
+        return type(value) is int and 0 <= value <= MOST_WORKERS
+    if name.startswith("compile__"):
+        allowed = COMPILE_ARGUMENTS.get(name.removeprefix("compile__"), ())
+        return any(value is one or (isinstance(one, str) and value == one) for one in allowed)
+    return True
 
 
 def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:

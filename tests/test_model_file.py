@@ -300,6 +300,13 @@ def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
+def test_options_of_the_compiler_are_left_out(clf, path):
+    compiled = load(path).set_params(compile__mode="default", compile__options={"trace.graph": 1})
+    with pytest.warns(UserWarning, match=left_out(["compile__options"])):
+        compiled.save(path)
+    assert load(path).get_params()["compile__mode"] == "default"
+
+
 def test_what_belongs_to_something_left_out_is_left_out_too(tmp_path):
     class Slow(torch.optim.SGD):
         def __init__(self, params, lr, patience):
@@ -523,6 +530,12 @@ FORGERIES = {
         setting(iterator_train__num_workers="2"),
         "its iterator_train__num_workers",
     ),
+    "compiler": (
+        setting(compile=True, compile__options={"dict": [["cpp.cxx", {"tuple": ["/bin/sh"]}]]}),
+        "its compile__options is",
+    ),
+    "backend of another": (setting(compile__backend="evil"), "its compile__backend is 'evil'"),
+    "number as switch": (setting(compile__fullgraph=1), "its compile__fullgraph is 1"),
     "text that collates": (setting(iterator_valid__collate_fn="os.system"), "cannot be loaded"),
     "class that is no text": (setting(optimizer={"class": ["os", "system"]}), "which is not among"),
     "unknown kind": (setting(lr={"eval": "1"}), "'1', which is not among the classes allowed"),

@@ -27,7 +27,7 @@ import torch
 from fuzz_idx import mutate
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.model_file import KEY, parse
+from skorch_mnist.model_file import KEY, network_of, parse
 from skorch_mnist.network import BatchNormCNN
 from skorch_mnist.tensor_file import digest
 
@@ -79,9 +79,21 @@ def forge(manifest, weights, rng):
         if kind == 0:
             del inner[key]
         elif kind == 1 and isinstance(inner, dict):
-            inner[rng.choice(["module__widths", "lr", "history_", "fit", "x", key])] = rng.choice(
-                POOL
-            )
+            inner[
+                rng.choice(
+                    [
+                        "module__widths",
+                        "lr",
+                        "history_",
+                        "compile__backend",
+                        "compile__options",
+                        "iterator_valid__num_workers",
+                        "fit",
+                        "x",
+                        key,
+                    ]
+                )
+            ] = rng.choice(POOL)
         elif kind == 2 and isinstance(inner[key], (int, float)) and inner[key] is not None:
             inner[key] = inner[key] * rng.choice([-1, 0, 2, 0.5, 10**9])
         elif kind == 3 and isinstance(inner[key], list):
@@ -119,9 +131,10 @@ def expect_right(clf, manifest, weights):
     assert clf.classes_.tolist() == manifest["classes"]["labels"]
     assert clf.pixel_statistics_._asdict() == manifest["pixel_statistics"]
     assert len(clf.history_) == len(manifest["history"])
-    state = clf.module_.state_dict()
+    state = network_of(clf).state_dict()
     for name, tensor in weights.items():
         assert torch.equal(state[name], tensor)
+    clf.module_ = network_of(clf)  # nothing is compiled for two images
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         probabilities = clf.predict_proba(np.zeros((2, clf.n_features_in_), dtype=np.uint8))
