@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
-from skorch_mnist.batches import BatchReader
-from skorch_mnist.plain_data import UnstorableError, decode, encode, name_of
-from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
+from skorch_mnist.plain_data import UnstorableError, decode, encode
+from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
+from skorch_mnist.training_identity import describe_differences, identity
 
 __all__ = ["ResumeCheckpoint"]
 
 FORMAT = 1
 KEY = "skorch_mnist_checkpoint"
-FILE = "training.safetensors"
+FILE, LOCK = "training.safetensors", ".lock"
 PATIENCE = 10.0  # seconds: loaders' workers outlive a killed process for a moment
-ROWS_PER_CHUNK = 2048
 DISPLAYS = (EpochTimer, PrintLog, ProgressBar)  # they neither steer a training nor remember it
-WITHOUT_EFFECT = {"callbacks", "verbose"}  # callbacks are compared one by one
 
 
 class ResumeCheckpoint(Callback):
@@ -62,9 +60,18 @@ class ResumeCheckpoint(Callback):
     Notes
     -----
     Of a callback, the attributes that end in ``_`` are kept, where they are numbers, texts,
-    tensors, arrays, lists or dicts, or have ``state_dict`` and ``load_state_dict``. Images that a
-    torch data set reads one by one are not compared, only their mean, deviation and range. What is
-    computed depends on the number of threads too, and on the versions of torch and of the device.
+    tensors, arrays, or lists, tuples, sets and dicts of them, or have ``state_dict`` and
+    ``load_state_dict``; the latter must exist when the training begins.
+
+    Of the generators, those of torch are kept: the global ones, and those of the loader and of its
+    sampler. Draws from numpy's global generator, or from loaders' workers that persist from epoch
+    to epoch, are not repeated. Images that a torch data set reads one by one are not compared, only
+    their mean, deviation and range; random transforms of such a data set draw before the training
+    is seeded, so that they need ``torch.manual_seed`` before ``fit``. Functions are compared by
+    their code and what they enclose, objects by their public attributes.
+
+    What is computed depends on the number of threads too, on the device, and on the versions of
+    torch.
 
     Examples
     --------
@@ -106,8 +113,15 @@ class ResumeCheckpoint(Callback):
                 "other weights and another split. Set random_state to an int."
             )
         self._take_folder()
+        callbacks = dict(others(net))
+        self.identity_ = identity(net, data, callbacks)
+        self.with_state_ = {
+            (name, attribute)
+            for name, callback in callbacks.items()
+            for attribute, value in learned(callback)
+            if has_state(value)
+        }
         self.generators_: dict[str, Any] | None = None
-        self.identity_ = identity(net, data)
         self.finished_ = self.path_.exists() and self._restore(net)
         if net.verbose and net.history:
             n_epochs = len(net.history)
@@ -129,7 +143,7 @@ class ResumeCheckpoint(Callback):
         self._write(net, finished=False)
 
     def training_ended(self, net: Any) -> None:
-        """Write the result."""
+        """Write that no epoch is left; what callbacks do at the end, they do again."""
         if not self.finished_:
             self._write(net, finished=True)
 
@@ -139,26 +153,45 @@ class ResumeCheckpoint(Callback):
             self.lock_.release()
             del self.lock_
 
+    def discard(self) -> None:
+        """Delete the checkpoint, and the folder if nothing else is in it.
+
+        Raises
+        ------
+        ValueError
+            If another process uses the folder.
+        """
+        if Path(self.folder).is_dir():
+            self._take_folder()
+            self.path_.unlink(missing_ok=True)
+            (self.path_.parent / LOCK).unlink(missing_ok=True)
+            self.leave()
+            with contextlib.suppress(OSError):  # of others' files, or a link
+                Path(self.folder).rmdir()
+
     # --- folder -----------------------------------------------------------------------------
 
     @property
     def path_(self) -> Path:
-        """The file of the checkpoint."""
-        return Path(self.folder) / FILE
+        """The file of the checkpoint; a callback may change the working folder."""
+        return Path(vars(self).get("absolute_", self.folder)) / FILE
 
     def _take_folder(self) -> None:
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.lock_ = FileLock(folder / ".lock", is_singleton=True)
+        self.absolute_ = folder.resolve()
+        self.lock_ = FileLock(self.absolute_ / LOCK, is_singleton=True)
         try:
             self.lock_.acquire(timeout=PATIENCE)
         except Timeout as error:
+            del self.lock_
             raise ValueError(
                 f"Another process trains with the folder {folder}: give each training a folder of "
                 "its own."
             ) from error
-        for left in folder.glob(".*.part"):  # of a process that was killed while it wrote
-            left.unlink()
+        for left in self.absolute_.iterdir():  # by a process that was killed while it wrote
+            if re.fullmatch(TEMPORARY, left.name):
+                left.unlink()
 
     def _restore(self, net: Any) -> bool:
         """Give ``net`` the state in the file; return whether its training is over."""
@@ -178,8 +211,11 @@ class ResumeCheckpoint(Callback):
             net._restore((0, state["components"]))
             net.history.extend(state["history"])
             callbacks = dict(others(net))
-            for name, kept in state["callbacks"].items():
-                restore(callbacks[name], kept)
+            for name, (plain, states) in state["callbacks"].items():
+                vars(callbacks[name]).update(plain)
+                for attribute, kept in states.items():
+                    getattr(callbacks[name], attribute).load_state_dict(kept)
+            set_network(net.module_, state["network"])
             self.generators_ = state["generators"]
             return bool(state["finished"])
         except Exception as error:  # whatever a forged file leads to
@@ -192,7 +228,10 @@ class ResumeCheckpoint(Callback):
                 "finished": finished,
                 "history": list(net.history),
                 "components": net._training_state()[1],
-                "callbacks": {name: state_of(callback) for name, callback in others(net)},
+                "callbacks": {
+                    name: self._state_of(name, callback) for name, callback in others(net)
+                },
+                "network": get_network(net.module_),
                 "generators": get_generators(net),
             }
             encoded = encode(state, tensors)
@@ -212,6 +251,25 @@ class ResumeCheckpoint(Callback):
                 stacklevel=2,
             )
 
+    def _state_of(self, name: str, callback: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a callback has learned: plain data, and the state of what has one."""
+        plain, states = {}, {}
+        for attribute, value in learned(callback):
+            if has_state(value):
+                if (name, attribute) not in self.with_state_:
+                    raise UnstorableError(
+                        f"{name} keeps a {type(value).__name__} in {attribute} that was not there "
+                        "when the training began; make it in on_train_begin"
+                    )
+                states[attribute] = value.state_dict()
+            elif is_plain(value):
+                plain[attribute] = value
+            elif isinstance(value, Mapping):
+                raise UnstorableError(
+                    f"{name} keeps a {type(value).__name__} in {attribute} that is no plain data"
+                )
+        return plain, states
+
 
 # --- state ----------------------------------------------------------------------------------
 
@@ -223,16 +281,17 @@ def others(net: Any) -> Iterator[tuple[str, Any]]:
             yield name, callback
 
 
-def state_of(callback: Any) -> dict[str, Any]:
-    """Return what a callback has learned: its attributes that are plain data or have a state."""
-    state = {}
+def learned(callback: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of a callback that are no parameters."""
     for name, value in vars(callback).items():
         if name.endswith("_"):
-            if hasattr(value, "state_dict") and not isinstance(value, type):
-                state[name] = value.state_dict()
-            elif is_plain(value):
-                state[name] = value
-    return state
+            yield name, value
+
+
+def has_state(value: Any) -> bool:
+    """Whether ``value`` gives its state and takes it back."""
+    both = hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
+    return both and not isinstance(value, type)
 
 
 def is_plain(value: Any) -> bool:
@@ -244,14 +303,31 @@ def is_plain(value: Any) -> bool:
     return True
 
 
-def restore(callback: Any, state: Mapping[str, Any]) -> None:
-    """Give a callback its state back."""
-    for name, value in state.items():
-        current: Any = getattr(callback, name, None)
-        if hasattr(current, "load_state_dict"):
-            current.load_state_dict(value)
-        else:
-            setattr(callback, name, value)
+def get_network(module: torch.nn.Module) -> dict[str, Any]:
+    """Return what ``state_dict`` leaves out: which weights are frozen, and other buffers."""
+    kept = module.state_dict().keys()
+    return {
+        "frozen": [name for name, p in module.named_parameters() if not p.requires_grad],
+        "buffers": {name: b for name, b in module.named_buffers() if name not in kept},
+    }
+
+
+def set_network(module: torch.nn.Module, state: Mapping[str, Any]) -> None:
+    """Give a network what ``get_network`` returned."""
+    frozen, buffers = set(state["frozen"]), dict(module.named_buffers())
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    for name, values in state["buffers"].items():
+        buffers[name].copy_(values)
+
+
+def own_generators(net: Any) -> dict[str, torch.Generator]:
+    """Return the generators of the loader and of its sampler."""
+    loader = vars(net).get("_loader")
+    sampler = getattr(loader, "sampler", None)
+    found = {"loader": getattr(loader, "generator", None)}
+    found["sampler"] = getattr(sampler, "generator", None)
+    return {name: one for name, one in found.items() if isinstance(one, torch.Generator)}
 
 
 def get_generators(net: Any) -> dict[str, Any]:
@@ -259,10 +335,7 @@ def get_generators(net: Any) -> dict[str, Any]:
     generators = {"cpu": torch.get_rng_state()}
     if net.device_.type in ("cuda", "mps"):
         generators["device"] = device_generator(net.device_).get_rng_state(*on(net.device_))
-    loader = getattr(vars(net).get("_loader"), "generator", None)
-    if loader is not None:
-        generators["loader"] = loader.get_state()
-    return generators
+    return generators | {name: one.get_state() for name, one in own_generators(net).items()}
 
 
 def set_generators(net: Any, generators: Mapping[str, torch.Tensor]) -> None:
@@ -270,8 +343,8 @@ def set_generators(net: Any, generators: Mapping[str, torch.Tensor]) -> None:
     torch.set_rng_state(generators["cpu"])
     if "device" in generators:
         device_generator(net.device_).set_rng_state(generators["device"], *on(net.device_))
-    if "loader" in generators:
-        net._loader.generator.set_state(generators["loader"])
+    for name, generator in own_generators(net).items():
+        generator.set_state(generators[name])
 
 
 def device_generator(device: torch.device) -> Any:
@@ -282,80 +355,3 @@ def device_generator(device: torch.device) -> Any:
 def on(device: torch.device) -> tuple[torch.device, ...]:
     """Return ``device`` as an argument; there is only one MPS device."""
     return (device,) if device.type == "cuda" else ()
-
-
-# --- which training -------------------------------------------------------------------------
-
-
-def identity(net: Any, data: Any) -> dict[str, Any]:
-    """Return what tells one training from another, in JSON's types."""
-    params = {
-        name: named(value)
-        for name, value in net.get_params(deep=False).items()
-        if name not in WITHOUT_EFFECT
-    }
-    callbacks = {
-        f"callbacks__{name}": [name_of(callback), named(callback.get_params(deep=False))]
-        for name, callback in others(net)
-    }
-    return {
-        "params": {**params, **callbacks, "device": net.device_.type},
-        "data": digest_of_data(net, data),
-        "start": digest_of_start(net),
-    }
-
-
-def named(value: Any) -> Any:
-    """Return ``value`` in JSON's types; by the name of its kind where it is no plain data."""
-    if isinstance(value, Mapping):
-        return {str(key): named(item) for key, item in value.items()}
-    try:
-        return encode(value)
-    except UnstorableError:
-        return name_of(value)
-
-
-def describe_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    """Say how a training differs from the one in a file; an empty text if it does not."""
-    now, then = here["params"], there["params"]
-    changed = [name for name in {**now, **then} if now.get(name) != then.get(name)]
-    if changed:
-        return ", ".join(f"{name} is {now.get(name)!r}, was {then.get(name)!r}" for name in changed)
-    if here["data"] != there["data"]:
-        return "its images, labels or weights are others, or in another order"
-    if here["start"] != there["start"]:
-        return "it began with other weights, or another state of random_state"
-    return ""
-
-
-def digest_of_data(net: Any, data: Any) -> str:
-    """Return a hash of all that ``fit`` was given."""
-    sha256 = hashlib.sha256(
-        repr([net.pixel_statistics_, net.image_shape_, net.classes_.tolist()]).encode()
-    )
-    seen = set()
-    for dataset in data:
-        if not BatchReader.reads(dataset):  # none, or of a splitter of the user's
-            sha256.update(repr(None if dataset is None else len(dataset)).encode())
-            continue
-        reader = BatchReader(dataset)
-        source = reader.dataset
-        sha256.update(reader.rows.astype(np.int64).data)
-        if id(source) not in seen:
-            seen.add(id(source))
-            parts = [source.codes, source.sample_weight, source.X]
-            for part in parts:
-                if isinstance(part, np.ndarray):
-                    for start in range(0, len(part), ROWS_PER_CHUNK):
-                        rows = np.ascontiguousarray(part[start : start + ROWS_PER_CHUNK])
-                        sha256.update(rows.view(np.uint8).data)
-    return sha256.hexdigest()
-
-
-def digest_of_start(net: Any) -> str:
-    """Return a hash of the weights and generators that a training begins with."""
-    sha256 = hashlib.sha256(torch.get_rng_state().numpy().data)
-    for name, tensor in net.module_.state_dict().items():
-        sha256.update(name.encode())
-        sha256.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return sha256.hexdigest()

@@ -40,7 +40,7 @@ class WholeClassifier(nn.Module):
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the place of the label in ``classes_`` (batch,), and probabilities."""
         if self.layout.channels_last:
-            pixels = pixels.movedim(-1, 1)
+            pixels = pixels.movedim(-1, 1).contiguous()
         pixels = pixels.to(torch.float32)
         if self.layout.padding:
             pixels = nn.functional.pad(pixels, (0, self.layout.padding))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,42 +16,28 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from torch import nn
-from torch.utils.data import DataLoader
 
 from skorch_mnist.batches import ImageDataset
 from skorch_mnist.devices import available_device
-from skorch_mnist.layouts import PIXEL_DTYPES, InputFormat, check_image_shape, known_layout
+from skorch_mnist.layouts import (
+    PIXEL_DTYPES,
+    InputFormat,
+    check_image_shape,
+    infer_layout,
+    known_layout,
+)
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
 from skorch_mnist.pixels import PixelStatistics
-from skorch_mnist.plain_data import (
-    UnstorableError,
-    decode,
-    decode_classes,
-    encode,
-    encode_classes,
-    name_of,
-)
+from skorch_mnist.plain_data import decode_classes, encode_classes, name_of
 from skorch_mnist.seeding import seeded
+from skorch_mnist.stored_params import decode_params, encode_params
 from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
 
 __all__ = ["load_model", "network_of", "save_model"]
 
 FORMAT = 2
 KEY = "skorch_mnist"
-ROLES = {
-    "criterion": nn.Module,
-    "optimizer": torch.optim.Optimizer,
-    "iterator_train": DataLoader,
-    "iterator_valid": DataLoader,
-}
-MOST_WORKERS = 256  # processes that a file may ask for
-COMPILE_ARGUMENTS = {
-    "backend": ("inductor", "eager", "aot_eager", "cudagraphs"),
-    "mode": ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs", None),
-    "dynamic": (True, False, None),
-    "fullgraph": (True, False),
-    "disable": (True, False),
-}
+TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than the file
 OWN_NETWORKS = {name_of(network): network for network in (MNISTCNN, BatchNormCNN)}
 
 
@@ -64,7 +49,7 @@ def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
     clf._validate_params()  # as in load_model: what is written can be read
     facts = {
         "module": network_name(clf.module),
-        "params": storable_params(clf.get_params(deep=False)),
+        "params": encode_params(clf.get_params(deep=False)),
         "classes": encode_classes(clf.classes_),
         "n_features_in": int(clf.n_features_in_),
         "feature_names_in": getattr(clf, "feature_names_in_", np.empty(0)).tolist(),
@@ -73,44 +58,19 @@ def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
         "pixel_statistics": clf.pixel_statistics_._asdict(),
         "history": [plain_epoch(epoch) for epoch in clf.history_],
     }
-    write_tensors(path, KEY, FORMAT, facts, network_of(clf).state_dict())
+    weights = network_of(clf).state_dict()
+    for name, value in weights.items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(
+                f"The network keeps a {type(value).__name__} in its state, as {name!r}: a model "
+                "file holds tensors. Keep it in a buffer."
+            )
+    write_tensors(path, KEY, FORMAT, facts, weights)
 
 
 def network_name(module: Any) -> str:
     """Return how a file names the network; an instance has arguments that the file does not."""
     return f"an instance of {name_of(module)}" if isinstance(module, nn.Module) else name_of(module)
-
-
-def storable_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Encode parameters, leaving out with a warning what is no plain data."""
-    encoded, left_out = {}, []
-    for name, value in params.items():
-        if name == "module":
-            continue
-        component = name.partition("__")[0]
-        try:
-            if component in left_out:  # its default does not take the arguments
-                raise UnstorableError
-            if not may_be_stored(name, value):
-                raise UnstorableError
-            encoded[name] = encode(value)
-        except UnstorableError as error:
-            if component == "module":
-                raise ValueError(
-                    f"{name}={value!r} is no plain data and cannot be stored in a model file, and "
-                    "the network would not be the same without it. Fit with functools.partial("
-                    f"module, {name.removeprefix('module__')}=...) as the module, and load with it."
-                ) from error
-            left_out.append(name)
-    if left_out:
-        warnings.warn(
-            f"These parameters are no plain data and are not stored in the model file: "
-            f"{', '.join(left_out)}. The loaded classifier has their defaults; predictions do not "
-            "change.",
-            UserWarning,
-            stacklevel=4,
-        )
-    return encoded
 
 
 def plain_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,31 +115,45 @@ def construct(
     known = None if module is not None else OWN_NETWORKS.get(manifest["module"])
     if module is None and known is None:
         raise ValueError(f"its network is {manifest['module']}: pass it as module=...")
-    params = {name: decode(value) for name, value in manifest["params"].items()}
+    params = decode_params(manifest["params"])
     clf = cls(known or module, **params)
     if hidden := params.keys() - clf.get_params(deep=False).keys():
         raise ValueError(f"it sets {sorted(hidden)}, which are no parameters")
     clf._validate_params()
-    for name, value in params.items():
-        if not may_be_stored(name, value):
-            raise ValueError(f"its {name} is {value!r}")
     restore_learned(clf, manifest)
-    if known is not None:
-        with torch.device("meta"):
-            check_weights(known(**clf.get_params_for("module")), weights)
-        if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
-            raise ValueError("its weights are not finite")
+    own = known is not None or clf.module in OWN_NETWORKS.values()
+    check_on_meta(clf, own, weights)
     device = available_device(clf.device)
     parameter, clf.device = clf.device, str(device)
     with seeded(0, device):
         clf.initialize()
     clf.device = parameter
-    check_weights(network_of(clf), weights)
-    network_of(clf).load_state_dict(weights)
+    network = network_of(clf)
+    check_weights(network, weights)
+    finite = weights if own else dict(network.named_parameters())  # some buffers are masks
+    if not all(bool(weights[name].isfinite().all()) for name in finite):
+        raise ValueError("its weights are not finite")
+    network.load_state_dict(weights)
     clf.history_.extend({**epoch, "batches": []} for epoch in manifest["history"])
-    if not params.get("iterator_valid__num_workers"):
+    if math.prod(clf.image_shape_) <= TRIED_PIXELS and not params.get(
+        "iterator_valid__num_workers"
+    ):
         try_prediction(clf)
     return clf
+
+
+def check_on_meta(clf: Any, own: bool, weights: Mapping[str, torch.Tensor]) -> None:
+    """Compare the weights with a network that takes no memory, if it can be made so."""
+    if isinstance(clf.module, nn.Module):
+        return
+    try:
+        with torch.device("meta"):
+            network = clf.module(**clf.get_params_for("module"))
+    except Exception:  # a network of the user's need not know that device
+        if own:
+            raise
+        return
+    check_weights(network, weights)
 
 
 def try_prediction(clf: Any) -> None:
@@ -188,22 +162,6 @@ def try_prediction(clf: Any) -> None:
     module, vars(clf)["module_"] = clf.module_, network_of(clf)
     next(clf.forward_iter(blank))
     vars(clf)["module_"] = module
-
-
-def may_be_stored(name: str, value: Any) -> bool:
-    """Whether a file may set a parameter to a value that is plain data.
-
-    Some could do harm: a class in the place of another, more processes than a machine bears, or an
-    option of the compiler, which may be the name of a program to run.
-    """
-    if name in ROLES:
-        return isinstance(value, type) and issubclass(value, ROLES[name])
-    if name in ("iterator_train__num_workers", "iterator_valid__num_workers"):
-        return type(value) is int and 0 <= value <= MOST_WORKERS
-    if name.startswith("compile__"):
-        allowed = COMPILE_ARGUMENTS.get(name.removeprefix("compile__"), ())
-        return any(value is one or (isinstance(one, str) and value == one) for one in allowed)
-    return True
 
 
 def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
@@ -220,8 +178,11 @@ def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
     valid = {
         "classes": len(classes) >= 2 and np.array_equal(np.unique(classes), classes),
         "image_shape": list(shape) == manifest["image_shape"],
-        "n_features_in": type(n_features) is int and 0 < n_features <= math.prod(shape),
-        "input_format": math.prod(input_format.shape) == n_features
+        "n_features_in": type(n_features) is int
+        and n_features > 0
+        and (math.prod(shape) == n_features or shape == infer_layout((n_features,)).image_shape),
+        "input_format": all(type(side) is int and side > 0 for side in input_format.shape)
+        and math.prod(input_format.shape) == n_features
         and input_format.dtype in PIXEL_DTYPES
         and known_layout(input_format.shape, shape).image_shape == shape,
         "feature_names_in": names == []

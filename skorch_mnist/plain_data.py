@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = [
     "encode_classes",
     "name_of",
 ]
+
+
+LONGEST_LABELS = 10_000_000  # characters, all labels together
 
 
 class UnstorableError(Exception):
@@ -49,21 +53,27 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
         return [encode(item, tensors) for item in value]
     if isinstance(value, tuple):
         return {"tuple": [encode(item, tensors) for item in value]}
-    if isinstance(value, dict):
+    if isinstance(value, set):
+        return {"set": [encode(item) for item in sorted(value, key=repr)]}
+    if type(value) in (dict, OrderedDict):
         pairs = value.items()
         return {"dict": [[encode(key), encode(item, tensors)] for key, item in pairs]}
     if isinstance(value, torch.device):
         return str(value)
     if isinstance(value, type) and find_class(name_of(value)) is value:
         return {"class": name_of(value)}
-    if tensors is not None and isinstance(value, torch.Tensor):
+    if tensors is not None and isinstance(value, torch.Tensor) and value.layout == torch.strided:
         name = str(len(tensors))
         tensors[name] = value
         if value.ndim == 4 and not value.is_contiguous():  # optimizers want the layout of weights
             return {"channels_last": name}
         return {"tensor": name}
     if tensors is not None and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return {"array": encode(torch.from_numpy(value.copy()), tensors)["tensor"]}
+        try:
+            native = value.astype(value.dtype.newbyteorder("="))  # and in the order of its axes
+            return {"array": encode(torch.from_numpy(native.copy()), tensors)["tensor"]}
+        except TypeError as error:  # longdouble
+            raise UnstorableError(f"an array of {value.dtype} is no plain data") from error
     raise UnstorableError(f"a {type(value).__name__} is no plain data")
 
 
@@ -76,6 +86,8 @@ def decode(value: Any, tensors: Mapping[str, torch.Tensor] | None = None) -> Any
     [(kind, content)] = value.items()
     if kind == "tuple":
         return tuple(decode(item, tensors) for item in content)
+    if kind == "set":
+        return {decode(item) for item in content}
     if kind == "dict":
         return {decode(key): decode(item, tensors) for key, item in content}
     if tensors is not None and kind in ("tensor", "channels_last", "array"):
@@ -105,6 +117,9 @@ def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
     """Return what ``encode_classes`` was given."""
     if not re.fullmatch(r"<U|\|O|\|b1|[<>|][iuf]\d+", dtype):
         raise ValueError(f"its labels have dtype {dtype!r}")
+    longest = max((len(label) for label in labels if isinstance(label, str)), default=0)
+    if dtype == "<U" and len(labels) * longest > LONGEST_LABELS:
+        raise ValueError("its labels are too long")  # each takes the room of the longest
     classes = np.array(labels, dtype=np.dtype(dtype))
     if classes.ndim != 1 or encode_classes(classes)["labels"] != labels:
         raise ValueError(f"its labels are not of dtype {dtype}")
@@ -114,10 +129,11 @@ def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
 def name_of(component: Any) -> str:
     """Return the name by which a class is stored: its shortest public one for torch's."""
     kind = component if hasattr(component, "__qualname__") else type(component)
+    module = kind.__module__ or "builtins"
     for package in ("torch.nn", "torch.optim", "torch.utils.data"):
-        if kind.__module__.startswith(f"{package}."):
+        if module.startswith(f"{package}."):
             return f"{package}.{kind.__name__}"
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module}.{kind.__qualname__}"
 
 
 def find_class(name: str) -> type | None:

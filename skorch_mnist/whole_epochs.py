@@ -55,14 +55,21 @@ class WholeEpochs(NeuralNetClassifier):
         except KeyboardInterrupt as interrupt:
             if not is_stop_request(interrupt):
                 raise
-        self.notify("on_train_end", **everything)
-        leave_cycle(self.optimizer_)
         if self._checkpoint is not None:
             self._checkpoint.training_ended(self)
+        self.notify("on_train_end", **everything)
+        leave_cycle(self.optimizer_)
 
     def _go_on_from_checkpoint(self, data: SplitData) -> bool:
         """Take the state that a ``ResumeCheckpoint`` has kept; return whether that is the end."""
         kept = [call for _, call in self.callbacks_ if isinstance(call, ResumeCheckpoint)]
+        if len(kept) > 1:
+            raise ValueError("Of callbacks, at most one may be a ResumeCheckpoint.")
+        if kept and self._tasks is None:
+            raise ValueError(
+                "ResumeCheckpoint goes on with fit: partial_fit is one epoch each time. Set "
+                "callbacks=None, or save the classifier after each call."
+            )
         self._checkpoint = kept[0] if kept else None
         return self._checkpoint is not None and self._checkpoint.begin(self, data)
 

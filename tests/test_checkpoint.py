@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,11 @@ import pytest
 import torch
 from filelock import FileLock
 from sklearn.base import clone
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, Freezer, LRScheduler
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader, RandomSampler, WeightedRandomSampler
+from torchvision.transforms.v2 import RandomRotation
 
 from skorch_mnist import MNISTCNNClassifier, checkpoint
 from skorch_mnist.checkpoint import FILE, ResumeCheckpoint
@@ -92,6 +96,37 @@ def same_call(folder, *callbacks, **params):
     return classifier(folder, *callbacks, KillAt(-1, 2), **params).fit(X, Y)
 
 
+class Averaging(Callback):
+    """Keep a mean of the weights, which takes their place in the end."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.mean_ = AveragedModel(net.module_)
+        self.seen_ = {1, 2}
+
+    def on_epoch_end(self, net, **kwargs):
+        self.mean_.update_parameters(net.module_)
+        self.seen_ |= {len(net.history) + 5}
+
+    def on_train_end(self, net, **kwargs):
+        weights = net.module_.state_dict()
+        for name, tensor in self.mean_.module.state_dict().items():
+            weights[name].mul_(0.5).add_(tensor, alpha=0.5)  # not the same if done twice
+
+
+class Counting(nn.Module):
+    """A network with a buffer that state_dict leaves out."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.output = nn.Linear(36, n_classes)
+        self.register_buffer("count", torch.ones(1), persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.count += 1
+        return self.output(x.flatten(1)) / self.count
+
+
 class Drawing(nn.Module):
     """An augmentation that draws from torch's generator."""
 
@@ -126,6 +161,10 @@ SETTINGS = {
         lambda: [LRScheduler("ReduceLROnPlateau", monitor="valid_loss", patience=0)],
     ),
     "another score": ({}, lambda: [EpochScoring("f1_macro", name="f1", lower_is_better=False)]),
+    "frozen weights": ({"optimizer": torch.optim.SGD}, lambda: [Freezer("conv*", at=2)]),
+    "mean of the weights": ({"optimizer": torch.optim.SGD}, lambda: [Averaging()]),
+    "sampler with a generator": ({"iterator_train__sampler": "RandomSampler"}, list),
+    "buffers that are not saved": ({"module": "Counting"}, list),
     "callback after the checkpoint": (
         {"max_epochs": 8},
         lambda: [EarlyStopping("valid_loss", patience=2, threshold=0.5, load_best=True)],
@@ -139,8 +178,15 @@ def test_training_ends_as_if_it_had_not_been_cut_off(name, when, tmp_path):
     params, callbacks = SETTINGS[name]
 
     def given():
-        random = params.get("random_state")
-        return {**params, "random_state": np.random.RandomState(7)} if random else params
+        made = {
+            "RandomState": lambda: np.random.RandomState(7),
+            "RandomSampler": lambda: RandomSampler(range(72), generator=torch.Generator()),
+            "Counting": lambda: Counting,
+        }
+        return {
+            key: made[value]() if isinstance(value, str) and value in made else value
+            for key, value in params.items()
+        }
 
     whole = same_call(None, *callbacks(), **given())
     if len(whole.history) <= when[0]:
@@ -167,9 +213,10 @@ def test_cut_off_again_and_again(tmp_path):
 
 
 def test_finished_training_gives_its_result_at_once(tmp_path, capsys):
-    first = everything(same_call(tmp_path, early_stopping=True))
+    callbacks = [LRScheduler("StepLR", step_size=2), Averaging()]
+    first = everything(same_call(tmp_path, *callbacks, early_stopping=True))
     content = (tmp_path / FILE).read_bytes()
-    again = same_call(tmp_path, early_stopping=True, verbose=1)
+    again = same_call(tmp_path, *callbacks, early_stopping=True, verbose=1)
     assert everything(again) == first
     assert f"The training in {tmp_path} ended after epoch 5" in capsys.readouterr().out
     assert (tmp_path / FILE).read_bytes() == content
@@ -223,11 +270,60 @@ def test_another_training_is_refused_and_the_checkpoint_stays(name, tmp_path):
     assert not clf.__sklearn_is_fitted__()
 
 
+def rotated(degrees):
+    return lambda images: torch.rot90(images, degrees // 90, (2, 3))
+
+
+OBJECTS = {
+    "settings of a criterion": lambda n: {"criterion": nn.CrossEntropyLoss(label_smoothing=n / 10)},
+    "weights of classes": lambda n: {"criterion__weight": torch.tensor([1.0, 1.0, float(n)])},
+    "partial": lambda n: {"optimizer": functools.partial(torch.optim.SGD, momentum=n / 10)},
+    "function": lambda n: {"augment": rotated(90 * n)},
+    "code": lambda n: {"augment": (lambda x: x + 1) if n == 1 else (lambda x: x * 2)},
+    "transform": lambda n: {"augment": RandomRotation(n * 10)},
+    "sampler": lambda n: {"iterator_train__sampler": WeightedRandomSampler([n / 2] * 72, 72)},
+    "callback": lambda n: {"callbacks__Freezer__at": n},
+    "schedule": lambda n: {"callbacks__LRScheduler__lr_lambda": lambda epoch: 1 / (epoch + n)},
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_objects_and_functions_are_told_apart(name, tmp_path):
+    def callbacks():
+        return [Freezer("x*", at=3), LRScheduler("LambdaLR", lr_lambda=lambda epoch: 0.5)]
+
+    interrupted(tmp_path, *callbacks(), **OBJECTS[name](1))
+    with pytest.raises(ValueError, match="holds another training"):
+        same_call(tmp_path, *callbacks(), **OBJECTS[name](2))
+    assert same_call(tmp_path, *callbacks(), **OBJECTS[name](1)).n_iter_ == 5
+
+
+def test_identity_is_the_same_in_another_process(tmp_path):
+    code = (
+        "import sys, json, functools; sys.path.insert(0, sys.argv[1]);"
+        "from test_checkpoint import OBJECTS; from skorch_mnist.training_identity import described;"
+        "print(json.dumps([described(make(1)) for make in OBJECTS.values()]))"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    answers = {
+        subprocess.run(
+            command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(answers) == 1
+
+
+class Unseeded(BatchNormCNN):
+    def __init__(self, image_shape, n_classes):
+        super().__init__(image_shape, n_classes, widths=(4,))
+        nn.init.constant_(self.output.bias, time.perf_counter())
+
+
 def test_other_weights_to_begin_with_are_refused(tmp_path):
-    torch.manual_seed(0)
-    interrupted(tmp_path, module=BatchNormCNN((1, 6, 6), 3, widths=(4,)))
+    interrupted(tmp_path, module=Unseeded)
     with pytest.raises(ValueError, match="it began with other weights"):
-        same_call(tmp_path, module=BatchNormCNN((1, 6, 6), 3, widths=(4,)))
+        same_call(tmp_path, module=Unseeded)
 
 
 def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
@@ -235,6 +331,17 @@ def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds another training"):
         clf.fit(X, Y)
     assert clf.n_iter_ == 5
+
+
+def test_partial_fit_is_no_training_to_go_on_with(tmp_path):
+    with pytest.raises(ValueError, match="ResumeCheckpoint goes on with fit: partial_fit is one"):
+        classifier(tmp_path / "new").partial_fit(X, Y, classes=[0, 1, 2])
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_checkpoint_is_enough(tmp_path):
+    with pytest.raises(ValueError, match="at most one may be a ResumeCheckpoint"):
+        classifier(tmp_path, ("another", ResumeCheckpoint(tmp_path / "b"))).fit(X, Y)
 
 
 def test_the_seed_must_be_known(tmp_path):
@@ -322,9 +429,39 @@ def test_folder_is_made_and_holds_one_file(tmp_path):
 
 
 def test_leftovers_of_a_killed_process_go(tmp_path):
-    (tmp_path / ".0123.part").write_bytes(b"half")
+    left, mine = tmp_path / f".{'0f' * 16}.part", tmp_path / ".download.part"
+    for path in (left, mine):
+        path.write_bytes(b"half")
     classifier(tmp_path).fit(X, Y)
-    assert not (tmp_path / ".0123.part").exists()
+    assert not left.exists() and mine.exists()
+
+
+def test_discard_deletes_nothing_else(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "other").mkdir(parents=True)
+    callback = ResumeCheckpoint(folder)
+    classifier(folder).fit(X, Y)
+    callback.discard()
+    assert [path.name for path in folder.iterdir()] == ["other"]
+    (folder / "other").rmdir()
+    callback.discard()
+    assert not folder.exists()
+    callback.discard()
+
+
+def test_a_callback_may_change_the_working_folder(tmp_path, monkeypatch):
+    class Moves(KillAt):
+        def on_epoch_end(self, net, **kwargs):
+            (tmp_path / "else" / "run").mkdir(parents=True, exist_ok=True)
+            os.chdir(tmp_path / "else")
+            super().on_epoch_end(net, **kwargs)
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Killed):
+        classifier("run", Moves(4)).fit(X, Y)
+    os.chdir(tmp_path)
+    assert list((tmp_path / "else" / "run").iterdir()) == []
+    assert classifier("run", Moves(-1), verbose=0).fit(X, Y).n_iter_ == 5
 
 
 def test_folder_in_use_is_refused(tmp_path, monkeypatch):
@@ -386,10 +523,55 @@ def test_history_that_cannot_be_written_is_an_error(tmp_path):
         clf.fit(X, Y)
 
 
+class Late(Callback):
+    """A callback that makes what has a state after the beginning."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.mean_ = None
+
+    def on_epoch_end(self, net, **kwargs):
+        self.mean_ = self.mean_ or AveragedModel(net.module_)
+
+
+class Counts(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        self.counts_ = Counter([len(net.history)])
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (Late(), "Late keeps a AveragedModel in mean_ that was not there when the training began"),
+        (Counts(), "Counts keeps a Counter in counts_ that is no plain data"),
+    ],
+)
+def test_callbacks_that_could_not_go_on_are_errors(callback, message, tmp_path):
+    with pytest.raises(ValueError, match=f"cannot write this training: {message}"):
+        classifier(tmp_path, callback).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "value", [torch.eye(2).to_sparse(), np.ones(2, dtype=np.longdouble), {"a": Counter()}]
+)
+def test_history_with_unusual_numbers_is_an_error(value, tmp_path):
+    class Records(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("what", value)
+
+    with pytest.raises(ValueError, match="cannot write this training: "):
+        classifier(tmp_path, Records()).fit(X, Y)
+
+
+def test_sink_may_be_any_function(tmp_path):
+    lines = []
+    classifier(tmp_path, verbose=1, callbacks__print_log__sink=lines.append).fit(X, Y)
+    assert len(lines) == 7
+
+
 def test_history_keeps_arrays(tmp_path):
     class Records(Callback):
         def on_epoch_end(self, net, **kwargs):
-            net.history.record("confusion", np.full((2, 2), len(net.history)))
+            net.history.record("confusion", np.full((2, 2), len(net.history), dtype=">i4"))
 
     interrupted(tmp_path, Records())
     confusions = same_call(tmp_path, Records()).history[:, "confusion"]

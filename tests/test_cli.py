@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 import skorch_mnist
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
@@ -369,6 +370,22 @@ def test_resume_with_other_options_is_refused_and_loses_nothing(tmp_path, capsys
     assert train("--max-epochs", 4, "--lr", 0.5, "--output-dir", tmp_path, "--resume") == 1
     assert "holds another training: lr is 0.5, was 0.001. Call fit with" in error_of(capsys)
     assert train("--max-epochs", 4, "--output-dir", tmp_path, "--resume") == 0
+
+
+def test_folder_called_checkpoint_is_not_emptied(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "mine.ckpt").write_text("mine")
+    assert train("--output-dir", tmp_path) == 0
+    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["mine.ckpt"]
+
+
+def test_second_training_in_the_same_folder_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skorch_mnist.checkpoint.PATIENCE", 0.1)
+    (tmp_path / "checkpoint").mkdir()
+    lock = FileLock(tmp_path / "checkpoint" / ".lock")
+    with lock:
+        assert train("--output-dir", tmp_path) == 1
+    assert "Another process trains with the folder" in error_of(capsys)
 
 
 def test_resume_with_nothing_to_go_on_with_begins_anew(tmp_path):

@@ -151,6 +151,16 @@ def test_own_network(tmp_path):
     check(tiny(module=Flat).fit(X, Y), X, tmp_path / "m")
 
 
+class Viewing(Flat):
+    def forward(self, x):
+        return self.output(x.view(x.size(0), -1))
+
+
+def test_own_network_that_takes_views_of_images_with_channels_last(tmp_path):
+    pixels = X.reshape(-1, 3, 4, 3)
+    check(tiny(module=Viewing).fit(pixels, Y), pixels, tmp_path / "m")
+
+
 def test_network_that_cannot_be_followed(tmp_path):
     clf = tiny(module=Stubborn).fit(X, Y)
     with pytest.raises(ValueError, match=r"torch\.export cannot follow the network Stubborn"):

@@ -66,12 +66,16 @@ def test_imports_never_form_a_ring():
         "learning_rate",
         "datasets",
         "pictures",
-        "displays",
         "devices",
+        "tensor_file",
     ],
 )
 def test_rooms_that_know_nothing_of_ours(name):
     assert imports_of(modules()[name]) <= {name}
+
+
+def test_displays_know_the_layouts_of_images_and_nothing_else():
+    assert imports_of(modules()["displays"]) <= {"displays", "layouts"}
 
 
 def test_nobody_imports_the_command_line():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from skorch_mnist.checkpoint import ResumeCheckpoint
     from skorch_mnist.classifier import MNISTCNNClassifier
 
 MODEL, LOSSES, CONFUSIONS = "model.safetensors", "loss_curves.png", "confusion_matrix.png"
@@ -83,7 +83,7 @@ def run_train(args: argparse.Namespace) -> None:
     check_matplotlib()
     make_writable(args.output_dir)
     if not args.resume:
-        shutil.rmtree(args.output_dir / CHECKPOINT, ignore_errors=True)
+        checkpoint_in(args.output_dir).discard()
     digits = load_digits(args.dataset, args.data_home)
     n_train, n_test = len(digits.X_train), len(digits.X_test)
     say(f"Data: {digits.name}, {n_train:,} images to train on and {n_test:,} to test on.")
@@ -93,7 +93,7 @@ def run_train(args: argparse.Namespace) -> None:
     say(f"\nTest accuracy: {accuracy:.4f} on {n_test:,} images of {digits.name}.\n")
     say(confusion_table(digits.y_test, predicted))
     write_results(clf, digits, predicted, args.output_dir)
-    shutil.rmtree(args.output_dir / CHECKPOINT)
+    checkpoint_in(args.output_dir).discard()
     say(f"\nWritten to {args.output_dir.resolve()}:")
     say(f"  {MODEL:<22} the classifier; read it with MNISTCNNClassifier.load")
     say(f"  {LOSSES:<22} training and validation loss of each epoch")
@@ -122,12 +122,18 @@ def make_writable(folder: Path) -> None:
         ) from error
 
 
+def checkpoint_in(folder: Path) -> ResumeCheckpoint:
+    """Return the callback that keeps the training in the output folder."""
+    from skorch_mnist.checkpoint import ResumeCheckpoint
+
+    return ResumeCheckpoint(folder / CHECKPOINT, sink=say)
+
+
 def fit(digits: Digits, args: argparse.Namespace) -> MNISTCNNClassifier:
     """Train with checkpoints and the table of epochs, and a bar where someone watches."""
-    from skorch_mnist.checkpoint import ResumeCheckpoint
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    checkpoint = ResumeCheckpoint(args.output_dir / CHECKPOINT, sink=say)
+    checkpoint = checkpoint_in(args.output_dir)
     clf = MNISTCNNClassifier(
         lr=args.lr,
         batch_size=args.batch_size,
@@ -142,7 +148,7 @@ def fit(digits: Digits, args: argparse.Namespace) -> MNISTCNNClassifier:
             clf.fit(digits.X_train, digits.y_train)
     except KeyboardInterrupt as interrupt:
         if not checkpoint.path_.exists():
-            shutil.rmtree(args.output_dir / CHECKPOINT)
+            checkpoint.discard()
             raise
         raise KeyboardInterrupt(
             "the finished epochs are kept: the same command with --resume goes on"

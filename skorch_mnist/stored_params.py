@@ -1,0 +1,117 @@
+"""Parameters in a model file: which may be there, and with which values."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from skorch_mnist.plain_data import UnstorableError, decode, encode
+
+__all__ = ["decode_params", "encode_params"]
+
+
+def is_one_of(value: Any, *allowed: Any) -> bool:
+    """Whether ``value`` is one of some texts, truth values or None; 1 is not True."""
+    return any(type(value) is type(one) and value == one for one in allowed)
+
+
+def is_whole(value: Any, low: int, high: int) -> bool:
+    """Whether ``value`` is a whole number within limits; True is not."""
+    return type(value) is int and low <= value <= high
+
+
+def is_switch(value: Any) -> bool:
+    """Whether ``value`` is True or False."""
+    return type(value) is bool
+
+
+ROLES = {
+    "criterion": nn.Module,
+    "optimizer": torch.optim.Optimizer,
+    "iterator_train": DataLoader,
+    "iterator_valid": DataLoader,
+}
+LOADER_ARGUMENTS: dict[
+    str, Callable[[Any], bool]
+] = {  # of those that are plain data; a sampler would leave out predictions
+    "batch_size": lambda value: value == -1 or is_whole(value, 1, 2**40),
+    "drop_last": is_switch,
+    "in_order": is_switch,
+    "multiprocessing_context": lambda value: is_one_of(value, None, "fork", "forkserver", "spawn"),
+    "num_workers": lambda value: is_whole(value, 0, 256),  # processes
+    "persistent_workers": is_switch,
+    "pin_memory": is_switch,
+    "prefetch_factor": lambda value: value is None or is_whole(value, 1, 1024),
+    "shuffle": is_switch,
+    "timeout": lambda value: type(value) in (int, float) and 0 <= value < math.inf,
+}
+COMPILE_ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "backend": ("inductor", "eager", "aot_eager", "cudagraphs"),
+    "mode": ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs", None),
+    "dynamic": (True, False, None),
+    "fullgraph": (True, False),
+    "disable": (True, False),
+}
+
+
+def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Encode parameters, leaving out with a warning what is no plain data."""
+    encoded, left_out = {}, []
+    for name, value in params.items():
+        if name == "module":
+            continue
+        component = name.partition("__")[0]
+        try:
+            if component in left_out:  # its default does not take the arguments
+                raise UnstorableError
+            if not may_be_stored(name, value):
+                raise UnstorableError
+            encoded[name] = encode(value)
+        except UnstorableError as error:
+            if component == "module":
+                raise ValueError(
+                    f"{name}={value!r} is no plain data and cannot be stored in a model file, and "
+                    "the network would not be the same without it. Fit with functools.partial("
+                    f"module, {name.removeprefix('module__')}=...) as the module, and load with it."
+                ) from error
+            left_out.append(name)
+    if left_out:
+        warnings.warn(
+            f"These parameters are no plain data and are not stored in the model file: "
+            f"{', '.join(left_out)}. The loaded classifier has their defaults; predictions do not "
+            "change.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return encoded
+
+
+def decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters in a file; raise a ValueError for one that may not be there."""
+    params = {name: decode(value) for name, value in encoded.items()}
+    for name, value in params.items():
+        if not may_be_stored(name, value):
+            raise ValueError(f"its {name} is {value!r}")
+    return params
+
+
+def may_be_stored(name: str, value: Any) -> bool:
+    """Whether a file may set a parameter to a value that is plain data.
+
+    Some could do harm: a class in the place of another, more processes than a machine bears, or an
+    option of the compiler, which may be the name of a program to run.
+    """
+    if name in ROLES:
+        return isinstance(value, type) and issubclass(value, ROLES[name])
+    component, _, argument = name.partition("__")
+    if component in ("iterator_train", "iterator_valid"):
+        return argument in LOADER_ARGUMENTS and LOADER_ARGUMENTS[argument](value)
+    if component == "compile" and argument:
+        return is_one_of(value, *COMPILE_ARGUMENTS.get(argument, ()))
+    return True
