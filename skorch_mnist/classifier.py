@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skorch_mnist.training_data import CheckedData
 from skorch_mnist.whole_epochs import SplitData
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["MNISTCNNClassifier"]
 
@@ -352,6 +355,29 @@ class MNISTCNNClassifier(
         """Epochs that were trained."""
         check_is_fitted(self)
         return len(self.history_ or [])
+
+    def history_frame(self) -> pandas.DataFrame:
+        """Return the history as a data frame: a row for each epoch, by number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Losses, accuracy, seconds and what callbacks have recorded.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ImportError
+            If pandas is not installed.
+        """
+        check_is_fitted(self)
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("history_frame needs pandas: pip install pandas.") from error
+        rows = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in self.history_ or []]
+        return pandas.DataFrame(rows).set_index("epoch")
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:

@@ -67,6 +67,10 @@ class OneCycle(Callback):
         for group in net.optimizer_.param_groups:
             group["lr"] = group["peak_lr"] * share
 
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Record the rate of the last step, of the first group, as skorch's schedules do."""
+        net.history.record("event_lr", net.optimizer_.param_groups[0]["lr"])
+
 
 def leave_cycle(optimizer: Any) -> None:
     """Give the groups of an optimizer their peaks back, wherever in a cycle its state was taken.

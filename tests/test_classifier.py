@@ -749,3 +749,14 @@ def test_clone_of_a_fitted_classifier_fits_the_same(fitted, digits):
 def test_pickle_is_small(fitted):
     weights = sum(p.numel() * 4 for p in fitted.module_.parameters())
     assert len(pickle.dumps(fitted)) < 2 * weights
+
+
+def test_history_as_a_frame():
+    X, y = toy()
+    clf = quick(max_epochs=3).fit(X, y)
+    frame = clf.history_frame()
+    assert frame.index.tolist() == [1, 2, 3] and frame.index.name == "epoch"
+    assert frame["valid_loss"].tolist() == clf.history_[:, "valid_loss"]
+    assert "batches" not in frame
+    with pytest.raises(NotFittedError):
+        quick().history_frame()

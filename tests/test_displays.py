@@ -1,4 +1,4 @@
-"""HistoryDisplay: what it draws, and where."""
+"""Displays: what they draw, and where."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.displays import HistoryDisplay
+from skorch_mnist.displays import (
+    AttributionDisplay,
+    FiltersDisplay,
+    HistoryDisplay,
+    MistakesDisplay,
+    ReliabilityDisplay,
+)
+from skorch_mnist.recipes import FAST
 
 
 @pytest.fixture(autouse=True)
@@ -98,12 +108,12 @@ def test_without_validation_there_is_one_curve(digits):
 def test_validation_in_some_epochs_only_leaves_gaps():
     clf = fake_net([{"train_loss": 0.5, "valid_loss": 0.4}, {"train_loss": 0.3}])
     display = HistoryDisplay.from_estimator(clf)
-    np.testing.assert_array_equal(display.valid_loss, [0.4, np.nan])
+    np.testing.assert_array_equal(display.valid, [0.4, np.nan])
 
 
 def test_an_interrupted_epoch_leaves_a_gap():
     display = HistoryDisplay.from_estimator(fake_net([{"train_loss": 0.5}, {}]))
-    np.testing.assert_array_equal(display.train_loss, [0.5, np.nan])
+    np.testing.assert_array_equal(display.train, [0.5, np.nan])
 
 
 def fake_net(epochs):
@@ -132,10 +142,230 @@ def test_unfitted_estimator_is_an_error():
         HistoryDisplay.from_estimator(MNISTCNNClassifier())
 
 
-def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch):
+@pytest.mark.parametrize(
+    "display",
+    [
+        HistoryDisplay([0.5]),
+        MistakesDisplay(np.zeros((1, 1, 2, 2)), [1], [2]),
+        FiltersDisplay(np.zeros((1, 1, 2, 2))),
+        AttributionDisplay(np.zeros((1, 1, 2, 2)), np.zeros((1, 2, 2))),
+    ],
+    ids=lambda display: type(display).__name__,
+)
+def test_without_matplotlib_the_error_says_how_to_get_it(display, monkeypatch):
     for name in ("matplotlib", "matplotlib.pyplot"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError) as caught:
-        HistoryDisplay([0.5]).plot()
-    message = 'HistoryDisplay needs matplotlib: pip install "skorch_mnist[plot]".'
+        display.plot()
+    message = f'{type(display).__name__} needs matplotlib: pip install "skorch_mnist[plot]".'
     assert str(caught.value) == message
+
+
+# --- several histories, other records -------------------------------------------------------
+
+
+def test_folds_are_drawn_as_mean_and_band(digits):
+    X, _, y, _ = digits
+    clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0)
+    pipeline = make_pipeline(MinMaxScaler(), clf)
+    folds = cross_validate(pipeline, X[:200], y[:200], cv=3, return_estimator=True)["estimator"]
+    display = HistoryDisplay.from_estimator(folds)
+    losses = np.array([fold[-1].history_[:, "train_loss"] for fold in folds])
+    np.testing.assert_allclose(display.train, losses)
+    drawn = np.array(curves_of(display.ax_)["training"])
+    np.testing.assert_allclose(drawn, np.column_stack([[1, 2], losses.mean(axis=0)]))
+    band = display.ax_.collections[0].get_datalim(display.ax_.transData)
+    assert (band.y0, band.y1) == pytest.approx((losses.min(), losses.max()))
+
+
+def test_folds_that_end_early_count_while_they_last():
+    fits = [[{"train_loss": 0.5}, {"train_loss": 0.3}], [{"train_loss": 0.7}]]
+    display = HistoryDisplay.from_estimator([fake_net(epochs) for epochs in fits])
+    assert curves_of(display.ax_)["training"] == [[1, 0.6], [2, 0.3]]
+
+
+def test_accuracy_has_a_linear_axis(fitted):
+    ax = HistoryDisplay.from_estimator(fitted, kind="accuracy").ax_
+    expected = np.column_stack([[1, 2, 3], fitted.history_[:, "valid_acc"]])
+    np.testing.assert_allclose(curves_of(ax)["validation"], expected)
+    assert (ax.get_yscale(), ax.get_ylabel()) == ("linear", "accuracy")
+
+
+def test_learning_rate_of_one_cycle(digits):
+    X, _, y, _ = digits
+    clf = MNISTCNNClassifier(**{**FAST, "max_epochs": 3}, random_state=0, verbose=0)
+    ax = HistoryDisplay.from_estimator(clf.fit(X, y), kind="learning rate").ax_
+    rates = clf.history_[:, "event_lr"]
+    assert curves_of(ax)["training"] == [[n, rate] for n, rate in enumerate(rates, start=1)]
+    assert 0 < rates[2] < rates[1] <= clf.lr and ax.get_legend() is None
+
+
+def test_what_was_not_recorded_cannot_be_drawn(fitted):
+    with pytest.raises(ValueError, match="The history holds no learning rate"):
+        HistoryDisplay.from_estimator(fitted, kind="learning rate")
+    with pytest.raises(ValueError, match="kind must be one of 'loss', 'accuracy', 'learning rate'"):
+        HistoryDisplay.from_estimator(fitted, kind="los")
+
+
+# --- mistakes -------------------------------------------------------------------------------
+
+
+def titles(display):
+    return [small.get_title() for small in display.axes_]
+
+
+def picture(small):
+    return np.asarray(small.images[0].get_array())
+
+
+def test_mistakes_are_the_most_confident_ones(digits, fitted):
+    _, X, _, y = digits
+    display = MistakesDisplay.from_estimator(fitted, X, y, n_images=5)
+    proba = fitted.predict_proba(X)
+    answers = proba.argmax(axis=1)
+    wrong = np.flatnonzero(answers != y)
+    rows = wrong[np.argsort(-proba[wrong].max(axis=1), kind="stable")][:5]
+    assert len(rows) == 5
+    expected = [f"{y[row]} read as {answers[row]}\n{proba[row].max():.1%}" for row in rows]
+    assert titles(display) == expected
+    for small, row in zip(display.axes_, rows, strict=True):
+        np.testing.assert_array_equal(picture(small), X[row].reshape(28, 28))
+
+
+def test_mistakes_from_predictions_with_labels_and_colours():
+    X = np.zeros((3, 4, 4, 3), dtype=np.uint8)
+    X[1, 0, 0] = [200, 100, 0]
+    display = MistakesDisplay.from_predictions(X, ["a", "b", "c"], ["a", "c", "c"])
+    assert titles(display) == ["b read as c"]
+    np.testing.assert_allclose(picture(display.axes_[0])[0, 0], [1, 0.5, 0])
+
+
+def test_no_mistakes_are_said_and_not_drawn():
+    display = MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 2])
+    assert display.axes_ == []
+    assert [text.get_text() for text in display.ax_.texts] == ["no mistakes"]
+
+
+def test_mistakes_of_a_pipeline(digits):
+    X, X_test, y, y_test = digits
+    clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
+    pipeline = make_pipeline(MinMaxScaler(), clf).fit(X, y)
+    assert len(MistakesDisplay.from_estimator(pipeline, X_test, y_test).axes_) == 24
+
+
+def test_bad_input_of_mistakes():
+    with pytest.raises(ValueError, match="n_images must be at least 1; got 0"):
+        MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 1], n_images=0)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1])
+    with pytest.raises(ValueError, match="image_shape"):
+        MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 1], image_shape=(3, 3))
+
+
+# --- reliability ----------------------------------------------------------------------------
+
+
+def test_reliability_and_its_error():
+    proba = np.array([[0.95, 0.05], [0.05, 0.95], [0.45, 0.55], [0.55, 0.45]])
+    display = ReliabilityDisplay.from_predictions(
+        ["a", "a", "b", "b"], proba, classes=["a", "b"], name="mine"
+    )
+    np.testing.assert_allclose(display.line_.get_xydata(), [[0.55, 0.5], [0.95, 0.5]])
+    assert display.expected_calibration_error_ == pytest.approx((0.05 + 0.45) / 2)
+    assert display.ax_.get_xlabel() == "probability of the answer"
+    assert "mine" in [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_calibration_error_is_at_most_one_and_zero_for_certainty(seed, n_bins):
+    rng = np.random.RandomState(seed)
+    y = rng.randint(3, size=20)
+    ax = Figure().subplots()
+    sure = ReliabilityDisplay.from_predictions(y, np.eye(3)[y], n_bins=n_bins, ax=ax)
+    assert sure.expected_calibration_error_ == 0
+    other = rng.dirichlet(np.ones(3), size=20)
+    error = ReliabilityDisplay.from_predictions(y, other, n_bins=n_bins, ax=ax)
+    assert 0 <= error.expected_calibration_error_ <= 1
+
+
+def test_reliability_of_an_estimator(digits, fitted):
+    _, X, _, y = digits
+    display = ReliabilityDisplay.from_estimator(fitted, X, y)
+    confidence = fitted.predict_proba(X).max(axis=1)
+    assert display.line_.get_xdata().max() <= confidence.max()
+    assert 0 < display.expected_calibration_error_ < 1
+
+
+def test_bad_input_of_reliability():
+    with pytest.raises(ValueError, match="y_proba has 2 columns for 3 classes"):
+        ReliabilityDisplay.from_predictions([0], [[0.5, 0.5]], classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ReliabilityDisplay.from_predictions([0, 1], [[0.5, 0.5]])
+
+
+# --- filters and attributions ---------------------------------------------------------------
+
+
+def test_filters_are_those_of_the_first_convolution(fitted):
+    display = FiltersDisplay.from_estimator(fitted)
+    weights = fitted.module_.conv1.weight.detach().numpy()
+    assert len(display.axes_) == 16
+    for small, kernel in zip(display.axes_, weights, strict=True):
+        np.testing.assert_array_equal(picture(small), kernel[0])
+        assert small.images[0].get_clim() == pytest.approx(
+            (-abs(weights).max(), abs(weights).max())
+        )
+
+
+def test_network_without_filters_is_an_error():
+    with pytest.raises(ValueError, match="The network Linear has no convolution in two dimensions"):
+        FiltersDisplay.from_estimator(fake_net([{}]))
+    with pytest.raises(NotFittedError):
+        FiltersDisplay.from_estimator(MNISTCNNClassifier())
+
+
+class Corner:
+    """A classifier that looks at one pixel."""
+
+    classes_ = np.array(["dark", "light"])
+    image_shape_ = (1, 14, 14)
+
+    def predict_proba(self, X):
+        light = np.asarray(X).reshape(len(X), 14, 14)[:, 3, 4] / 255
+        return np.column_stack([1 - light, light])
+
+
+def test_attribution_is_where_the_decision_comes_from():
+    X = np.full((1, 14, 14), 10, dtype=np.uint8)
+    X[0, 3, 4] = 255
+    display = AttributionDisplay.from_estimator(Corner(), X)
+    assert titles(display) == ["light"]
+    (attribution,) = display.attributions
+    assert np.unravel_index(attribution.argmax(), attribution.shape) == (3, 4)
+    assert attribution[3, 4] == pytest.approx(245 / 255)
+    assert attribution[8:].max() == 0 and attribution.min() == 0
+    np.testing.assert_array_equal(picture(display.axes_[0]), X[0])
+    np.testing.assert_array_equal(display.axes_[0].images[1].get_array(), attribution)
+
+
+def test_attribution_of_the_classifier(digits, fitted):
+    _, X, _, _ = digits
+    display = AttributionDisplay.from_estimator(fitted, X[:2])
+    assert display.attributions.shape == (2, 28, 28)
+    assert np.abs(display.attributions).max() <= 1
+    assert titles(display) == [str(label) for label in fitted.predict(X[:2])]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 24, 40])
+def test_images_do_not_overlap_and_lie_within_their_axes(n):
+    for ax in (None, Figure(figsize=(5, 4)).subplots()):
+        images = np.zeros((n, 1, 8, 8))
+        display = MistakesDisplay(images, np.zeros(n), np.ones(n), np.ones(n)).plot(ax=ax)
+        display.figure_.canvas.draw()
+        boxes = [small.get_window_extent() for small in display.axes_]
+        whole = display.figure_.bbox
+        for number, box in enumerate(boxes):
+            assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+            assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+            assert not any(box.overlaps(other) for other in boxes[:number])

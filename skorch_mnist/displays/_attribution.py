@@ -1,0 +1,155 @@
+"""Where on an image a decision comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skorch_mnist.layouts import known_layout
+
+from ._axes import as_shown, image_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["AttributionDisplay"]
+
+PATCHES_PER_SIDE = 7  # of an image; each is hidden in turn
+ROWS_PER_CALL = 1024
+
+
+class AttributionDisplay:
+    """Where on images the decisions come from: what hiding a part does to the probability.
+
+    A square patch is filled with the darkest pixel, in turn at every place, and the probability of
+    the answer is predicted anew. Where it falls, the pixels spoke for the answer (orange); where it
+    rises, against it (blue).
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, channels, height, width)
+        Images.
+    attributions : array-like of shape (n_images, height, width)
+        How much the probability of the answer falls when a pixel is hidden, in [-1, 1].
+    labels : array-like of shape (n_images,) or None, default=None
+        Answers, for titles.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What holds the images.
+    axes_ : list of matplotlib.axes.Axes
+        One for each image.
+    figure_ : matplotlib.figure.Figure
+        The figure of ``ax_``.
+
+    References
+    ----------
+    M. D. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", 2014,
+    https://arxiv.org/abs/1311.2901, section 4.2.
+
+    Examples
+    --------
+    >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+    >>> from skorch_mnist.displays import AttributionDisplay
+    >>> X, y = load_digits28(return_X_y=True)
+    >>> clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0).fit(X, y)
+    >>> AttributionDisplay.from_estimator(clf, X[:2]).attributions.shape
+    (2, 28, 28)
+    """
+
+    ax_: Axes
+    axes_: list[Axes]
+    figure_: Any
+
+    def __init__(
+        self, images: ArrayLike, attributions: ArrayLike, labels: ArrayLike | None = None
+    ) -> None:
+        self.images = images
+        self.attributions = attributions
+        self.labels = labels
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: ArrayLike, *, ax: Axes | None = None
+    ) -> AttributionDisplay:
+        """Draw where the decisions of a fitted classifier come from.
+
+        Parameters
+        ----------
+        estimator : MNISTCNNClassifier
+            Fitted.
+        X : array-like of shape (n_images, n_pixels), or images in another layout
+            A few images: each takes as many predictions as it has places for a patch.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        AttributionDisplay
+        """
+        proba = estimator.predict_proba(X)
+        answers = proba.argmax(axis=1)
+        pixels = np.asarray(X)
+        images = known_layout(pixels.shape[1:], estimator.image_shape_).arrange(pixels)
+        maps = [
+            occlusion(estimator, image, answer, before[answer])
+            for image, answer, before in zip(images, answers, proba, strict=True)
+        ]
+        return cls(images, np.stack(maps), estimator.classes_[answers]).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> AttributionDisplay:
+        """Draw the images, and the attributions over them.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        AttributionDisplay
+            ``self``, with ``ax_``, ``axes_`` and ``figure_``.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        images: NDArray[Any] = np.asarray(self.images)
+        maps: NDArray[Any] = np.asarray(self.attributions)
+        self.axes_ = image_grid(self, ax, len(images), title_lines=1)
+        for number, (small, image, attribution) in enumerate(
+            zip(self.axes_, images, maps, strict=True)
+        ):
+            largest = float(np.abs(attribution).max()) or 1.0
+            small.imshow(as_shown(image), cmap="gray")
+            shade = 0.8 * np.abs(attribution) / largest
+            small.imshow(attribution, cmap="PuOr_r", vmin=-largest, vmax=largest, alpha=shade)
+            if self.labels is not None:
+                title = f"{np.asarray(self.labels)[number]}"
+                small.set_title(title, fontsize="x-small", pad=2)
+        return self
+
+
+def occlusion(
+    estimator: Any, image: NDArray[Any], answer: int, before: float
+) -> NDArray[np.float64]:
+    """Return how much the probability of an answer falls with each pixel hidden, on average."""
+    _, height, width = image.shape
+    side = max(1, round(max(height, width) / PATCHES_PER_SIDE))
+    places = [(top, left) for top in range(1 - side, height) for left in range(1 - side, width)]
+    fallen, hidden = np.zeros((height, width)), np.zeros((height, width))
+    for start in range(0, len(places), ROWS_PER_CALL):
+        some = places[start : start + ROWS_PER_CALL]
+        copies = np.repeat(image[np.newaxis], len(some), axis=0)
+        for copy, (top, left) in zip(copies, some, strict=True):
+            copy[:, max(top, 0) : top + side, max(left, 0) : left + side] = image.min()
+        after = estimator.predict_proba(copies)[:, answer]
+        for probability, (top, left) in zip(after, some, strict=True):
+            area = slice(max(top, 0), top + side), slice(max(left, 0), left + side)
+            fallen[area] += before - probability
+            hidden[area] += 1
+    return fallen / hidden

@@ -1,0 +1,110 @@
+"""The kernels of the first convolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ._axes import as_shown, image_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["FiltersDisplay"]
+
+
+class FiltersDisplay:
+    """The kernels of the first convolution: what the network looks for in an image.
+
+    Weights of one-channel images are orange where positive and blue where negative, white is 0, all
+    on one scale; those of colour images are shown as colours.
+
+    Parameters
+    ----------
+    kernels : array-like of shape (n_kernels, channels, height, width)
+        Weights of a convolution.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What holds the images.
+    axes_ : list of matplotlib.axes.Axes
+        One for each kernel.
+    figure_ : matplotlib.figure.Figure
+        The figure of ``ax_``.
+
+    Examples
+    --------
+    >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+    >>> from skorch_mnist.displays import FiltersDisplay
+    >>> X, y = load_digits28(return_X_y=True)
+    >>> clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0).fit(X, y)
+    >>> len(FiltersDisplay.from_estimator(clf).axes_)
+    16
+    """
+
+    ax_: Axes
+    axes_: list[Axes]
+    figure_: Any
+
+    def __init__(self, kernels: ArrayLike) -> None:
+        self.kernels = kernels
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> FiltersDisplay:
+        """Draw the kernels of the first convolution of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : MNISTCNNClassifier or another skorch net
+            Fitted.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        FiltersDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If ``estimator`` is not fitted.
+        ValueError
+            If its network has no convolution in two dimensions.
+        """
+        check_is_fitted(estimator)
+        weights = [p for p in estimator.module_.parameters() if p.ndim == 4]
+        if not weights:
+            raise ValueError(
+                f"The network {type(estimator.module_).__name__} has no convolution in two "
+                "dimensions: there are no filters to draw."
+            )
+        return cls(weights[0].detach().cpu().numpy()).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> FiltersDisplay:
+        """Draw the kernels.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        FiltersDisplay
+            ``self``, with ``ax_``, ``axes_`` and ``figure_``.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        kernels: NDArray[Any] = np.asarray(self.kernels)
+        largest = float(np.abs(kernels).max()) or 1.0
+        self.axes_ = image_grid(self, ax, len(kernels))
+        for small, kernel in zip(self.axes_, kernels, strict=True):
+            small.imshow(as_shown(kernel), cmap="PuOr_r", vmin=-largest, vmax=largest)
+        return self

@@ -1,0 +1,175 @@
+"""The course of a training, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ._axes import new_or
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["HistoryDisplay"]
+
+# The records of training and validation that a kind of curve shows.
+RECORDS = {
+    "loss": ("train_loss", "valid_loss"),
+    "accuracy": ("train_acc", "valid_acc"),
+    "learning rate": ("event_lr", None),
+}
+
+
+class HistoryDisplay:
+    """Loss, accuracy or learning rate after each epoch, of one training or of several.
+
+    Of several trainings, such as the folds of a cross-validation, the mean is drawn, and a band
+    from the lowest to the highest.
+
+    Parameters
+    ----------
+    train : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None
+        What was recorded while training; NaN where there is nothing.
+    valid : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None, default=None
+        The same for the validation samples.
+    kind : {"loss", "accuracy", "learning rate"}, default="loss"
+        What the numbers are. Losses and learning rates have a logarithmic axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where the curves were drawn last.
+    figure_ : matplotlib.figure.Figure
+        The figure of ``ax_``.
+
+    Raises
+    ------
+    ValueError
+        If ``kind`` is another word.
+
+    Examples
+    --------
+    >>> from skorch_mnist.displays import HistoryDisplay
+    >>> display = HistoryDisplay([0.5, 0.2, 0.1], [0.3, 0.15, 0.12]).plot()
+    >>> display.ax_.get_yscale()
+    'log'
+    """
+
+    ax_: Axes
+    figure_: Any
+
+    def __init__(
+        self, train: ArrayLike | None, valid: ArrayLike | None = None, *, kind: str = "loss"
+    ) -> None:
+        if kind not in RECORDS:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, RECORDS))}; got {kind!r}.")
+        self.train = train
+        self.valid = valid
+        self.kind = kind
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, kind: str = "loss", ax: Axes | None = None
+    ) -> HistoryDisplay:
+        """Draw what fitted classifiers have recorded.
+
+        Parameters
+        ----------
+        estimator : MNISTCNNClassifier, another skorch net, a pipeline that ends in one, or a list
+            Fitted. A list is that of ``cross_validate(..., return_estimator=True)``, for instance.
+        kind : {"loss", "accuracy", "learning rate"}, default="loss"
+            What to draw. A learning rate is recorded where it changes: with
+            ``lr_schedule="one_cycle"``, or an ``LRScheduler``.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        HistoryDisplay
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If an ``estimator`` is not fitted.
+        ValueError
+            If ``kind`` is another word, or nothing of it was recorded.
+        """
+        display = cls(None, kind=kind)
+        estimators = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
+        histories = [history_of(one) for one in estimators]
+        display.train, display.valid = (records(histories, name) for name in RECORDS[kind])
+        if display.train is None and display.valid is None:
+            raise ValueError(f"The history holds no {kind}: see HistoryDisplay.from_estimator.")
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> HistoryDisplay:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        HistoryDisplay
+            ``self``, with ``ax_`` and ``figure_``.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        ax = new_or(self, ax)
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+        for label, values in (("training", self.train), ("validation", self.valid)):
+            if values is not None:
+                draw_curve(ax, np.atleast_2d(np.asarray(values, dtype=float)), label)
+        ax.set(xlabel="epoch", ylabel=self.kind)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if self.kind != "accuracy":
+            ax.set_yscale("log")
+            low, high = ax.get_ylim()
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
+        ax.grid(True, alpha=0.3)
+        if self.kind != "learning rate":
+            ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def draw_curve(ax: Axes, fits: NDArray[np.float64], label: str) -> None:
+    """Draw one curve; of several fits their mean, and a band around it."""
+    epochs = np.arange(1, fits.shape[1] + 1)
+    recorded = ~np.isnan(fits)
+    mean = np.full(len(epochs), np.nan)
+    some = recorded.any(axis=0)
+    mean[some] = np.nanmean(fits[:, some], axis=0)
+    (line,) = ax.plot(epochs, mean, marker="o", label=label)
+    if len(fits) > 1:
+        low = np.where(recorded, fits, np.inf).min(axis=0)
+        high = np.where(recorded, fits, -np.inf).max(axis=0)
+        ax.fill_between(epochs, low, high, where=some, color=line.get_color(), alpha=0.25, lw=0)
+
+
+def history_of(estimator: Any) -> Any:
+    """Return the history of a fitted net, or of the net at the end of a pipeline."""
+    net = estimator[-1] if hasattr(estimator, "steps") else estimator
+    check_is_fitted(net)
+    return net.history_
+
+
+def records(histories: list[Any], name: str | None) -> NDArray[np.float64] | None:
+    """Return records (n_fits, n_epochs), NaN where there are none, or None if all are."""
+    values = np.full((len(histories), max(map(len, histories), default=0)), np.nan)
+    for row, history in zip(values, histories, strict=True):
+        row[: len(history)] = [epoch.get(name, np.nan) for epoch in history]
+    if np.isnan(values).all():
+        return None
+    return values[0] if len(values) == 1 else values

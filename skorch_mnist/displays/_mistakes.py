@@ -1,0 +1,184 @@
+"""The images that a classifier gets wrong, the most confident answers first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_consistent_length
+
+from skorch_mnist.layouts import check_image_shape, infer_layout
+
+from ._axes import as_shown, image_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["MistakesDisplay"]
+
+
+class MistakesDisplay:
+    """The most confident wrong answers, as images with true label, answer and probability.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_samples, channels, height, width)
+        Images that were read wrongly.
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Answers.
+    probabilities : array-like of shape (n_samples,) or None, default=None
+        Probability of each answer, in [0, 1].
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What holds the images.
+    axes_ : list of matplotlib.axes.Axes
+        One for each image.
+    figure_ : matplotlib.figure.Figure
+        The figure of ``ax_``.
+
+    Examples
+    --------
+    >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+    >>> from skorch_mnist.displays import MistakesDisplay
+    >>> X, y = load_digits28(return_X_y=True)
+    >>> clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0).fit(X[:900], y[:900])
+    >>> display = MistakesDisplay.from_estimator(clf, X[900:], y[900:], n_images=6)
+    >>> len(display.axes_)
+    6
+    """
+
+    ax_: Axes
+    axes_: list[Axes]
+    figure_: Any
+
+    def __init__(
+        self,
+        images: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        probabilities: ArrayLike | None = None,
+    ) -> None:
+        self.images = images
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.probabilities = probabilities
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        n_images: int = 24,
+        ax: Axes | None = None,
+    ) -> MistakesDisplay:
+        """Draw the mistakes of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : classifier with ``predict_proba`` and ``classes_``
+            Fitted; a pipeline may do.
+        X : array-like of shape (n_samples, n_pixels), or images in another layout
+        y : array-like of shape (n_samples,)
+            True labels.
+        n_images : int, default=24
+            How many mistakes to show at most, at least 1.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        MistakesDisplay
+        """
+        probabilities = estimator.predict_proba(X)
+        y_pred = estimator.classes_[probabilities.argmax(axis=1)]
+        shape = getattr(estimator, "image_shape_", None)
+        return cls.from_predictions(
+            X, y, y_pred, probabilities.max(axis=1), image_shape=shape, n_images=n_images, ax=ax
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        probabilities: ArrayLike | None = None,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        n_images: int = 24,
+        ax: Axes | None = None,
+    ) -> MistakesDisplay:
+        """Draw the mistakes among given answers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels), or images in another layout
+        y_true, y_pred : array-like of shape (n_samples,)
+            True labels, and answers.
+        probabilities : array-like of shape (n_samples,) or None, default=None
+            Probability of each answer; None shows the mistakes in the order of ``X``.
+        image_shape : (height, width), (channels, height, width) or None, default=None
+            Shape of the images in flat rows; None takes them for squares.
+        n_images : int, default=24
+            How many mistakes to show at most, at least 1.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        MistakesDisplay
+
+        Raises
+        ------
+        ValueError
+            If the lengths differ, or ``n_images`` is not positive.
+        """
+        if n_images < 1:
+            raise ValueError(f"n_images must be at least 1; got {n_images!r}.")
+        pixels, true, answers = np.asarray(X), np.asarray(y_true), np.asarray(y_pred)
+        sure = np.ones(len(answers)) if probabilities is None else np.asarray(probabilities)
+        check_consistent_length(pixels, true, answers, sure)
+        wrong = np.flatnonzero(true != answers)
+        rows = wrong[np.argsort(-sure[wrong], kind="stable")][:n_images]
+        shape = None if image_shape is None else check_image_shape(image_shape)
+        images = infer_layout(pixels.shape[1:], shape).arrange(pixels[rows])
+        shown = None if probabilities is None else sure[rows]
+        return cls(images, true[rows], answers[rows], shown).plot(ax=ax)
+
+    def plot(self, *, ax: Axes | None = None) -> MistakesDisplay:
+        """Draw the images.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        MistakesDisplay
+            ``self``, with ``ax_``, ``axes_`` and ``figure_``.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        images: NDArray[Any] = np.asarray(self.images)
+        self.axes_ = image_grid(self, ax, len(images), title_lines=1)
+        if not len(images):
+            self.ax_.text(0.5, 0.5, "no mistakes", ha="center", va="center")
+        y_true, y_pred = np.asarray(self.y_true), np.asarray(self.y_pred)
+        for number, (small, image) in enumerate(zip(self.axes_, images, strict=True)):
+            small.imshow(as_shown(image), cmap="gray")
+            title = f"{y_true[number]} read as {y_pred[number]}"
+            if self.probabilities is not None:
+                title = f"{title}\n{np.asarray(self.probabilities)[number]:.1%}"
+            small.set_title(title, fontsize="x-small", pad=2)
+        return self
