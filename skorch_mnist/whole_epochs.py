@@ -80,6 +80,7 @@ class WholeEpochs(NeuralNetClassifier):
         try:
             yield
         except BaseException:
+            self._leave_checkpoint()
             if hasattr(self, "_last_epoch"):
                 self._restore(self._last_epoch)
                 self.notify("on_train_end", X=None, y=None)
@@ -89,10 +90,13 @@ class WholeEpochs(NeuralNetClassifier):
                 self.__dict__.update(before)
             raise
         finally:
-            if checkpoint := vars(self).get("_checkpoint"):
-                checkpoint.leave()
+            self._leave_checkpoint()
             for name in DURING_TRAINING:
                 self.__dict__.pop(name, None)
+
+    def _leave_checkpoint(self) -> None:
+        if checkpoint := self.__dict__.pop("_checkpoint", None):
+            checkpoint.leave()
 
     def _training_state(self) -> tuple[int, dict[str, Any]]:
         """Return the number of finished epochs, and a copy of everything that an epoch changes."""

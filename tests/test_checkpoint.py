@@ -491,8 +491,9 @@ def lock_is_taken(lock):
     return False
 
 
-def test_folder_is_free_after_an_error(tmp_path):
-    interrupted(tmp_path)
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_folder_is_free_after_an_error(epoch, tmp_path):
+    interrupted(tmp_path, epoch=epoch)
     assert not lock_is_taken(FileLock(tmp_path / ".lock"))
 
 

@@ -174,8 +174,9 @@ def test_folds_are_drawn_as_mean_and_band(digits):
     np.testing.assert_allclose(display.train, losses)
     drawn = np.array(curves_of(display.ax_)["training"])
     np.testing.assert_allclose(drawn, np.column_stack([[1, 2], losses.mean(axis=0)]))
-    band = display.ax_.collections[0].get_datalim(display.ax_.transData)
-    assert (band.y0, band.y1) == pytest.approx((losses.min(), losses.max()))
+    (outline,) = display.ax_.collections[0].get_paths()
+    heights = outline.vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((losses.min(), losses.max()))
 
 
 def test_folds_that_end_early_count_while_they_last():

@@ -42,7 +42,7 @@ def check(clf, X, path):
         np.testing.assert_allclose(probabilities, expected[rows], atol=1e-5)
         np.testing.assert_array_equal(labels, clf.predict(X[rows]))
         codes, from_torch = program(torch.from_numpy(np.asarray(X[rows])))
-        np.testing.assert_allclose(from_torch.numpy(), expected[rows], atol=1e-5)
+        np.testing.assert_allclose(from_torch.detach().numpy(), expected[rows], atol=1e-5)
         np.testing.assert_array_equal(clf.classes_[codes.numpy()], clf.predict(X[rows]))
     assert probabilities.dtype == np.float32
     return labels
@@ -221,7 +221,9 @@ def test_program_can_be_written_and_read(fitted, digits):
     torch.export.save(fitted.to_exported_program(), file)
     file.seek(0)
     _, probabilities = torch.export.load(file).module()(torch.from_numpy(X_test))
-    np.testing.assert_allclose(probabilities.numpy(), fitted.predict_proba(X_test), atol=1e-5)
+    np.testing.assert_allclose(
+        probabilities.detach().numpy(), fitted.predict_proba(X_test), atol=1e-5
+    )
 
 
 def test_unfitted_classifier_cannot_be_exported(tmp_path):

@@ -129,7 +129,7 @@ def test_augmentation_can_be_a_module():
 
 
 def test_numbers_that_are_none_are_not_blamed_on_the_learning_rate_alone():
-    with pytest.raises(ValueError, match="look for NaN and infinity in what augment returns"):
+    with pytest.raises(ValueError, match="look for nan and inf in what augment returns"):
         quick(augment=lambda images: images * float("nan")).fit(*toy())
 
 

@@ -19,4 +19,5 @@ def test_the_examples_give_the_output_that_the_readme_shows(tmp_path, monkeypatc
     result = doctest.testfile(str(README), module_relative=False, optionflags=flags)
     assert result.attempted > 20
     assert result.failed == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"losses.png", "confusions.png"}
+    written = {"losses.png", "confusions.png", "digits.safetensors", "digits.onnx"}
+    assert {path.name for path in tmp_path.iterdir()} == written

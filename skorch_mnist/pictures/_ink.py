@@ -75,7 +75,7 @@ def even_light(grey: Map) -> Map:
     terms = surface[step // 2 :: step, step // 2 :: step].reshape(len(small), -1)
     kept = np.ones(len(small), bool)
     for _ in range(4):
-        solution = np.linalg.lstsq(terms[kept], small[kept])[0]
+        solution = np.linalg.lstsq(terms[kept], small[kept], rcond=None)[0]
         off = small - terms @ solution
         kept = off >= -2 * np.abs(np.median(off[kept])) - 1.5 * np.std(off[kept])
     light = surface @ solution

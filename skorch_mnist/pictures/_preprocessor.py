@@ -62,8 +62,8 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     >>> picture = np.full((120, 90, 3), 230, dtype=np.uint8)
     >>> picture[20:100, 40:46] = 40
     >>> X = DigitPreprocessor().transform([picture])
-    >>> X.shape, X.dtype, X.max()
-    ((1, 784), dtype('uint8'), np.uint8(255))
+    >>> X.shape, X.dtype, int(X.max())
+    ((1, 784), dtype('uint8'), 255)
 
     With a classifier, ``make_pipeline(DigitPreprocessor(), clf).predict(["seven.jpg"])`` reads
     files.

@@ -22,12 +22,12 @@ LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy")
 
 # Where labels stand, in points from their marks, that would meet others above them.
 PLACES = {
-    "defaults": ((-9, 0), "right"),
-    "bare": ((-9, 0), "right"),
+    "defaults": ((-9, 7), "right"),
+    "bare": ((-9, -7), "right"),
     "bare-torch": ((0, 18), "left"),
-    "stock-arrays": ((-4, -12), "center"),
-    "recipe-0": ((0, 11), "left"),
-    "recipe-4": ((9, 0), "left"),
+    "stock-arrays": ((-6, -14), "right"),
+    "recipe-0": ((9, -7), "left"),
+    "recipe-4": ((9, 5), "left"),
     "accurate": ((-9, 0), "right"),
 }
 

@@ -8,6 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist
 
+OUTSIDE = "Python, autograd, skorch's callbacks"
 KINDS = {
     "convolutions, backward": ("convolution_backward",),
     "convolutions, forward": ("mkldnn_convolution", "cudnn_convolution", "_conv2d"),
@@ -16,10 +17,9 @@ KINDS = {
     "dropout": ("random_", "aten::ge", "aten::mul"),
     "ReLU, both ways": ("clamp_min", "relu", "threshold_backward"),
     "Adam, in one kernel": ("_fused_adam", "_foreach_add"),
-    "Python, skorch's callbacks": ("Optimizer.",),  # around the closure that makes the step
+    OUTSIDE: ("Optimizer.",),  # around the closure that makes the step
 }
 OTHER = "scaling, loss, layout and all other operations"
-OUTSIDE = "Python, skorch's callbacks"
 
 
 def measure() -> dict[str, float]:
