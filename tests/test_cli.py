@@ -103,6 +103,12 @@ def test_the_model_written_is_the_one_tested(run_once):
     assert f"Test accuracy: {clf.score(digits.X_test, digits.y_test):.4f} on" in out
 
 
+def test_the_model_takes_rows_as_the_fetchers_give_them(run_once):
+    _, _, folder = run_once
+    clf = MNISTCNNClassifier.load(folder / "model.safetensors")
+    assert clf.input_format_ == ((784,), "uint8")
+
+
 def test_options_reach_the_classifier(tmp_path):
     options = ["--lr", 0.01, "--batch-size", 100, "--random-state", 7, "--device", "cpu"]
     assert train(*options, "--output-dir", tmp_path) == 0
@@ -183,6 +189,8 @@ def test_data_home_is_handed_on_and_mnist_is_used(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("skorch_mnist.datasets._fetch.load_mnist_arrays", load)
     assert train("--data-home", "x", "--output-dir", tmp_path / "out", dataset="mnist") == 0
     assert asked == [("train", Path("x"), PATIENT), ("test", Path("x"), PATIENT)]
+    clf = MNISTCNNClassifier.load(tmp_path / "out" / "model.safetensors")
+    assert clf.input_format_ == ((784,), "uint8")
     start = time.monotonic()
     assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
     subset, home, limits = asked[2]

@@ -19,7 +19,7 @@ PATIENCE = 30.0  # seconds for all downloads together before "auto" gives up
 
 
 class Digits(NamedTuple):
-    """Images and labels, for training and for testing."""
+    """Images in flat rows, as the fetchers give them, and labels, for training and for testing."""
 
     name: str
     X_train: NDArray[np.uint8]
@@ -52,7 +52,8 @@ def mnist(data_home: Path | None, limits: Limits) -> Digits:
 
     X_train, y_train = load_mnist_arrays("train", data_home=data_home, limits=limits)
     X_test, y_test = load_mnist_arrays("test", data_home=data_home, limits=limits)
-    return Digits("MNIST", X_train, X_test, y_train, y_test)
+    train, test = (X.reshape(len(X), -1) for X in (X_train, X_test))
+    return Digits("MNIST", train, test, y_train, y_test)
 
 
 def bundled_digits() -> Digits:
