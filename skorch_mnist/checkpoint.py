@@ -45,7 +45,8 @@ class ResumeCheckpoint(Callback):
     Parameters
     ----------
     folder : path-like
-        For one training; created if it is missing. Delete it to start anew.
+        For one call of ``fit`` of an ``MNISTCNNClassifier``; created if it is missing. Delete it to
+        start anew.
     sink : callable, default=print
         Gets the line that says where the training goes on, if ``verbose`` is not 0.
 
@@ -76,6 +77,9 @@ class ResumeCheckpoint(Callback):
     is seeded, so that they need ``torch.manual_seed`` before ``fit``. Functions are compared by
     their code and what they enclose, objects by their public attributes.
 
+    A callback that ends the training, as early stopping does, ends it for good: the same call gives
+    the result.
+
     What is computed depends on the number of threads too, on the device, and on the versions of
     torch.
 
@@ -104,6 +108,13 @@ class ResumeCheckpoint(Callback):
         return {"folder": self.folder, "sink": self.sink}
 
     # --- the course of a training -----------------------------------------------------------
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Raise a TypeError for a net that knows nothing of checkpoints like this."""
+        if not hasattr(net, "_go_on_from_checkpoint"):
+            raise TypeError(
+                f"ResumeCheckpoint works in MNISTCNNClassifier, not in {type(net).__name__}."
+            )
 
     def begin(self, net: Any, data: Any) -> bool:
         """Take the folder, and the state of ``net`` from it if there is one.

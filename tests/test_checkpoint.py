@@ -18,6 +18,7 @@ import pytest
 import torch
 from filelock import FileLock
 from sklearn.base import clone
+from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, Freezer, LRScheduler
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -337,6 +338,13 @@ def test_partial_fit_is_no_training_to_go_on_with(tmp_path):
     with pytest.raises(ValueError, match="ResumeCheckpoint goes on with fit: partial_fit is one"):
         classifier(tmp_path / "new").partial_fit(X, Y, classes=[0, 1, 2])
     assert not (tmp_path / "new").exists()
+
+
+def test_other_nets_are_refused(tmp_path):
+    net = NeuralNetClassifier(nn.Linear, callbacks=[ResumeCheckpoint(tmp_path)], verbose=0)
+    net.set_params(module__in_features=36, module__out_features=3, criterion=nn.CrossEntropyLoss)
+    with pytest.raises(TypeError, match="works in MNISTCNNClassifier, not in NeuralNetClassifier"):
+        net.fit(X.astype(np.float32), Y)
 
 
 def test_one_checkpoint_is_enough(tmp_path):

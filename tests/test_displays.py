@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
@@ -202,7 +204,7 @@ def test_learning_rate_of_one_cycle(digits):
 
 
 def test_what_was_not_recorded_cannot_be_drawn(fitted):
-    with pytest.raises(ValueError, match="The history holds no learning rate"):
+    with pytest.raises(ValueError, match=r"no learning rate\. Set lr_schedule, or add an LRS"):
         HistoryDisplay.from_estimator(fitted, kind="learning rate")
     with pytest.raises(ValueError, match="kind must be one of 'loss', 'accuracy', 'learning rate'"):
         HistoryDisplay.from_estimator(fitted, kind="los")
@@ -254,8 +256,21 @@ def test_mistakes_of_a_pipeline(digits):
     assert len(MistakesDisplay.from_estimator(pipeline, X_test, y_test).axes_) == 24
 
 
+def test_mistakes_of_a_pipeline_with_images_that_are_no_squares(digits):
+    X, _, y, _ = digits
+    rows = X.reshape(-1, 28, 28)[:, :, 4:24].reshape(len(X), -1)
+    clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0, image_shape=(28, 20))
+    pipeline = make_pipeline(MinMaxScaler(), clf).fit(rows, y)
+    display = MistakesDisplay.from_estimator(pipeline, rows, y, n_images=2)
+    assert display.images.shape == (2, 1, 28, 20)
+
+
 def test_bad_input_of_mistakes():
-    with pytest.raises(ValueError, match="n_images must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=r"y_true has dtype <U1, y_pred int64: pass labels of one"):
+        MistakesDisplay.from_predictions(np.zeros((2, 4)), ["1", "2"], [1, 1])
+    with pytest.raises(ValueError, match="X must hold images as arrays of numbers"):
+        MistakesDisplay.from_predictions(["seven.jpg", "four.png"], [1, 2], [1, 1])
+    with pytest.raises(ValueError, match="n_images must be a whole number of at least 1; got 0"):
         MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 1], n_images=0)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1])
@@ -299,10 +314,27 @@ def test_reliability_of_an_estimator(digits, fitted):
 
 
 def test_bad_input_of_reliability():
+    for n_bins in (0, -1, 2.5, "a"):
+        with pytest.raises(ValueError, match="n_bins must be a whole number of at least 1"):
+            ReliabilityDisplay.from_predictions([0], [[0.5, 0.5]], n_bins=n_bins)
+    with pytest.raises(ValueError, match="y_proba must hold probabilities"):
+        ReliabilityDisplay.from_predictions([0, 1], [[9, 1], [2, 8]])
+    with pytest.raises(ValueError, match="No label in y_true is among the classes"):
+        ReliabilityDisplay.from_predictions(["0", "1"], [[0.9, 0.1], [0.2, 0.8]])
+    with pytest.raises(ValueError, match="minimum of 1 is required"):
+        ReliabilityDisplay.from_predictions([], np.zeros((0, 2)))
     with pytest.raises(ValueError, match="y_proba has 2 columns for 3 classes"):
         ReliabilityDisplay.from_predictions([0], [[0.5, 0.5]], classes=[0, 1, 2])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ReliabilityDisplay.from_predictions([0, 1], [[0.5, 0.5]])
+
+
+def test_reliability_drawn_again_looks_the_same():
+    display = ReliabilityDisplay.from_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])
+    labels = display.ax_.get_xlabel(), display.ax_.get_ylabel()
+    assert display.plot(ax=Figure().subplots(), linestyle=":", color="red") is display
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == labels
+    assert display.line_.get_color() == "red"
 
 
 # --- filters and attributions ---------------------------------------------------------------
@@ -319,6 +351,18 @@ def test_filters_are_those_of_the_first_convolution(fitted):
         )
 
 
+@pytest.mark.parametrize("display", [FiltersDisplay, HistoryDisplay, AttributionDisplay])
+def test_other_estimators_are_refused(display, digits):
+    X, _, y, _ = digits
+    arguments = (X[:2],) if display is AttributionDisplay else ()
+    with pytest.raises(TypeError, match=rf"{display.__name__} takes a fitted MNISTCNNClassifier; "):
+        display.from_estimator(DummyClassifier().fit(X, y), *arguments)
+
+
+def test_filters_of_a_pipeline(fitted):
+    assert len(FiltersDisplay.from_estimator(make_pipeline(MinMaxScaler(), fitted)).axes_) == 16
+
+
 def test_network_without_filters_is_an_error():
     with pytest.raises(ValueError, match="The network Linear has no convolution in two dimensions"):
         FiltersDisplay.from_estimator(fake_net([{}]))
@@ -326,11 +370,17 @@ def test_network_without_filters_is_an_error():
         FiltersDisplay.from_estimator(MNISTCNNClassifier())
 
 
-class Corner:
+class Corner(ClassifierMixin, BaseEstimator):
     """A classifier that looks at one pixel."""
 
     classes_ = np.array(["dark", "light"])
     image_shape_ = (1, 14, 14)
+
+    def fit(self, X, y):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
 
     def predict_proba(self, X):
         light = np.asarray(X).reshape(len(X), 14, 14)[:, 3, 4] / 255

@@ -10,7 +10,7 @@ again, into an axes of your own where you give one. Each keeps what it drew as a
 # A classifier that is not perfect yet
 # ------------------------------------
 #
-# Three epochs on the digits that come with scikit-learn, so that there is something to see.
+# Five epochs on the digits that come with scikit-learn, so that there is something to see.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import cross_validate, train_test_split

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from skorch_mnist.layouts import known_layout
 
 from ._axes import as_shown, image_grid
+from ._estimators import fitted_net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,8 @@ ROWS_PER_CALL = 1024
 class AttributionDisplay:
     """Where on images the decisions come from: what hiding a part does to the probability.
 
-    A square patch is filled with the darkest pixel, in turn at every place, and the probability of
+    A square patch is filled with the median of the pixels, which is the ground of most images, in
+    turn at every place, and the probability of
     the answer is predicted anew. Where it falls, the pixels spoke for the answer (orange); where it
     rises, against it (blue).
 
@@ -89,11 +91,17 @@ class AttributionDisplay:
         Returns
         -------
         AttributionDisplay
+
+        Raises
+        ------
+        TypeError
+            If ``estimator`` is no ``MNISTCNNClassifier``.
         """
+        shape = fitted_net(cls, estimator, "image_shape_").image_shape_
         proba = estimator.predict_proba(X)
         answers = proba.argmax(axis=1)
         pixels = np.asarray(X)
-        images = known_layout(pixels.shape[1:], estimator.image_shape_).arrange(pixels)
+        images = known_layout(pixels.shape[1:], shape).arrange(pixels)
         maps = [
             occlusion(estimator, image, answer, before[answer])
             for image, answer, before in zip(images, answers, proba, strict=True)
@@ -141,12 +149,13 @@ def occlusion(
     _, height, width = image.shape
     side = max(1, round(max(height, width) / PATCHES_PER_SIDE))
     places = [(top, left) for top in range(1 - side, height) for left in range(1 - side, width)]
+    ground = np.median(image, axis=(1, 2), keepdims=True).astype(image.dtype)
     fallen, hidden = np.zeros((height, width)), np.zeros((height, width))
     for start in range(0, len(places), ROWS_PER_CALL):
         some = places[start : start + ROWS_PER_CALL]
         copies = np.repeat(image[np.newaxis], len(some), axis=0)
         for copy, (top, left) in zip(copies, some, strict=True):
-            copy[:, max(top, 0) : top + side, max(left, 0) : left + side] = image.min()
+            copy[:, max(top, 0) : top + side, max(left, 0) : left + side] = ground
         after = estimator.predict_proba(copies)[:, answer]
         for probability, (top, left) in zip(after, some, strict=True):
             area = slice(max(top, 0), top + side), slice(max(left, 0), left + side)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ._axes import as_shown, image_grid
+from ._estimators import fitted_net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ class FiltersDisplay:
 
         Parameters
         ----------
-        estimator : MNISTCNNClassifier or another skorch net
+        estimator : MNISTCNNClassifier, another skorch net, or a pipeline that ends in one
             Fitted.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a new figure.
@@ -72,14 +72,16 @@ class FiltersDisplay:
         ------
         sklearn.exceptions.NotFittedError
             If ``estimator`` is not fitted.
+        TypeError
+            If ``estimator`` is no net.
         ValueError
             If its network has no convolution in two dimensions.
         """
-        check_is_fitted(estimator)
-        weights = [p for p in estimator.module_.parameters() if p.ndim == 4]
+        network = fitted_net(cls, estimator, "module_").module_
+        weights = [p for p in network.parameters() if p.ndim == 4]
         if not weights:
             raise ValueError(
-                f"The network {type(estimator.module_).__name__} has no convolution in two "
+                f"The network {type(network).__name__} has no convolution in two "
                 "dimensions: there are no filters to draw."
             )
         return cls(weights[0].detach().cpu().numpy()).plot(ax=ax)

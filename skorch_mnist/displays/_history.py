@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ._axes import new_or
+from ._estimators import fitted_net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,15 +94,20 @@ class HistoryDisplay:
         ------
         sklearn.exceptions.NotFittedError
             If an ``estimator`` is not fitted.
+        TypeError
+            If an ``estimator`` is no net.
         ValueError
-            If ``kind`` is another word, or nothing of it was recorded.
+            If ``kind`` is another word, nothing of it was recorded, or the list is empty.
         """
         display = cls(None, kind=kind)
         estimators = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
-        histories = [history_of(one) for one in estimators]
+        if not estimators:
+            raise ValueError("The list of estimators is empty.")
+        histories = [fitted_net(cls, one, "history_").history_ for one in estimators]
         display.train, display.valid = (records(histories, name) for name in RECORDS[kind])
         if display.train is None and display.valid is None:
-            raise ValueError(f"The history holds no {kind}: see HistoryDisplay.from_estimator.")
+            hint = " Set lr_schedule, or add an LRScheduler." if kind == "learning rate" else ""
+            raise ValueError(f"The history holds no {kind}.{hint}")
         return display.plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> HistoryDisplay:
@@ -156,13 +161,6 @@ def draw_curve(ax: Axes, fits: NDArray[np.float64], label: str) -> None:
         low = np.where(recorded, fits, np.inf).min(axis=0)
         high = np.where(recorded, fits, -np.inf).max(axis=0)
         ax.fill_between(epochs, low, high, where=some, color=line.get_color(), alpha=0.25, lw=0)
-
-
-def history_of(estimator: Any) -> Any:
-    """Return the history of a fitted net, or of the net at the end of a pipeline."""
-    net = estimator[-1] if hasattr(estimator, "steps") else estimator
-    check_is_fitted(net)
-    return net.history_
 
 
 def records(histories: list[Any], name: str | None) -> NDArray[np.float64] | None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skorch_mnist.layouts import check_image_shape, infer_layout
 
 from ._axes import as_shown, image_grid
+from ._estimators import check_positive, last_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +99,7 @@ class MistakesDisplay:
         """
         probabilities = estimator.predict_proba(X)
         y_pred = estimator.classes_[probabilities.argmax(axis=1)]
-        shape = getattr(estimator, "image_shape_", None)
+        shape = getattr(last_step(estimator), "image_shape_", None)
         return cls.from_predictions(
             X, y, y_pred, probabilities.max(axis=1), image_shape=shape, n_images=n_images, ax=ax
         )
@@ -138,11 +139,20 @@ class MistakesDisplay:
         Raises
         ------
         ValueError
-            If the lengths differ, or ``n_images`` is not positive.
+            If the lengths differ, labels are texts here and numbers there, ``X`` holds no images,
+            or ``n_images`` is not positive.
         """
-        if n_images < 1:
-            raise ValueError(f"n_images must be at least 1; got {n_images!r}.")
-        pixels, true, answers = np.asarray(X), np.asarray(y_true), np.asarray(y_pred)
+        check_positive("n_images", n_images)
+        pixels, true, answers = np.asarray(X), column_or_1d(y_true), column_or_1d(y_pred)
+        if pixels.dtype.kind not in "buif" or pixels.ndim < 2:
+            raise ValueError(
+                "X must hold images as arrays of numbers, all of one size: of pictures, pass what "
+                "DigitPreprocessor makes of them."
+            )
+        if (true.dtype.kind in "OUS") != (answers.dtype.kind in "OUS"):
+            raise ValueError(
+                f"y_true has dtype {true.dtype}, y_pred {answers.dtype}: pass labels of one kind."
+            )
         sure = np.ones(len(answers)) if probabilities is None else np.asarray(probabilities)
         check_consistent_length(pixels, true, answers, sure)
         wrong = np.flatnonzero(true != answers)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.calibration import CalibrationDisplay
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from ._axes import new_or
+from ._estimators import check_positive
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,7 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         Parameters
         ----------
         estimator : classifier with ``predict_proba`` and ``classes_``
-            Fitted.
+            Fitted; a pipeline may do.
         X : array-like of shape (n_samples, n_pixels), or images in another layout
         y : array-like of shape (n_samples,)
             True labels.
@@ -123,25 +124,60 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         Raises
         ------
         ValueError
-            If the lengths differ, or ``classes`` are not as many as the columns.
+            If the lengths differ, ``classes`` are not as many as the columns or none of them is in
+            ``y_true``, or ``y_proba`` holds no probabilities.
         """
-        true, proba = np.asarray(y_true), np.asarray(y_proba, dtype=float)
+        check_positive("n_bins", n_bins)
+        true = column_or_1d(y_true)
+        proba = check_array(y_proba, dtype=np.float64, input_name="y_proba")
         check_consistent_length(true, proba)
+        if proba.min() < 0 or proba.max() > 1:
+            raise ValueError("y_proba must hold probabilities, between 0 and 1.")
         labels = np.arange(proba.shape[1]) if classes is None else np.asarray(classes)
         if len(labels) != proba.shape[1]:
             raise ValueError(f"y_proba has {proba.shape[1]} columns for {len(labels)} classes.")
+        if not np.isin(true, labels).any():
+            raise ValueError(f"No label in y_true is among the classes {labels}.")
         right = (labels[proba.argmax(axis=1)] == true).astype(int)
         confidence = proba.max(axis=1)
         share, mean, error = bins(right, confidence, n_bins)
         display = cls(share, mean, confidence, estimator_name=name)
         display.expected_calibration_error_ = error
-        display.plot(ax=new_or(display, ax), name=name, **kwargs)
-        for line in display.ax_.lines:
-            if line.get_linestyle() == ":":  # the diagonal, black on any ground
-                line.set_color(display.ax_.xaxis.label.get_color())
-        display.ax_.legend(loc="lower right")
-        display.ax_.set(xlabel="probability of the answer", ylabel="share of right answers")
-        return display
+        return display.plot(ax=ax, name=name, **kwargs)
+
+    def plot(
+        self,
+        *,
+        ax: Axes | None = None,
+        name: str | None = None,
+        ref_line: bool = True,
+        **kwargs: Any,
+    ) -> ReliabilityDisplay:
+        """Draw the points, and the diagonal.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+        name : str or None, default=None
+            Name in the legend.
+        ref_line : bool, default=True
+            Whether to draw the diagonal.
+        **kwargs : dict
+            For ``matplotlib.axes.Axes.plot``.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            ``self``.
+        """
+        super().plot(ax=new_or(self, ax), name=name, ref_line=ref_line, **kwargs)
+        self.ax_.set(xlabel="probability of the answer", ylabel="share of right answers")
+        for line in self.ax_.lines:
+            if line.get_label() == "Perfectly calibrated":  # black, whatever the ground
+                line.set_color(self.ax_.xaxis.label.get_color())
+        self.ax_.legend(loc="lower right")
+        return self
 
 
 def bins(
