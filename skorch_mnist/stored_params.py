@@ -37,9 +37,8 @@ ROLES = {
     "iterator_train": DataLoader,
     "iterator_valid": DataLoader,
 }
-LOADER_ARGUMENTS: dict[
-    str, Callable[[Any], bool]
-] = {  # of those that are plain data; a sampler would leave out predictions
+# Arguments that are plain data: a sampler, say, would leave out predictions.
+LOADER_ARGUMENTS: dict[str, Callable[[Any], bool]] = {
     "batch_size": lambda value: value == -1 or is_whole(value, 1, 2**40),
     "drop_last": is_switch,
     "in_order": is_switch,
@@ -68,9 +67,8 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
             continue
         component = name.partition("__")[0]
         try:
-            if component in left_out:  # its default does not take the arguments
-                raise UnstorableError
-            if not may_be_stored(name, value):
+            # The default of a component that is left out does not take the arguments.
+            if component in left_out or not may_be_stored(name, value):
                 raise UnstorableError
             encoded[name] = encode(value)
         except UnstorableError as error:
