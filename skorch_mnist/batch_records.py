@@ -8,13 +8,14 @@ import torch
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
 from skorch_mnist.learning_rate import OneCycle
+from skorch_mnist.progress import TrainingBar
 
 __all__ = ["record_losses", "watches_batches"]
 
 
 def watches_batches(callback: Any) -> bool:
     """Whether ``callback`` may read the loss of a batch before the epoch ends."""
-    if type(callback) in (EpochScoring, OneCycle):
+    if type(callback) in (EpochScoring, OneCycle, TrainingBar):
         return False
     if type(callback) is LRScheduler:
         looks = not isinstance(callback.policy, str) or callback.policy == "ReduceLROnPlateau"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import warnings
@@ -15,6 +17,7 @@ from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
 from skorch_mnist.plain_data import UnstorableError, decode, encode
+from skorch_mnist.progress import TrainingBar, in_worker_process
 from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
 from skorch_mnist.training_identity import describe_differences, identity
 from skorch_mnist.training_state import (
@@ -29,8 +32,14 @@ __all__ = ["ResumeCheckpoint"]
 FORMAT = 1
 KEY = "skorch_mnist_checkpoint"
 FILE, LOCK = "training.safetensors", ".lock"
+SUBFOLDER = "training-[0-9a-f]{16}"
 PATIENCE = 10.0  # seconds: loaders' workers outlive a killed process for a moment
-DISPLAYS = (EpochTimer, PrintLog, ProgressBar)  # they neither steer a training nor remember it
+DISPLAYS = (
+    EpochTimer,
+    PrintLog,
+    ProgressBar,
+    TrainingBar,
+)  # they neither steer a training nor remember it
 
 
 class ResumeCheckpoint(Callback):
@@ -45,10 +54,15 @@ class ResumeCheckpoint(Callback):
     Parameters
     ----------
     folder : path-like
-        For one call of ``fit`` of an ``MNISTCNNClassifier``; created if it is missing. Delete it to
-        start anew.
+        For one call of ``fit`` of an ``MNISTCNNClassifier``, or with ``subfolders`` for many;
+        created if it is missing. Delete it to start anew.
     sink : callable, default=print
-        Gets the line that says where the training goes on, if ``verbose`` is not 0.
+        Gets the line that says where the training goes on, if ``verbose`` is not 0. In worker
+        processes, nothing is printed.
+    subfolders : bool, default=False
+        Whether each training gets a folder of its own in ``folder``, named after its parameters,
+        data and seed: a cross-validation or a search that was cut off then repeats no training
+        that is finished. Each takes three times the memory of the weights.
 
     Raises
     ------
@@ -99,13 +113,20 @@ class ResumeCheckpoint(Callback):
     1
     """
 
-    def __init__(self, folder: str | os.PathLike[str], sink: Callable[[str], Any] = print) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        sink: Callable[[str], Any] = print,
+        *,
+        subfolders: bool = False,
+    ) -> None:
         self.folder = folder
         self.sink = sink
+        self.subfolders = subfolders
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the parameters: a lock is not for other processes."""
-        return {"folder": self.folder, "sink": self.sink}
+        return {"folder": self.folder, "sink": self.sink, "subfolders": self.subfolders}
 
     # --- the course of a training -----------------------------------------------------------
 
@@ -129,9 +150,10 @@ class ResumeCheckpoint(Callback):
                 "ResumeCheckpoint needs a random_state: without one, the same call of fit draws "
                 "other weights and another split. Set random_state to an int."
             )
-        self._take_folder()
         callbacks = dict(others(net))
         self.identity_ = identity(net, data, callbacks)
+        folder = Path(self.folder)
+        self._take(folder / name_of_subfolder(self.identity_) if self.subfolders else folder)
         self.with_state_ = {
             (name, attribute)
             for name, callback in callbacks.items()
@@ -140,7 +162,8 @@ class ResumeCheckpoint(Callback):
         }
         self.generators_: dict[str, Any] | None = None
         self.finished_ = self.path_.exists() and self._restore(net)
-        if net.verbose and net.history:
+        shown = self.sink is not print or not in_worker_process()
+        if net.verbose and net.history and shown:
             n_epochs = len(net.history)
             self.sink(
                 f"The training in {self.folder} ended after epoch {n_epochs}: this is its result."
@@ -178,13 +201,20 @@ class ResumeCheckpoint(Callback):
         ValueError
             If another process uses the folder.
         """
-        if Path(self.folder).is_dir():
-            self._take_folder()
+        root = Path(self.folder)
+        if not root.is_dir():
+            return
+        within = [path for path in root.iterdir() if re.fullmatch(SUBFOLDER, path.name)]
+        for folder in [path for path in within if path.is_dir()] if self.subfolders else [root]:
+            self._take(folder)
             self.path_.unlink(missing_ok=True)
             (self.path_.parent / LOCK).unlink(missing_ok=True)
             self.leave()
             with contextlib.suppress(OSError):  # of others' files, or a link
-                Path(self.folder).rmdir()
+                folder.rmdir()
+        if self.subfolders:
+            with contextlib.suppress(OSError):
+                root.rmdir()
 
     # --- folder -----------------------------------------------------------------------------
 
@@ -193,8 +223,7 @@ class ResumeCheckpoint(Callback):
         """The file of the checkpoint; a callback may change the working folder."""
         return Path(vars(self).get("absolute_", self.folder)) / FILE
 
-    def _take_folder(self) -> None:
-        folder = Path(self.folder)
+    def _take(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.absolute_ = folder.resolve()
         self.lock_ = FileLock(self.absolute_ / LOCK, is_singleton=True)
@@ -286,6 +315,12 @@ class ResumeCheckpoint(Callback):
                     f"{name} keeps a {type(value).__name__} in {attribute} that is no plain data"
                 )
         return plain, states
+
+
+def name_of_subfolder(identity: Mapping[str, Any]) -> str:
+    """Return the name of the folder of one training among many."""
+    text = json.dumps(identity, sort_keys=True)
+    return f"training-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 # --- state ----------------------------------------------------------------------------------

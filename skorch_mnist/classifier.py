@@ -25,7 +25,7 @@ from skorch_mnist.parameters import CheckedParameters
 from skorch_mnist.pixels import pixel_statistics
 from skorch_mnist.portable import PortableClassifier
 from skorch_mnist.prediction import ImagePredictions
-from skorch_mnist.progress import EpochBar
+from skorch_mnist.progress import EpochTable, TrainingBar
 from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skorch_mnist.training_data import CheckedData
@@ -95,7 +95,8 @@ class MNISTCNNClassifier(
         What training computes in; the weights stay float32, and so does prediction. "bfloat16"
         is automatic mixed precision, "auto" that where the device has instructions for it.
     verbose : int, default=1
-        0 is silent, 1 prints the table of epochs, 2 shows a progress bar as well.
+        0 is silent, 1 prints the table of epochs, 2 shows a progress bar as well, in notebooks and
+        where standard error is a terminal. In worker processes, nothing is shown.
     callbacks : list, "disable" or None, default=None
         skorch callbacks, with or without names, added to those that record the history.
     iterator_train, iterator_valid : type or callable, default=torch.utils.data.DataLoader
@@ -381,7 +382,8 @@ class MNISTCNNClassifier(
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        callbacks = list(super()._default_callbacks)
+        callbacks = [pair for pair in super()._default_callbacks if pair[0] != "print_log"]
+        callbacks.append(("print_log", EpochTable()))
         if self.early_stopping:
             stopping = EarlyStopping(
                 monitor="valid_acc",
@@ -395,7 +397,7 @@ class MNISTCNNClassifier(
         if self.lr_schedule == "one_cycle":
             callbacks.append(("one_cycle", OneCycle()))
         if self.verbose >= 2:
-            callbacks.append(("progress_bar", EpochBar()))
+            callbacks.append(("progress_bar", TrainingBar()))
         return callbacks
 
     def __sklearn_is_fitted__(self) -> bool:

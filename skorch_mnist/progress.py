@@ -1,21 +1,131 @@
-"""A bar that grows with the batches of an epoch."""
+"""What a training shows while it goes on: a table of epochs, and a bar below it."""
 
 from __future__ import annotations
 
-import math
+import multiprocessing
+import os
+import re
+import sys
 from typing import Any
 
-from skorch.callbacks import ProgressBar
+from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
+from tqdm.auto import tqdm
+from tqdm.autonotebook import tqdm as tqdm_of_notebooks
+from tqdm.std import tqdm as tqdm_of_terminals
 
-__all__ = ["EpochBar"]
+from skorch_mnist.batches import image_of
+
+__all__ = [
+    "Bar",
+    "EpochTable",
+    "TrainingBar",
+    "colours_are_shown",
+    "in_worker_process",
+    "is_watched",
+]
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
+IN_NOTEBOOK = tqdm_of_notebooks is not tqdm_of_terminals
 
 
-class EpochBar(ProgressBar):
-    """skorch's bar, told that batches of validation have a size of their own."""
+class Bar(tqdm):  # type: ignore[misc, unused-ignore]
+    """tqdm's bar without its thread, which loaders' workers would be forked beside."""
 
-    def _get_batches_per_epoch_phase(self, net: Any, dataset: Any, training: bool) -> int:
-        if dataset is None:
-            return 0
-        size = net._batch_size(training)
-        return 1 if size == -1 else math.ceil(get_len(dataset) / size)
+    monitor_interval = 0
+
+
+class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
+    """A bar over all images of a training: its loss, images per second and the time left.
+
+    It is shown in notebooks, and on standard error if that is a terminal. The loss is the mean of
+    the training batches of the epoch so far. With early stopping, the time left is that of all
+    epochs.
+    """
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Remember what the training finds."""
+        self.n_before_ = len(net.history)
+        self.bar_: Bar | None = None
+
+    def on_epoch_begin(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
+    ) -> None:
+        """Begin an epoch; the first makes the bar."""
+        n_images = sum(get_len(data) for data in (dataset_train, dataset_valid) if data is not None)
+        n_epochs, epoch = net._epochs, len(net.history) - self.n_before_
+        name = f"epoch {epoch}/{n_epochs}:"
+        if self.bar_ is None:
+            self.bar_ = Bar(
+                desc=name,
+                total=n_images * n_epochs,
+                initial=n_images * (epoch - 1),
+                unit=" images",
+                unit_scale=True,
+                smoothing=0,  # validation is faster than training
+                bar_format=f"{TIME_LEFT}, {{rate_fmt}}{{postfix}}",
+                leave=False,
+                disable=not is_watched(),
+            )
+        self.bar_.set_description_str(name, refresh=False)
+        self.bar_.update(n_images * (epoch - 1) - self.bar_.n)  # where an iterator gives others
+        self.loss_sum_, self.n_images_ = 0.0, 0
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Move the bar; the loss is fetched from the device only when it is drawn."""
+        if self.bar_ is None or self.bar_.disable:
+            return
+        n_images = len(image_of(batch[0]))
+        if training:
+            self.loss_sum_ += n_images * kwargs["loss"].detach()
+            self.n_images_ += n_images
+        if self.bar_.update(n_images) and self.n_images_:
+            loss = float(self.loss_sum_) / self.n_images_
+            self.bar_.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Take the bar away."""
+        if self.bar_ is not None:
+            self.bar_.close()
+            self.bar_ = None
+
+
+class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
+    """skorch's table of epochs: above bars, without colours for files, silent in worker processes.
+
+    A ``sink`` of one's own gets the lines as they are.
+    """
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print the row of an epoch."""
+        if self.sink is not print or (sys.stdout is not None and not in_worker_process()):
+            super().on_epoch_end(net, **kwargs)
+
+    def _sink(self, text: str, verbose: Any) -> None:
+        if self.sink is not print:
+            self.sink(text)
+        elif verbose:
+            with Bar.external_write_mode(file=sys.stdout):
+                print(text if colours_are_shown() else COLOURS.sub("", text))  # noqa: T201
+
+
+def in_worker_process() -> bool:
+    """Whether another Python process started this one, as joblib's and loaders' workers."""
+    return multiprocessing.parent_process() is not None
+
+
+def is_watched() -> bool:
+    """Whether someone sees a bar: in a notebook, or on a terminal, in the main process."""
+    if in_worker_process():
+        return False
+    return IN_NOTEBOOK or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def colours_are_shown() -> bool:
+    """Whether standard output shows colours, and the user has not declined them (no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return IN_NOTEBOOK or (sys.stdout is not None and sys.stdout.isatty())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -18,6 +19,7 @@ import pytest
 import torch
 from filelock import FileLock
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, Freezer, LRScheduler
 from torch import nn
@@ -632,3 +634,76 @@ def newer(path, than):
         return os.stat(path).st_mtime_ns > than
     except FileNotFoundError:
         return False
+
+
+# --- many trainings in one folder -----------------------------------------------------------
+
+
+@contextlib.contextmanager
+def counting_epochs():
+    """The number of epochs that are trained within the block."""
+    count, notify = [], MNISTCNNClassifier.notify
+
+    def counting(self, method_name, **arguments):
+        count.extend([1] * (method_name == "on_epoch_begin"))
+        notify(self, method_name, **arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MNISTCNNClassifier, "notify", counting)
+        yield count
+
+
+def test_a_search_that_was_cut_off_repeats_no_finished_training(tmp_path):
+    grid = {"lr": [1e-3, 1e-2], "module__dropout": [0.1, 0.5]}
+    kept = ResumeCheckpoint(tmp_path / "kept", subfolders=True)
+
+    def search(*callbacks):
+        clf = classifier(None, *callbacks, max_epochs=2)
+        return GridSearchCV(clf, grid, cv=2, refit=False).fit(X, Y)
+
+    with counting_epochs() as count, pytest.MonkeyPatch.context() as patch:
+        fit = MNISTCNNClassifier.fit_loop
+        patch.setattr(
+            MNISTCNNClassifier,
+            "fit_loop",
+            lambda self, *a, **k: interrupt() if len(count) == 10 else fit(self, *a, **k),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            search(kept)
+    with counting_epochs() as count:
+        found = search(kept)
+    assert len(count) == 2 * (8 - 5)
+    np.testing.assert_array_equal(
+        found.cv_results_["mean_test_score"], search().cv_results_["mean_test_score"]
+    )
+    kept.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_processes_share_a_folder_with_subfolders(tmp_path, capfd):
+    kept = ResumeCheckpoint(tmp_path, subfolders=True)
+    clf = classifier(None, kept, max_epochs=2, verbose=1)
+    scores = cross_val_score(clf, X, Y, cv=4, n_jobs=2)
+    assert len(list(tmp_path.iterdir())) == 4
+    with counting_epochs() as count:
+        again = cross_val_score(clone(clf).set_params(verbose=0), X, Y, cv=4)
+    assert count == []
+    np.testing.assert_array_equal(scores, again)
+    assert cross_val_score(clf, X, Y, cv=4, n_jobs=2).tolist() == scores.tolist()
+    assert capfd.readouterr().out == ""  # of worker processes
+
+
+def test_discard_leaves_what_is_not_its_own(tmp_path):
+    kept = ResumeCheckpoint(tmp_path, subfolders=True)
+    classifier(None, kept, max_epochs=1).fit(X, Y)
+    [folder] = tmp_path.iterdir()
+    (folder / "mine.txt").write_text("mine")
+    (tmp_path / "training-of-mine").mkdir()
+    kept.discard()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        [folder.name, "mine.txt", "training-of-mine"]
+    )

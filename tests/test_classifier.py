@@ -86,12 +86,6 @@ def test_is_silent_without_verbose(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_verbose_2_shows_a_progress_bar(capfd):
-    clf = quick(verbose=2).fit(*toy())
-    assert "it/s" in capfd.readouterr().err or "batches" in str(clf.callbacks_)
-    assert [name for name, _ in clf.callbacks_][-2:] == ["progress_bar", "print_log"]
-
-
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 def test_predict_returns_original_labels(digits, labels):
     X_train, X_test, y_train, _ = digits

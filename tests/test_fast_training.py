@@ -12,7 +12,6 @@ from sklearn.model_selection import cross_val_score
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
 from skorch_mnist.batches import BatchLoader
-from skorch_mnist.progress import EpochBar
 
 
 def toy(n=60):
@@ -222,21 +221,6 @@ def test_compiled_network_learns():
     X, y = toy()
     clf = quick(compile=True, compile__backend="aot_eager", max_epochs=20).fit(X, y)
     assert clf.score(X, y) > 0.9
-
-
-@pytest.mark.parametrize("batch_size", [16, -1])
-def test_bar_counts_the_batches_of_both_kinds(batch_size):
-    X, y = toy(900)
-
-    class Totals(EpochBar):
-        def on_epoch_end(self, net, **kwargs):
-            self.n, self.total = self.pbar_.n, self.pbar_.total
-            super().on_epoch_end(net, **kwargs)
-
-    bar = Totals()
-    clf = quick(batch_size=batch_size, callbacks=[bar], iterator_valid__batch_size=100).fit(X, y)
-    counts = clf.history_[-1, "train_batch_count"] + clf.history_[-1, "valid_batch_count"]
-    assert bar.n == bar.total == counts
 
 
 def test_labels_of_an_iterator_of_ones_own_reach_callbacks_as_given():

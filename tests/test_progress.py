@@ -1,0 +1,213 @@
+"""What a training shows: the bar, the table, and nothing where nobody looks."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import numpy as np
+import pytest
+from sklearn.model_selection import cross_val_score
+from skorch.callbacks import PrintLog
+
+from skorch_mnist import MNISTCNNClassifier, progress
+from skorch_mnist.batch_records import watches_batches
+from skorch_mnist.checkpoint import ResumeCheckpoint
+from skorch_mnist.progress import Bar, EpochTable, TrainingBar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """One terminal for both streams, whose bar is drawn with every batch, once it is opened."""
+
+    def open_terminal():
+        screen = Terminal()
+        monkeypatch.setattr(sys, "stdout", screen)
+        monkeypatch.setattr(sys, "stderr", screen)
+        monkeypatch.setattr(progress, "Bar", EagerBar)
+        return screen
+
+    return open_terminal
+
+
+class EagerBar(Bar):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs, mininterval=0.0)
+
+
+def shown(text):
+    """The lines that a terminal shows after ``text``, and those that were drawn over."""
+    lines, column, drawn = [""], 0, []
+    for part in re.split(r"([\r\n])", re.sub(r"\x1b\[[0-9;]*m", "", text)):
+        if part == "\n":
+            lines.append("")
+            column = 0
+        elif part == "\r":
+            drawn.append(lines[-1].rstrip())
+            column = 0
+        else:
+            lines[-1] = lines[-1][:column] + part + lines[-1][column + len(part) :]
+            column += len(part)
+    return [line.rstrip() for line in lines], drawn
+
+
+def toy(n=200):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, 64), dtype=np.uint8), np.arange(n) % 2
+
+
+def quick(**params):
+    return MNISTCNNClassifier(**{"max_epochs": 2, "random_state": 0, "verbose": 2, **params})
+
+
+def test_bar_shows_epoch_loss_rate_and_time_left(terminal):
+    screen = terminal()
+    quick(batch_size=16).fit(*toy())
+    bars = [line for line in shown(screen.getvalue())[1] if "left" in line]
+    form = r"epoch ([12])/2: +(\d+)%\|.{20}\| +[\d:?]+ left, +[\d.?]+k? images/s(, loss \d\.\d{4})?"
+    found = [re.match(form, line) for line in bars]
+    assert len(bars) > 20
+    assert [line for line, match in zip(bars, found, strict=True) if not match] == []
+    assert any(match[3] for match in found)
+    percents = [int(match[2]) for match in found]
+    assert percents == sorted(percents) and percents[0] == 0 and percents[-1] == 100
+    assert {match[1] for match in found} == {"1", "2"}
+
+
+def test_loss_in_the_bar_is_that_of_the_table(terminal):
+    screen = terminal()
+    clf = quick(batch_size=16, train_split=None).fit(*toy())
+    losses = re.findall(r"loss (\d\.\d{4})", screen.getvalue())
+    assert float(losses[-1]) == pytest.approx(clf.history_[-1, "train_loss"], abs=0.05)
+
+
+def test_table_stays_readable_and_the_bar_goes(terminal):
+    screen = terminal()
+    quick(batch_size=16).fit(*toy())
+    lines = [line for line in shown(screen.getvalue())[0] if line]
+    assert len(lines) == 4
+    assert lines[0].split() == ["epoch", "train_loss", "valid_acc", "valid_loss", "dur"]
+    assert [line.split()[0] for line in lines[2:]] == ["1", "2"]
+    assert all(len(line.split()) == 5 for line in lines)
+
+
+@pytest.mark.parametrize("batch_size", [16, -1])
+def test_bar_counts_the_images_of_training_and_validation(batch_size, terminal):
+    terminal()
+
+    class Counts(TrainingBar):
+        def on_train_end(self, net, **kwargs):
+            self.n, self.total = self.bar_.n, self.bar_.total
+            super().on_train_end(net, **kwargs)
+
+    bar = Counts()
+    clf = quick(batch_size=batch_size, callbacks=[bar], iterator_valid__batch_size=100, verbose=0)
+    clf.fit(*toy(900))
+    assert bar.n == bar.total == 2 * 900
+
+
+def test_bar_goes_on_where_a_checkpoint_does(terminal, tmp_path):
+    terminal()
+
+    class Stop(TrainingBar):
+        def on_epoch_begin(self, net, **kwargs):
+            super().on_epoch_begin(net, **kwargs)
+            if len(net.history) == 2 and stop:
+                raise RuntimeError("stop")
+
+    class Beginning(TrainingBar):
+        def on_epoch_begin(self, net, **kwargs):
+            super().on_epoch_begin(net, **kwargs)
+            begun.append((self.bar_.n, self.bar_.total))
+
+    stop, begun = True, []
+    kept = ResumeCheckpoint(tmp_path)
+    with pytest.raises(RuntimeError, match="stop"):
+        quick(max_epochs=3, callbacks=[kept, Stop()]).fit(*toy())
+    quick(max_epochs=3, callbacks=[kept, Beginning()]).fit(*toy())
+    assert begun[0] == (200, 600)
+
+
+def test_bar_and_partial_fit(terminal):
+    screen = terminal()
+    clf = quick()
+    for _ in range(2):
+        clf.partial_fit(*toy(), classes=[0, 1])
+    assert re.findall(r"epoch (\d/\d)", screen.getvalue())[-1] == "1/1"
+
+
+def test_bar_does_not_make_every_batch_wait_for_its_loss():
+    assert not watches_batches(TrainingBar())
+
+
+def test_bar_that_an_error_cuts_off_leaves_no_line(terminal):
+    terminal()
+    with pytest.raises(ValueError, match="diverged"):
+        quick(lr=1e30).fit(*toy())
+    assert not [bar for bar in Bar._instances if not bar.disable]
+
+
+def test_a_fitted_classifier_with_a_bar_can_be_fitted_again_and_pickled(terminal):
+    terminal()
+    import pickle
+
+    clf = quick().fit(*toy()).fit(*toy())
+    assert pickle.loads(pickle.dumps(clf)).n_iter_ == 2
+
+
+def test_no_bar_where_standard_error_is_no_terminal(capsys):
+    quick().fit(*toy())
+    out, err = capsys.readouterr()
+    assert err == "" and len(out.splitlines()) == 4
+
+
+def test_colours_on_a_terminal_only_and_not_with_no_color(terminal, monkeypatch, capsys):
+    screen = terminal()
+    quick(verbose=1).fit(*toy())
+    assert "\x1b[" in screen.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", plain := Terminal())
+    quick(verbose=1).fit(*toy())
+    assert "epoch" in plain.getvalue() and "\x1b[" not in plain.getvalue()
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setattr(sys, "stdout", file := io.StringIO())
+    quick(verbose=1).fit(*toy())
+    assert "epoch" in file.getvalue() and "\x1b[" not in file.getvalue()
+
+
+def test_a_sink_of_ones_own_gets_the_lines_with_colours():
+    lines = []
+    quick(verbose=0, callbacks__print_log__sink=lines.append).fit(*toy())
+    assert len(lines) == 4 and "\x1b[" in lines[2]
+
+
+def test_nothing_is_shown_in_worker_processes(capfd):
+    cross_val_score(quick(), *toy(), cv=2, n_jobs=2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_shown_without_standard_streams(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert quick().fit(*toy()).n_iter_ == 2
+
+
+def test_in_a_notebook_both_are_shown(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "IN_NOTEBOOK", True)
+    assert progress.is_watched() and progress.colours_are_shown()
+    quick().fit(*toy())
+    out, err = capsys.readouterr()
+    assert "\x1b[" in out and "images/s" in err
+
+
+def test_the_table_is_still_skorchs():
+    clf = quick(verbose=0).fit(*toy())
+    [(_, table)] = [pair for pair in clf.callbacks_ if pair[0] == "print_log"]
+    assert isinstance(table, EpochTable) and isinstance(table, PrintLog)
+    assert clf.callbacks_[-1][0] == "print_log"
