@@ -9,7 +9,9 @@ from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
+from skorch_mnist.cli import _data as cli_data
 from skorch_mnist.datasets import DatasetError
+from skorch_mnist.datasets._cache import HOME_VARIABLE
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +47,19 @@ def mirror(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     with running_mirror() as server:
         yield server
+
+
+@pytest.fixture
+def few_digits(tmp_path, monkeypatch):
+    """No MNIST cached, no network, an empty working folder, and few digits for the command line."""
+    whole = cli_data.bundled_digits()
+    few = whole._replace(
+        train=cli_data.Images(whole.train.X[:120], whole.train.y[:120]),
+        test=cli_data.Images(whole.test.X[:60], whole.test.y[:60]),
+    )
+    monkeypatch.setattr(cli_data, "bundled_digits", lambda: few)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    return few

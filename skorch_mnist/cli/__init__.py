@@ -6,15 +6,40 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Annotated
+
+import typer
 
 from skorch_mnist import __version__
 
-from ._arguments import Parser
-from ._messages import PROGRAM, report
-from ._predict import add_predict
-from ._train import add_train
+from . import _cross_validate, _evaluate, _export, _predict, _search, _train
+from ._messages import PROGRAM, UsageError, report, show_all_letters
+from ._run import InterruptedRunError
 
 __all__ = ["main"]
+
+Version = Annotated[bool, typer.Option("--version", help="Show the version and leave.")]
+
+
+def describe(context: typer.Context, version: Version = False) -> None:
+    """Train, test and use a convolutional network on MNIST and every data set shaped like it."""
+    if version:
+        print(f"{PROGRAM} {__version__}")
+    elif context.invoked_subcommand is None:
+        context.fail("a command is missing")
+
+
+def make_app() -> typer.Typer:
+    """Return the application with all commands."""
+    app = typer.Typer(
+        rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    app.callback(invoke_without_command=True)(describe)
+    for module in (_train, _evaluate, _predict, _cross_validate, _search, _export):
+        name = module.__name__.rpartition("._")[2]
+        examples = "\n\n".join(["Examples:", *(f"$ {line}" for line in module.EXAMPLES)])
+        app.command(name.replace("_", "-"), epilog=examples)(getattr(module, name))
+    return app
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,32 +55,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 done, 1 failed, 2 bad arguments, 130 interrupted.
     """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    show_all_letters()
+    command = typer.main.get_command(make_app())
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: report("warning", message)
-            args = build_parser().parse_args(argv)
-            args.command(args)
-    except SystemExit as leave:  # argparse: 0 after --help, 2 after an error
-        return int(leave.code or 0)
-    except KeyboardInterrupt as interrupt:
-        report("error", ": ".join(["interrupted", *map(str, interrupt.args)]))
+            status = command.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:  # of usage
+        context = getattr(error, "ctx", None)
+        place = PROGRAM if context is None else context.command_path
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
+        report("error", f"{message} (see {place} --help)")
+        return error.exit_code
+    except UsageError as error:
+        report("error", f"{str(error).rstrip('.')} (see {PROGRAM} {arguments[0]} --help)")
+        return 2
+    except InterruptedRunError as error:
+        report("error", f"interrupted: {error}")
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except SystemExit as leave:
+        return int(leave.code or 0)
     except (ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
         report("error", error)
         return 1
-    return 0
-
-
-def build_parser() -> Parser:
-    """Return the parser of all commands."""
-    parser = Parser(
-        prog=PROGRAM, description=sys.modules["skorch_mnist"].__doc__, allow_abbrev=False
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    add_train(commands)
-    add_predict(commands)
-    return parser
+    if status == 130:
+        report("error", "interrupted")
+    return status or 0

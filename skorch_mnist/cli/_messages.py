@@ -2,23 +2,83 @@
 
 from __future__ import annotations
 
-import io
-import re
+import contextlib
+import json
 import sys
-from typing import TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PROGRAM = "skorch-mnist"
+WIDE = 1000  # columns of a table that goes into a file
 
 
-def say(text: str) -> None:
-    """Print to standard output, whatever letters it lacks."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+class UsageError(ValueError):
+    """A command that was not understood: exit status 2."""
+
+
+class Screen:
+    """Standard output: text and tables for people, or nothing but JSON for programs.
+
+    Parameters
+    ----------
+    as_json : bool, default=False
+        Whether ``result`` is printed, instead of what ``say`` and ``table`` get.
+    """
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    @property
+    def console(self) -> Console:
+        """Rich's console: colours on a terminal only, and not where NO_COLOR is set."""
+        from rich.console import Console
+
+        seen = sys.stdout is not None and sys.stdout.isatty()
+        return Console(markup=False, highlight=False, soft_wrap=True, width=None if seen else WIDE)
+
+    def say(self, text: str = "", style: str | None = None) -> None:
+        """Print a line."""
+        if not self.as_json:
+            with above_bars():
+                self.console.print(text, style=style)
+
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], *, bold_row: int | None = None
+    ) -> None:
+        """Print a table, its first column to the left, the others to the right."""
+        from rich.table import Table
+
+        if self.as_json:
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+        for number, name in enumerate(header):
+            table.add_column(name, justify="right" if number else "left", no_wrap=True)
+        for number, row in enumerate(rows):
+            table.add_row(*row, style="bold green" if number == bold_row else None)
+        with above_bars():
+            self.console.print(table)
+
+    def result(self, value: Any) -> None:
+        """Print a result as JSON."""
+        if self.as_json and sys.stdout is not None:
+            print(json.dumps(value, indent=1), flush=True)
 
 
 def report(kind: str, message: object) -> None:
-    """Print one line to standard error."""
-    print(f"{PROGRAM}: {kind}: {one_line(message)}", file=sys.stderr)
+    """Print one line to standard error, above bars."""
+    if sys.stderr is not None:
+        with above_bars():
+            print(f"{PROGRAM}: {kind}: {one_line(message)}", file=sys.stderr)
+
+
+def above_bars() -> Any:
+    """Return a context in which no bar is in the way."""
+    from tqdm.std import tqdm
+
+    return tqdm.external_write_mode(file=sys.stdout)
 
 
 def one_line(message: object) -> str:
@@ -26,19 +86,8 @@ def one_line(message: object) -> str:
     return " ".join(str(message).split())
 
 
-class Plain(io.TextIOBase):
-    """A stream that passes text on, if there is another, without colours but to a terminal."""
-
-    COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        """Write ``text``."""
-        if self.stream is not None:
-            encoding = getattr(self.stream, "encoding", None) or "utf-8"
-            text = text.encode(encoding, "backslashreplace").decode(encoding)
-            self.stream.write(text if self.stream.isatty() else self.COLOURS.sub("", text))
-            self.stream.flush()
-        return len(text)
+def show_all_letters() -> None:
+    """Have letters that a stream lacks shown as their codes."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from ._messages import Plain, one_line, report, say
+import typer
+
+from ._messages import Screen, UsageError, one_line, report
+from ._options import OUTPUT, Json, Model
+from ._run import load_classifier
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from skorch_mnist.classifier import MNISTCNNClassifier
-
-_EXAMPLE = """\
-example:
-  skorch-mnist train
-  skorch-mnist predict skorch_mnist_output/model.safetensors seven.jpg photos/*.png"""
 
 
 class Reading(NamedTuple):
@@ -34,64 +32,71 @@ class Reading(NamedTuple):
     runner_up_probability: float
 
 
-def add_predict(commands: Any) -> None:
-    """Add the command ``predict``."""
-    predict = commands.add_parser(
-        "predict",
-        help="read the digits in pictures",
-        description="Read the digit in each picture, a drawing or photograph in any format that "
-        "Pillow reads, with a classifier that train, or MNISTCNNClassifier.save, has written.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    predict.set_defaults(command=run_predict)
-    predict.add_argument("model", type=Path, metavar="MODEL", help="file of the classifier")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="files of pictures")
-    predict.add_argument(
-        "--page", action="store_true",
-        help="find several digits in each picture, and read them row by row",
-    )  # fmt: skip
-    predict.add_argument(
+class Polarity(Enum):
+    """Whether ink is darker or lighter than its ground."""
+
+    AUTO = "auto"
+    DARK_ON_LIGHT = "dark_on_light"
+    LIGHT_ON_DARK = "light_on_dark"
+
+
+Pictures = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files of pictures.")]
+Page = Annotated[
+    bool,
+    typer.Option("--page", help="Find several digits in each picture, and read them row by row."),
+]
+PolarityOption = Annotated[
+    Polarity,
+    typer.Option(
         "--polarity",
-        choices=["auto", "dark_on_light", "light_on_dark"],
-        default="auto",
-        help="whether ink is darker or lighter than its ground (default: auto)",
-    )
-    form = predict.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="write a JSON array")
-    form.add_argument("--csv", action="store_true", help="write comma-separated values")
+        help="Whether ink is darker or lighter than its ground [dim](default: auto)[/]",
+        show_default=False,
+    ),
+]
+Csv = Annotated[
+    bool,
+    typer.Option("--csv", help="Print comma-separated values.", rich_help_panel=OUTPUT),
+]
+
+EXAMPLES = (
+    "skorch-mnist predict skorch_mnist_output seven.jpg photos/*.png",
+    "skorch-mnist predict model.safetensors --page --json sheet.jpg",
+)
 
 
-def run_predict(args: argparse.Namespace) -> None:
-    """Read every picture that can be read, then fail if one could not."""
-    clf = load_classifier(args.model)
+def predict(
+    model: Model,
+    images: Pictures,
+    page: Page = False,
+    polarity: PolarityOption = Polarity.AUTO,
+    json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Read the digit in each picture, a drawing or photograph in any format that Pillow reads."""
+    if json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    screen = Screen(json)
+    clf = load_reader(model)
     readings: list[Reading] = []
     failures = 0
-    for name in args.images:
+    for name in images:
         try:
-            readings += read_picture(clf, name, args.page, args.polarity)
+            readings += read_picture(clf, name, page, polarity.value)
         except ValueError as error:
             report("error", error)
             failures += 1
-    if args.json:
-        say(json.dumps([reading._asdict() for reading in readings], indent=1))
-    elif args.csv:
+    if as_csv:
         write_csv(readings)
     else:
-        write_text(readings)
+        write_text(readings, screen)
+    screen.result([reading._asdict() for reading in readings])
     if failures:
-        raise RuntimeError(f"{failures} of {len(args.images)} pictures could not be read")
+        raise RuntimeError(f"{failures} of {len(images)} pictures could not be read")
 
 
-def load_classifier(path: Path) -> MNISTCNNClassifier:
+def load_reader(path: Path) -> MNISTCNNClassifier:
     """Load a classifier, and raise ValueError if it does not take images like MNIST's."""
-    from skorch_mnist.classifier import MNISTCNNClassifier
-
-    try:
-        clf = MNISTCNNClassifier.load(path)
-    except OSError as error:
-        raise OSError(f"the model {path} cannot be read: {error.strerror or error}") from error
+    clf = load_classifier(path)
     if clf.image_shape_ != (1, 28, 28):
         shape = "x".join(map(str, clf.image_shape_))
         raise ValueError(f"{path} reads images of {shape}, but pictures are made 1x28x28, as MNIST")
@@ -129,7 +134,7 @@ def answers_of(
     return answers
 
 
-def write_text(readings: list[Reading]) -> None:
+def write_text(readings: list[Reading], screen: Screen) -> None:
     """Print a table for people."""
     if not readings:
         return
@@ -137,7 +142,7 @@ def write_text(readings: list[Reading]) -> None:
     for reading in readings:
         name = one_line(reading.image)
         place = "" if reading.box is None else " at {:>5} {:>5}".format(*reading.box)
-        say(
+        screen.say(
             f"{name:<{width}}{place}  {reading.label}  {reading.probability:6.1%}  "
             f"(or {reading.runner_up}  {reading.runner_up_probability:6.1%})"
         )
@@ -145,7 +150,7 @@ def write_text(readings: list[Reading]) -> None:
 
 def write_csv(readings: list[Reading]) -> None:
     """Print comma-separated values, the box as four columns."""
-    writer = csv.writer(Plain(sys.stdout), lineterminator="\n")
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     image, _, *rest = Reading._fields
     writer.writerow([image, "left", "top", "right", "bottom", *rest])
     for reading in readings:

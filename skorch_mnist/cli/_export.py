@@ -1,0 +1,77 @@
+"""The command ``export``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import _run
+from ._arguments import some_path
+from ._messages import Screen
+from ._options import OUTPUT, Json, Model
+
+
+class Format(Enum):
+    """What a classifier is exported as."""
+
+    ONNX = "onnx"
+    TORCH = "torch"
+
+
+SUFFIXES = {Format.ONNX: ".onnx", Format.TORCH: ".pt2"}
+
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="onnx runs without Python and torch; torch is a program of torch.export "
+        "[dim](default: onnx)[/]",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Where to write [dim](default: beside the model, with the suffix .onnx or .pt2)[/]",
+        parser=some_path,
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+EXAMPLES = (
+    "skorch-mnist export skorch_mnist_output",
+    "skorch-mnist export model.safetensors --format torch --output model.pt2",
+)
+
+
+def export(
+    model: Model,
+    form: FormatOption = Format.ONNX,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Write a classifier for programs without skorch_mnist, its preprocessing included."""
+    import torch
+
+    screen = Screen(json)
+    clf = _run.load_classifier(model)
+    file = output or _run.find_model(model).with_suffix(SUFFIXES[form])
+    run = _run.RunFolder(file.parent, [file.name], screen)
+    run.make_writable()
+    if form is Format.ONNX:
+        clf.to_onnx(file)
+    else:
+        torch.export.save(clf.to_exported_program(), file)
+    shape, dtype = clf.input_format_
+    size = "x".join(map(str, shape))
+    screen.say(f"Written to {file.resolve()}")
+    screen.say(f"It takes any number of images of {size} {dtype} pixels, and gives labels and "
+               "probabilities.")  # fmt: skip
+    screen.result(
+        {"file": str(file.resolve()), "format": form.value, "shape": list(shape), "dtype": dtype}
+    )

@@ -1,0 +1,120 @@
+"""Training and testing on folds, in this process or in others."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from ._data import Images
+from ._messages import Screen, report
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from skorch_mnist.classifier import MNISTCNNClassifier
+
+
+class Fold(NamedTuple):
+    """What came out of a training on all folds but one."""
+
+    accuracy: float  # on the images of the one; NaN where the training failed
+    seconds: float  # of the training
+    history: list[dict[str, Any]]
+    warnings: list[str]
+    failure: str
+
+
+def run_folds(
+    estimators: Sequence[MNISTCNNClassifier], images: Images, n_folds: int, n_jobs: int
+) -> Iterator[Fold]:
+    """Yield what comes out of each fold of each estimator, in their order.
+
+    Folds are those of scikit-learn's ``cross_val_score``. With one job, a training begins when its
+    outcome is asked for.
+    """
+    from joblib import Parallel, delayed
+    from sklearn.base import clone
+    from sklearn.model_selection import StratifiedKFold
+
+    splits = list(StratifiedKFold(n_folds).split(*images))
+    tasks = (delayed(run_fold)(clone(clf), images, *rows) for clf in estimators for rows in splits)
+    outcomes: Iterator[Fold] = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    return outcomes
+
+
+def run_fold(
+    clf: MNISTCNNClassifier, images: Images, train: NDArray[np.int64], test: NDArray[np.int64]
+) -> Fold:
+    """Train and test on one fold; what goes wrong is told in the outcome."""
+    accuracy, history, failure, start = math.nan, [], "", time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            clf.fit(images.X[train], images.y[train])
+            history = [{**epoch, "batches": []} for epoch in clf.history_ or []]
+        except (RuntimeError, ValueError) as error:
+            failure = str(error)
+        seconds = time.perf_counter() - start
+        if not failure:
+            accuracy = float(clf.score(images.X[test], images.y[test]))
+    messages = [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
+    return Fold(accuracy, seconds, history, messages, failure)
+
+
+class Warnings:
+    """Reports what trainings have warned of, each warning once."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    def report(self, fold: Fold) -> None:
+        """Report what is new."""
+        for message in fold.warnings:
+            if message not in self.known:
+                report("warning", message)
+        self.known.update(fold.warnings)
+
+
+def show_epochs(fold: Fold) -> None:
+    """Print the table of epochs, as it is while a training goes on in this process."""
+    from skorch_mnist.progress import EpochTable
+
+    table = EpochTable().initialize()
+    for epoch in fold.history:
+        table.on_epoch_end(SimpleNamespace(history=[epoch], verbose=1))
+
+
+class FoldsBar:
+    """A bar over many trainings, above that of the one at work."""
+
+    def __init__(self, total: int, screen: Screen) -> None:
+        from skorch_mnist.progress import TIME_LEFT, Bar, is_watched
+
+        self.bar = Bar(
+            total=total,
+            bar_format=TIME_LEFT,
+            leave=False,
+            smoothing=0,
+            disable=screen.as_json or not is_watched(),
+        )
+
+    def __enter__(self) -> Self:
+        """Show the bar until the block ends."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar away."""
+        self.bar.close()
+
+    def describe(self, text: str) -> None:
+        """Say what is at work."""
+        self.bar.set_description_str(f"{text}:")
+
+    def update(self) -> None:
+        """Count a finished training."""
+        self.bar.update()

@@ -1,0 +1,147 @@
+"""How good the answers of a classifier are, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CONFIDENCE = 0.95  # of all intervals
+N_RESAMPLES = 2000  # of the answers, for the intervals of F1
+N_BINS = 10  # of the expected calibration error
+
+
+class Figure(NamedTuple):
+    """A figure, and the interval that holds the true one with a probability of 0.95."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+class ClassMetrics(NamedTuple):
+    """How well one class is told from the others."""
+
+    label: Any
+    n_images: int
+    precision: Figure
+    recall: Figure
+    f1: Figure
+
+
+class Metrics(NamedTuple):
+    """How good the answers are: intervals of shares are Wilson's, those of F1 bootstrapped."""
+
+    n_images: int
+    accuracy: Figure
+    macro_f1: Figure
+    log_loss: float
+    expected_calibration_error: float
+    classes: list[ClassMetrics]
+    confusion_matrix: NDArray[np.int64]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures in JSON's types."""
+        return {
+            **self._asdict(),
+            "accuracy": self.accuracy._asdict(),
+            "macro_f1": self.macro_f1._asdict(),
+            "classes": [
+                {
+                    name: value._asdict() if isinstance(value, Figure) else value
+                    for name, value in one._asdict().items()
+                }
+                for one in self.classes
+            ],
+            "confusion_matrix": self.confusion_matrix.tolist(),
+        }
+
+
+def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) -> Metrics:
+    """Measure answers.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_images,)
+        True labels, all among ``classes``.
+    proba : ndarray of shape (n_images, n_classes)
+        Probability of each class.
+    classes : ndarray of shape (n_classes,)
+        Labels in ascending order.
+
+    Raises
+    ------
+    ValueError
+        If probabilities are no numbers.
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, chapter 13.
+    """
+    from sklearn.metrics import log_loss
+
+    from skorch_mnist.displays._reliability import bins
+
+    if not np.isfinite(proba).all():
+        raise ValueError(
+            "the classifier gives probabilities that are no numbers: it has not learned. Train "
+            "with a lower lr"
+        )
+    codes, answers = np.searchsorted(classes, y_true), proba.argmax(axis=1)
+    n_images, n_classes = proba.shape
+    confusion = np.bincount(codes * n_classes + answers, minlength=n_classes**2)
+    matrix = confusion.reshape(n_classes, n_classes)
+    right, true, answered = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    drawn = np.random.default_rng(0).multinomial(n_images, confusion / n_images, N_RESAMPLES)
+    samples = f1_scores(drawn.reshape(N_RESAMPLES, n_classes, n_classes))
+    scores = f1_scores(matrix)
+    errors = bins((codes == answers).astype(int), proba.max(axis=1), N_BINS)
+    return Metrics(
+        n_images=n_images,
+        accuracy=share(int(right.sum()), n_images),
+        macro_f1=between(float(scores.mean()), samples.mean(axis=1)),
+        log_loss=float(log_loss(codes, proba.astype(np.float64), labels=range(n_classes))),
+        expected_calibration_error=errors[2],
+        classes=[
+            ClassMetrics(
+                label=classes[k].item(),
+                n_images=int(true[k]),
+                precision=share(int(right[k]), int(answered[k])),
+                recall=share(int(right[k]), int(true[k])),
+                f1=between(float(scores[k]), samples[:, k]),
+            )
+            for k in range(n_classes)
+        ],
+        confusion_matrix=matrix,
+    )
+
+
+def share(n_right: int, n_all: int) -> Figure:
+    """Return a share and Wilson's interval of it; all is possible where there is nothing."""
+    from scipy.stats import binomtest
+
+    if not n_all:
+        return Figure(0.0, 0.0, 1.0)
+    interval = binomtest(n_right, n_all).proportion_ci(CONFIDENCE, method="wilson")
+    return Figure(n_right / n_all, float(interval.low), float(interval.high))
+
+
+def f1_scores(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the F1 of each class from confusion matrices (..., n_classes, n_classes)."""
+    right = np.diagonal(matrices, axis1=-2, axis2=-1)
+    both = matrices.sum(axis=-1) + matrices.sum(axis=-2)
+    scores: NDArray[np.float64] = 2 * right / np.maximum(both, 1)
+    return scores
+
+
+def between(value: float, samples: NDArray[np.float64]) -> Figure:
+    """Return a figure and the interval that most of its resampled values lie in."""
+    low, high = np.quantile(samples, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Figure(value, float(low), float(high))

@@ -1,0 +1,242 @@
+"""The options that several commands have."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from ._arguments import (
+    complete_dataset,
+    complete_parameter,
+    complete_recipe,
+    n_processes,
+    some_path,
+    some_text,
+)
+from ._config import RECIPES, Config, read_config
+from ._data import NAMES
+from ._messages import UsageError
+
+DATA, TRAINING, OUTPUT = "Data", "Training", "Output"
+
+
+def shorthand(meaning: str, default: str, metavar: str) -> Any:
+    """Return the option of a parameter that has one of its own."""
+    return typer.Option(
+        help=f"{meaning} [dim](default: {default})[/]", metavar=metavar, rich_help_panel=TRAINING
+    )
+
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
+]
+OutputDir = Annotated[
+    Path,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where to write; created if missing [dim](default: skorch_mnist_output)[/]",
+        parser=some_path,
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with the run in the output folder, if there is one that was cut off; options "
+        "and data must be the same.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        metavar="N",
+        help="Parts of the training images, each tested on once "
+        "[dim](default: 5 to cross-validate, 3 to search)[/]",
+        rich_help_panel=TRAINING,
+    ),
+]
+NJobs = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Processes that train at the same time; -1 is one for each core [dim](default: 1)[/]",
+        parser=n_processes,
+        show_default=False,
+        rich_help_panel=TRAINING,
+    ),
+]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="File of a classifier, or the folder of a run.",
+        parser=some_path,
+        show_default=False,
+    ),
+]
+
+
+@dataclass
+class SourceOptions:
+    """Where the images come from."""
+
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help=f"{', '.join(NAMES)}; or a path: a CSV file, a folder of IDX files, or a folder "
+            "of pictures by class. auto takes MNIST where it is cached or can be downloaded "
+            "within 30 seconds, else the digits bundled with scikit-learn [dim](default: auto)[/]",
+            parser=some_text,
+            autocompletion=complete_dataset,
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    test_dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Images to test on, in the same form; without them, a fifth of a data set that "
+            "has none is set aside.",
+            parser=some_text,
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    data_home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Holds the data sets that have names, or is to hold them [dim](default: "
+            "$SKORCH_MNIST_HOME, else the user's cache)[/]",
+            parser=some_path,
+            rich_help_panel=DATA,
+        ),
+    ] = None
+    preprocess: Annotated[
+        bool | None,
+        typer.Option(
+            "--preprocess",
+            help="Bring pictures of any size, drawings and photographs, into MNIST's form.",
+            rich_help_panel=DATA,
+        ),
+    ] = None
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What was given, with absolute paths, so that a configuration works anywhere."""
+        return {
+            "dataset": absolute(self.dataset),
+            "test_dataset": absolute(self.test_dataset),
+            "data_home": None if self.data_home is None else str(self.data_home.absolute()),
+            "preprocess": self.preprocess,
+        }
+
+
+@dataclass
+class TrainingOptions(SourceOptions):
+    """What is trained, on which images, and how."""
+
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Parameters that go well together: {', '.join(RECIPES)}.",
+            autocompletion=complete_recipe,
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any parameter of MNISTCNNClassifier, such as module__dropout=0.3, "
+            "augment=affine, optimizer=AdamW or train_split=none; may be repeated.",
+            autocompletion=complete_parameter,
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    max_epochs: Annotated[str | None, shorthand("Epochs.", "10", "N")] = None
+    lr: Annotated[str | None, shorthand("Learning rate.", "0.001", "RATE")] = None
+    batch_size: Annotated[str | None, shorthand("Images in a batch.", "64", "N")] = None
+    random_state: Annotated[str | None, shorthand("Seed of everything random.", "0", "SEED")] = None
+    device: Annotated[
+        str | None, shorthand("auto, cpu, cuda, cuda:NUMBER or mps.", "auto", "DEVICE")
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Data and parameters from a file, such as a run has left; options change them.",
+            parser=some_path,
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+
+    def read(self) -> Config:
+        """Return the configuration; raise a usage error for what is not valid."""
+        names = ("max_epochs", "lr", "batch_size", "random_state", "device")
+        shorthands = {name: getattr(self, name) for name in names}
+        with usage_errors():
+            return read_config(
+                self.config, self.recipe, self.assignments or (), shorthands, self.source
+            )
+
+
+def absolute(text: str | None) -> str | None:
+    """Return the absolute path of what is no name of a data set."""
+    if text is None or text in NAMES or not Path(text).exists():
+        return text
+    return str(Path(text).absolute())
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn a ValueError into an error of usage, with exit status 2."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def with_options(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, whose first argument is ``options``, the options that are its fields."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = [field.name for field in dataclasses.fields(options)]
+        hints = get_type_hints(options, include_extras=True)
+        own = get_type_hints(command, include_extras=True)
+        _, *others = inspect.signature(command).parameters.values()
+        shared = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hints[name]
+            )
+            for name in fields
+        ]
+        rest = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own[parameter.name])
+            for parameter in others
+        ]
+
+        @functools.wraps(command)
+        def wrapper(**given: Any) -> None:
+            of_options = {name: given.pop(name) for name in fields}
+            command(options(**of_options), **given)
+
+        wrapper.__signature__ = inspect.Signature([*shared, *rest])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in (*shared, *rest)}
+        return wrapper
+
+    return decorate

@@ -1,0 +1,94 @@
+"""The figures that commands write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ._data import Images
+    from ._metrics import Metrics
+
+MOST_COUNTED = 20  # classes whose confusions are written as numbers
+MOST_MISTAKES = 32
+
+
+def recorded_kinds(histories: Sequence[Any]) -> list[str]:
+    """Return the kinds of curves that trainings have recorded."""
+    from skorch_mnist.displays._history import RECORDS, records
+
+    return [
+        kind
+        for kind, names in RECORDS.items()
+        if any(records(list(histories), name) is not None for name in names)
+    ]
+
+
+def history(histories: Sequence[Any], kind: str, title: str = "") -> Figure:
+    """Draw what trainings have recorded."""
+    from skorch_mnist.displays import HistoryDisplay
+    from skorch_mnist.displays._history import RECORDS, records
+
+    train, valid = (records(list(histories), name) for name in RECORDS[kind])
+    figure = new_figure(6.4, 4.4)
+    display = HistoryDisplay(train, valid, kind=kind).plot(ax=figure.subplots())
+    display.ax_.set_title(title)
+    return figure
+
+
+def confusions(metrics: Metrics, title: str = "") -> Figure:
+    """Draw true against predicted labels."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    labels = [one.label for one in metrics.classes]
+    counted = len(labels) <= MOST_COUNTED
+    side = max(6.0, (0.5 if counted else 0.22) * len(labels))
+    figure = new_figure(side, side)
+    display = ConfusionMatrixDisplay(metrics.confusion_matrix, display_labels=labels)
+    display.plot(
+        ax=figure.subplots(),
+        cmap="Blues",
+        colorbar=False,
+        include_values=counted,
+        xticks_rotation="vertical"
+        if max(len(str(label)) for label in labels) > 2
+        else "horizontal",
+    )
+    display.ax_.set_title(title)
+    return figure
+
+
+def reliability(images: Images, proba: Any, classes: Any) -> Figure:
+    """Draw how often answers are right, against their probability."""
+    from skorch_mnist.displays import ReliabilityDisplay
+
+    figure = new_figure(5.2, 4.6)
+    ReliabilityDisplay.from_predictions(
+        images.y, proba, classes=classes, name="answers", ax=figure.subplots()
+    )
+    return figure
+
+
+def mistakes(images: Images, proba: Any, classes: Any, image_shape: tuple[int, ...]) -> Figure:
+    """Draw the most confident wrong answers."""
+    from skorch_mnist.displays import MistakesDisplay
+
+    display = MistakesDisplay.from_predictions(
+        images.X,
+        images.y,
+        classes[proba.argmax(axis=1)],
+        proba.max(axis=1),
+        image_shape=image_shape,
+        n_images=MOST_MISTAKES,
+    )
+    figure: Figure = display.figure_
+    return figure
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, its sides in inches, that no window knows of."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")

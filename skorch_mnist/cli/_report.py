@@ -1,0 +1,121 @@
+"""The report on a classifier: one page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from skorch_mnist import __version__
+
+from . import _plots
+from ._config import environment
+from ._data import Images, title_of
+from ._values import to_toml
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from skorch_mnist.classifier import MNISTCNNClassifier
+
+    from ._metrics import Metrics
+
+TEMPLATE = "report.html"
+
+
+class Picture(NamedTuple):
+    """A figure of the report."""
+
+    title: str
+    text: str
+    address: str  # with the whole figure in it
+    wide: bool = False
+
+
+def write_report(
+    path: Path,
+    clf: MNISTCNNClassifier,
+    metrics: Metrics,
+    images: Images,
+    proba: NDArray[Any],
+    name: str,
+    model: Path,
+) -> None:
+    """Write the report on the answers ``proba`` to ``images``."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    templates = Environment(
+        loader=PackageLoader("skorch_mnist.cli", ""),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = templates.get_template(TEMPLATE).render(
+        title=f"{title_of(name)}: {metrics.accuracy.value:.2%} right",
+        name=title_of(name),
+        model=model.name,
+        metrics=metrics,
+        pictures=draw(clf, metrics, images, proba),
+        parameters=stated_parameters(clf),
+        environment=environment(clf),
+        n_wrong=metrics.n_images - int(metrics.confusion_matrix.trace()),
+        n_weights=sum(weights.numel() for weights in clf.module_.parameters()),
+        version=__version__,
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def draw(
+    clf: MNISTCNNClassifier, metrics: Metrics, images: Images, proba: NDArray[Any]
+) -> list[Picture]:
+    """Draw the figures."""
+    error = metrics.expected_calibration_error
+    pictures = [
+        Picture(
+            "Confusion matrix",
+            "Rows are true labels, columns are answers.",
+            address_of(_plots.confusions(metrics)),
+        ),
+        Picture(
+            "Mistakes",
+            "The wrong answers that the classifier was surest of, with their probability.",
+            address_of(_plots.mistakes(images, proba, clf.classes_, clf.image_shape_)),
+            wide=True,
+        ),
+        Picture(
+            "Reliability",
+            "How often answers of a certain probability are right; on the diagonal, as often as "
+            f"the probability says. The mean distance is {error:.4f}.",
+            address_of(_plots.reliability(images, proba, clf.classes_)),
+        ),
+    ]
+    histories = [clf.history_ or []]
+    for kind in _plots.recorded_kinds(histories):
+        text = "What was recorded after each epoch of the training."
+        address = address_of(_plots.history(histories, kind))
+        pictures.append(Picture(f"History: {kind}", text, address))
+    return pictures
+
+
+def address_of(figure: Figure) -> str:
+    """Return an address that holds the whole figure, as SVG."""
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "skorch_mnist"}):  # the same names in each file
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def stated_parameters(clf: MNISTCNNClassifier) -> dict[str, str]:
+    """Return the parameters that are not the defaults, as texts."""
+    defaults = type(clf)().get_params(deep=False)
+    return {
+        name: str(to_toml(name, value))
+        for name, value in clf.get_params(deep=False).items()
+        if name not in ("callbacks", "verbose")
+        and (name not in defaults or defaults[name] != value)
+    }

@@ -1,0 +1,85 @@
+"""Training as the commands do it: with a table, a bar and checkpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._config import Config, make_classifier
+from ._data import title_of
+from ._options import usage_errors
+
+if TYPE_CHECKING:
+    from skorch_mnist.classifier import MNISTCNNClassifier
+
+    from ._data import Data
+    from ._messages import Screen
+    from ._metrics import Metrics
+    from ._run import RunFolder
+
+MOST_SHOWN = 12  # classes whose confusions are printed
+
+
+def prepare(config: Config, screen: Screen) -> MNISTCNNClassifier:
+    """Return the estimator, once its parameters were checked; silent where only JSON is wanted."""
+    verbose = config.parameters.get("verbose", 0 if screen.as_json else 2)
+    with usage_errors():
+        clf: MNISTCNNClassifier = make_classifier({**config.parameters, "verbose": verbose})
+    return clf
+
+
+def with_checkpoint(
+    clf: MNISTCNNClassifier, run: RunFolder, *, subfolders: bool = False
+) -> MNISTCNNClassifier:
+    """Return the estimator with a callback that keeps its trainings."""
+    from sklearn.base import clone
+
+    kept = ("checkpoint", run.checkpoint(subfolders=subfolders))
+    copy: MNISTCNNClassifier = clone(clf)
+    return copy.set_params(callbacks=[*(clf.callbacks or []), kept])
+
+
+def train_and_write(
+    clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen
+) -> tuple[MNISTCNNClassifier, Metrics]:
+    """Train, test, and write what ``RunFolder.write_training`` writes."""
+    from ._metrics import measure
+
+    fitted = with_checkpoint(clf, run).fit(*data.train).set_params(callbacks=clf.callbacks)
+    metrics = measure(data.test.y, fitted.predict_proba(data.test.X), fitted.classes_)
+    accuracy, name = metrics.accuracy, title_of(data.name)
+    screen.say(
+        f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {name} "
+        f"(95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}).\n",
+        style="bold",
+    )
+    say_confusions(metrics, screen)
+    run.write_training(fitted, metrics, name)
+    return fitted, metrics
+
+
+def named(config: Config, data: Data) -> Config:
+    """Return the configuration with the name of the data that "auto" has found."""
+    return config._replace(source=config.source._replace(dataset=data.name))
+
+
+def say_data(data: Data, screen: Screen) -> None:
+    """Say what is trained on."""
+    n_train, n_test = len(data.train.y), len(data.test.y)
+    screen.say(
+        f"Data: {title_of(data.name)}, {n_train:,} images to train on and {n_test:,} to test on."
+    )
+
+
+def say_confusions(metrics: Metrics, screen: Screen) -> None:
+    """Print the confusion matrix, if it is not too wide."""
+    labels = [str(one.label) for one in metrics.classes]
+    if len(labels) > MOST_SHOWN:
+        return
+    screen.say("Confusion matrix (rows: true label, columns: predicted label)")
+    rows = zip(labels, metrics.confusion_matrix.tolist(), strict=True)
+    screen.table(["", *labels], [[label, *map(str, counts)] for label, counts in rows])
+
+
+def shown(value: Any) -> str:
+    """Return a parameter's value as it is written in messages: classes by their name."""
+    return value.__name__ if isinstance(value, type) else str(value)

@@ -1,0 +1,518 @@
+"""The commands evaluate, cross-validate, search and export."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score, log_loss, precision_score, recall_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
+from skorch_mnist.cli._metrics import measure, share
+from skorch_mnist.displays import ReliabilityDisplay
+
+pytestmark = pytest.mark.usefixtures("few_digits")
+QUICK = ["--dataset", "digits", "--max-epochs", "1"]
+
+
+def run(command, *options):
+    return cli.main([command, *map(str, options)])
+
+
+def result_of(capsys):
+    """What was printed as JSON, and nothing beside it."""
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def error_of(capsys):
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("skorch-mnist: error: ")
+    return line.removeprefix("skorch-mnist: error: ")
+
+
+def read_csv(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def model(fitted, tmp_path):
+    path = tmp_path / "model" / "model.safetensors"
+    path.parent.mkdir()
+    fitted.save(path)
+    return path
+
+
+# --- figures ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """True labels, probabilities and classes; a class that is never answered, one that is rare."""
+    rng = np.random.default_rng(0)
+    classes = np.array(["a", "b", "c", "d"])
+    codes = np.append(rng.integers(0, 3, 200), 3)
+    proba = rng.dirichlet([1, 1, 1], 201) * 0.9
+    proba[np.arange(200), codes[:200]] += 0.8
+    proba = np.hstack([proba, np.full((201, 1), 1e-6)])
+    return classes[codes], proba / proba.sum(axis=1, keepdims=True), classes
+
+
+def test_figures_are_those_of_scikit_learn(answers):
+    y, proba, classes = answers
+    found, predicted = measure(*answers), classes[proba.argmax(axis=1)]
+    options = {"average": None, "labels": classes, "zero_division": 0}
+    for name, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+        figures = [getattr(one, name).value for one in found.classes]
+        np.testing.assert_allclose(figures, score(y, predicted, **options))
+    assert found.accuracy.value == (y == predicted).mean()
+    assert found.macro_f1.value == pytest.approx(np.mean(f1_score(y, predicted, **options)))
+    assert found.log_loss == pytest.approx(log_loss(y, proba, labels=classes))
+    display = ReliabilityDisplay.from_predictions(y, proba, classes=classes)
+    assert found.expected_calibration_error == display.expected_calibration_error_
+
+
+def test_intervals_hold_the_figures_and_are_wilsons(answers):
+    found = measure(*answers)
+    for one in found.classes:
+        for figure in (one.precision, one.recall, one.f1):
+            assert 0 <= figure.low <= figure.value <= figure.high <= 1
+    low, high = binomtest(7, 9).proportion_ci(0.95, method="wilson")
+    assert share(7, 9) == (7 / 9, low, high)
+    assert share(0, 0) == (0, 0, 1)
+    assert found.macro_f1.low < found.macro_f1.value < found.macro_f1.high
+
+
+def test_intervals_hold_the_true_figure_as_often_as_they_say():
+    rng, true = np.random.default_rng(0), 0.9
+    held = [share(int(n), 1000) for n in rng.binomial(1000, true, 2000)]
+    assert 0.935 <= np.mean([one.low <= true <= one.high for one in held]) <= 0.965
+
+
+def test_bootstrapped_intervals_hold_the_true_f1_about_as_often_as_they_say():
+    rng, cells = np.random.default_rng(0), np.array([0.4, 0.1, 0.05, 0.45])
+    true = 2 * cells[0] / (2 * cells[0] + cells[1] + cells[2])
+    held = []
+    for _ in range(150):
+        drawn = rng.choice(4, 200, p=cells)
+        proba = np.eye(2)[drawn % 2]
+        f1 = measure(drawn // 2, proba, np.arange(2)).classes[0].f1
+        held.append(f1.low <= true <= f1.high)
+    assert 0.88 <= np.mean(held) <= 0.99
+
+
+# --- evaluate ---------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """The tags, texts and addresses of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.images, self.texts, self.addresses = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.addresses += [attributes[name] for name in ("src", "href") if name in attributes]
+        if tag == "img":
+            self.images.append(attributes)
+        elif tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+
+def test_evaluate_writes_a_page_that_needs_no_network(model, few_digits, capsys):
+    assert run("evaluate", model, "--dataset", "digits") == 0
+    path = model.parent / "report.html"
+    assert f"Written to {path.resolve()}" in capsys.readouterr().out
+    text = path.read_text()
+    page = Page(text)
+    assert page.addresses and all(one.startswith("data:image/svg+xml;") for one in page.addresses)
+    assert "http" not in re.sub(r"data:image[^\"]*", "", text).replace("http-equiv", "")
+    assert "default-src 'none'" in text and "url(" not in text
+    titles = ["Confusion matrix", "Mistakes", "Reliability", "History: loss", "History: accuracy"]
+    assert [image["alt"].partition(".")[0] for image in page.images] == titles
+    for image in page.images:
+        picture = base64.b64decode(image["src"].partition("base64,")[2])
+        root = ElementTree.fromstring(picture)
+        assert root.tag.endswith("svg") and len(list(root.iter())) > 50
+    for title in titles:
+        assert title in page.texts
+
+
+def test_the_page_holds_the_figures_of_each_class(model, few_digits, capsys):
+    assert run("evaluate", model, "--dataset", "digits", "--json") == 0
+    found = result_of(capsys)
+    clf = MNISTCNNClassifier.load(model)
+    expected = measure(few_digits.test.y, clf.predict_proba(few_digits.test.X), clf.classes_)
+    assert {**found, "report": "", "data": ""} == {
+        "report": "", "data": "", **json.loads(json.dumps(expected.as_json()))
+    }  # fmt: skip
+    assert found["accuracy"]["value"] == clf.score(*few_digits.test)
+    texts = " ".join(Page((model.parent / "report.html").read_text()).texts)
+    for one in expected.classes:
+        row = f"{one.label} {one.n_images} {one.precision.value:.4f} [{one.precision.low:.4f}, "
+        assert row in texts
+
+
+def test_evaluate_shows_the_figures(model, capsys):
+    assert run("evaluate", model, "--dataset", "digits") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^Accuracy +0\.\d{4} \[0\.\d{4}, [01]\.\d{4}\]$", out, re.M)
+    assert (
+        len(re.findall(r"^\d +\d+( +[01]\.\d{4} \[[01]\.\d{4}, [01]\.\d{4}\]){3}$", out, re.M))
+        == 10
+    )
+
+
+def test_a_run_is_evaluated_on_its_own_test_images(tmp_path, capsys, few_digits):
+    assert run("train", *QUICK, "--output-dir", tmp_path / "run") == 0
+    capsys.readouterr()
+    assert run("evaluate", tmp_path / "run", "--json") == 0
+    found = result_of(capsys)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert found["data"] == "digits" and found["report"] == str(tmp_path / "run" / "report.html")
+    assert {name: found[name] for name in metrics} == metrics
+
+
+def test_images_that_were_trained_on_are_not_tested_on(tmp_path, few_digits, capsys):
+    lines = [
+        ",".join(map(str, [label, *image]))
+        for image, label in zip(few_digits.train.X, few_digits.train.y, strict=True)
+    ]
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    assert run("train", "--dataset", "own.csv", "--max-epochs", 1, "--output-dir", "run") == 0
+    (tmp_path / "other.csv").write_text("\n".join(lines))
+    capsys.readouterr()
+    for dataset, n_images in (("own.csv", 24), ("other.csv", 120)):
+        assert run("evaluate", "run", "--dataset", dataset, "--json") == 0
+        assert result_of(capsys)["n_images"] == n_images
+
+
+def test_labels_are_written_as_text(tmp_path, digits):
+    X_train, X_test, y_train, _ = digits
+    names = np.array(["<b>bold</b>" if label == 1 else "A & B" for label in range(10)])
+    clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
+    clf.fit(X_train, names[y_train]).save(tmp_path / "model.safetensors")
+    folder = tmp_path / "own"
+    (folder / "A & B").mkdir(parents=True)
+    Image.fromarray(X_test[0].reshape(28, 28)).save(folder / "A & B" / "1.png")
+    assert run("evaluate", tmp_path / "model.safetensors", "--dataset", folder) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text and "<b>bold" not in text
+    assert "A &amp; B" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "the model nowhere cannot be read: No such file"),
+        (["{folder}"], "the model {folder}/model.safetensors cannot be read: No such file"),
+        ([__file__], "test_cli_commands.py"),
+        (["{model}", "--dataset", "nowhere"], "there is no data set nowhere"),
+        (["{model}", "--dataset", "other.csv"], "that the classifier does not know: [77]"),
+        (["{model}", "--dataset", "digits", "--output", "/proc/x/report.html"], "cannot write"),
+    ],
+)
+def test_what_cannot_be_evaluated(arguments, message, model, tmp_path, capsys):
+    (tmp_path / "other.csv").write_text("77," + ",".join(["0"] * 784) + "\n")
+    names = {"folder": tmp_path, "model": model}
+    assert run("evaluate", *(one.format(**names) for one in arguments)) == 1
+    assert message.format(**names) in error_of(capsys)
+    assert not (model.parent / "report.html").exists()
+
+
+# --- cross-validate ---------------------------------------------------------------------------
+
+
+def test_cross_validate_repeats_cross_val_score(tmp_path, few_digits, capsys):
+    assert run("cross-validate", *QUICK, "--folds", 2, "--output-dir", tmp_path, "--json") == 0
+    found = result_of(capsys)
+    clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
+    scores = cross_val_score(clf, *few_digits.train, cv=2)
+    assert [fold["accuracy"] for fold in found["folds"]] == scores.tolist()
+    assert (found["mean"], found["std"]) == pytest.approx((scores.mean(), scores.std()))
+    files = ["config.toml", "folds.csv", "history.csv", "loss_curves.png", "metrics.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert [float(row["accuracy"]) for row in read_csv(tmp_path / "folds.csv")] == scores.tolist()
+    history = read_csv(tmp_path / "history.csv")
+    assert [(row["fold"], row["epoch"]) for row in history] == [("1", "1"), ("2", "1")]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_cross_validate_shows_each_fold_then_mean_and_spread(n_jobs, tmp_path, capfd):
+    options = ["--folds", 2, "--n-jobs", n_jobs, "--output-dir", tmp_path]
+    assert run("cross-validate", *QUICK, *options) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    lines = [line for line in out.splitlines() if line]
+    assert lines[0] == "Data: scikit-learn's digits, 120 images in 2 folds."
+    for number, first in ((1, 1), (2, 6)):
+        assert lines[first] == f"Fold {number} of 2"
+        assert lines[first + 1].split()[0] == "epoch" and lines[first + 3].split()[0] == "1"
+        accuracy = lines[first + 4].rpartition(" ")[2]
+        assert lines[first + 4].startswith("Accuracy on the images of the fold: ")
+        assert lines[11 + number].split()[:2] == [str(number), accuracy]
+    assert re.fullmatch(r"Mean accuracy: 0\.\d{4} ± 0\.\d{4}", lines[14])
+
+
+def test_cross_validate_is_repeated_by_its_configuration(tmp_path, capsys):
+    folder = tmp_path / "a"
+    assert run("cross-validate", *QUICK, "--folds", 3, "--output-dir", folder, "--json") == 0
+    first = result_of(capsys)["folds"]
+    config = ["--config", folder / "config.toml", "--output-dir", tmp_path / "b"]
+    assert run("cross-validate", *config, "--json") == 0
+    again = result_of(capsys)["folds"]
+    assert [fold["accuracy"] for fold in again] == [fold["accuracy"] for fold in first]
+
+
+def test_a_fold_that_cannot_be_trained_is_an_error(tmp_path, capsys):
+    options = ["--folds", 2, "--output-dir", tmp_path, "--lr", "1e30", "--max-epochs", 2]
+    assert run("cross-validate", *QUICK, *options, "--json") == 1
+    assert "diverged" in error_of(capsys) or "has not learned" in error_of(capsys)
+
+
+# --- search -----------------------------------------------------------------------------------
+
+
+def test_search_is_grid_search_and_trains_the_best(tmp_path, few_digits, capsys):
+    grid = {"lr": [1e-3, 1e-2], "batch_size": [8, 32]}
+    options = ["--grid", "lr=0.001,0.01", "--grid", "batch_size=8,32", "--folds", 2]
+    assert run("search", *QUICK, *options, "--output-dir", tmp_path, "--json") == 0
+    found = result_of(capsys)
+    clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
+    search = GridSearchCV(clf, grid, cv=2).fit(*few_digits.train)
+    assert found["best_parameters"] == search.best_params_
+    means = sorted(search.cv_results_["mean_test_score"], reverse=True)
+    assert [row["mean"] for row in found["candidates"]] == pytest.approx(means)
+    assert found["accuracy"]["value"] == search.score(*few_digits.test)
+    best = MNISTCNNClassifier.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(
+        best.predict_proba(few_digits.test.X), search.predict_proba(few_digits.test.X)
+    )
+    assert len(read_csv(tmp_path / "candidates.csv")) == 4
+    again = tmp_path / "again"
+    assert run("train", "--config", tmp_path / "config.toml", "--output-dir", again) == 0
+    assert (
+        MNISTCNNClassifier.load(again / "model.safetensors").score(*few_digits.test)
+        == found["accuracy"]["value"]
+    )
+
+
+def test_search_in_processes_shows_the_same(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shown = []
+    for n_jobs in (1, 2):
+        options = ["--grid", "lr=0.001,0.01", "--folds", 2, "--n-jobs", n_jobs]
+        assert run("search", *QUICK, *options, "--output-dir", tmp_path / str(n_jobs)) == 0
+        out, err = capfd.readouterr()
+        assert err == ""
+        shown.append(re.findall(r"^ +[12]  lr=[\d.]+  0\.\d{4} ± 0\.\d{4}$", out, re.M))
+    assert len(shown[0]) == len(shown[1]) == 2
+
+
+def test_a_candidate_that_fails_is_the_last_and_no_error(tmp_path, capsys):
+    options = ["--grid", "lr=1e30,0.001", "--folds", 2, "--max-epochs", 2]
+    assert run("search", *QUICK, *options, "--output-dir", tmp_path) == 0
+    out, err = capsys.readouterr()
+    assert "   1  lr=1e+30  failed" in out
+    assert "warning: candidate 1 failed: " in err
+    rows = read_csv(tmp_path / "candidates.csv")
+    assert [row["number"] for row in rows] == ["2", "1"] and rows[1]["mean"] == ""
+
+
+def test_a_search_where_all_fail_is_an_error(tmp_path, capsys):
+    options = ["--grid", "lr=1e30,1e31", "--folds", 2, "--max-epochs", 2]
+    assert run("search", *QUICK, *options, "--output-dir", tmp_path) == 1
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("error: the training of every candidate failed")
+    )
+
+
+def test_n_iter_draws_some_candidates_with_the_seed(tmp_path, capsys):
+    options = ["--grid", "lr=0.001,0.002,0.004,0.008", "--n-iter", 2, "--folds", 2]
+    found = []
+    for name in ("a", "b"):
+        assert run("search", *QUICK, *options, "--output-dir", tmp_path / name, "--json") == 0
+        found.append([row["parameters"] for row in result_of(capsys)["candidates"]])
+    assert len(set(found[0])) == 2 and found[0] == found[1]
+
+
+def test_search_is_repeated_by_its_configuration(tmp_path, capsys):
+    options = ["--grid", "optimizer=Adam,AdamW", "--grid", "augment=none", "--folds", 2]
+    assert run("search", *QUICK, *options, "--output-dir", tmp_path / "a", "--json") == 0
+    first = result_of(capsys)
+    config = ["--config", tmp_path / "a" / "config.toml", "--output-dir", tmp_path / "b"]
+    assert run("search", *config, "--json") == 0
+    again = result_of(capsys)
+    for name in ("best_parameters", "accuracy", "confusion_matrix"):
+        assert again[name] == first[name]
+
+
+# --- export -----------------------------------------------------------------------------------
+
+
+def test_export_to_onnx(model, few_digits, capsys):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert run("export", model) == 0
+    path = model.with_suffix(".onnx")
+    assert f"Written to {path}" in capsys.readouterr().out
+    session = onnxruntime.InferenceSession(str(path))
+    labels, proba = session.run(None, {"X": few_digits.test.X})
+    clf = MNISTCNNClassifier.load(model)
+    assert labels.tolist() == clf.predict(few_digits.test.X).tolist()
+    np.testing.assert_allclose(proba, clf.predict_proba(few_digits.test.X), atol=1e-5)
+
+
+def test_export_to_torch(model, few_digits, tmp_path, capsys):
+    path = tmp_path / "there" / "own.pt2"
+    assert run("export", model, "--format", "torch", "--output", path, "--json") == 0
+    assert result_of(capsys) == {
+        "file": str(path), "format": "torch", "shape": [784], "dtype": "uint8"
+    }  # fmt: skip
+    codes, _ = torch.export.load(path).module()(torch.from_numpy(few_digits.test.X))
+    clf = MNISTCNNClassifier.load(model)
+    assert clf.classes_[codes.numpy()].tolist() == clf.predict(few_digits.test.X).tolist()
+
+
+def test_export_where_nothing_can_be_written(model, capsys):
+    assert run("export", model, "--output", "/proc/x/model.onnx") == 1
+    assert "cannot write" in error_of(capsys)
+
+
+# --- as processes -----------------------------------------------------------------------------
+
+
+def process(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "skorch_mnist", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def test_commands_end_with_their_status(model, tmp_path):
+    """Good and bad input for each command, as a shell sees it."""
+    out = tmp_path / "out"
+    quick = [*QUICK, "--output-dir", out, "--json"]
+    good = [
+        ["evaluate", model, "--dataset", "digits", "--json"],
+        ["export", model, "--json"],
+        ["cross-validate", *quick, "--folds", 2, "--recipe", "fast"],
+        ["search", *quick, "--folds", 2, "--grid", "lr=0.001,0.01", "--recipe", "fast"],
+    ]
+    for arguments in good:
+        done = process(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert isinstance(json.loads(done.stdout), dict)
+    for arguments, status in (
+        (["evaluate", "nowhere"], 1),
+        (["export", "nowhere"], 1),
+        (["cross-validate", "--dataset", "nowhere", "--output-dir", out], 1),
+        (["search", "--dataset", "digits"], 2),
+    ):
+        done = process(*arguments)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1)
+
+
+@pytest.mark.parametrize("command", ["cross-validate", "search"])
+def test_a_process_that_is_interrupted_goes_on(command, tmp_path, capsys):
+    grid = ["--grid", "lr=0.001,0.002"] if command == "search" else []
+    write_csv_of_digits("own.csv")
+    options = ["--dataset", "own.csv", "--max-epochs", 2, "--folds", 2, *grid, "--output-dir"]
+    arguments = [sys.executable, "-u", "-m", "skorch_mnist", command, *options, "out"]
+    waits_for = "Accuracy on" if command == "cross-validate" else "   1  lr=0.001"
+    with subprocess.Popen(
+        [*map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        for line in running.stdout:
+            if line.startswith(waits_for):
+                running.send_signal(signal.SIGINT)
+                break
+        _, err = running.communicate()
+    assert running.returncode == 130
+    expected = "interrupted: the finished epochs are kept: the same command with --resume goes on"
+    assert expected in err.splitlines()[-1]
+    assert list((tmp_path / "out" / "checkpoint").glob("training-*/training.safetensors"))
+    found = []
+    for last in (["out", "--resume"], ["whole"]):
+        assert run(command, *options, *last, "--json") == 0
+        found.append(result_of(capsys))
+    key = "mean" if command == "cross-validate" else "confusion_matrix"
+    assert found[0][key] == found[1][key]
+    assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def write_csv_of_digits(name):
+    X, y = load_digits28(return_X_y=True)
+    lines = [",".join(map(str, [label, *image])) for image, label in zip(X, y, strict=True)]
+    Path(name).write_text("\n".join(lines))
+
+
+def test_colours_are_declined_with_no_color():
+    done = process("--help", NO_COLOR="1", FORCE_COLOR="1")
+    assert done.returncode == 0 and "\x1b[3" not in done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell):
+    done = process("--show-completion", shell)
+    assert done.returncode == 0 and "skorch" in done.stdout
+
+
+def test_data_sets_recipes_and_parameters_are_completed():
+    from skorch_mnist.cli import _arguments as arguments
+
+    assert arguments.complete_dataset("k") == ["kmnist"]
+    assert arguments.complete_recipe("a") == ["accurate"]
+    assert "batch_size=" in arguments.complete_parameter("ba")
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine")
+def test_the_page_shows_all_of_its_pictures_in_chromium(model, tmp_path):
+    assert run("evaluate", model, "--dataset", "digits") == 0
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    script = (
+        "<script>const broken = [...document.images].filter(i => !i.naturalWidth).length;"
+        "document.title = `${document.images.length} pictures, ${broken} broken`</script></body>"
+    )
+    text = (model.parent / "report.html").read_text()
+    text = text.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")
+    page = tmp_path / "page.html"
+    page.write_text(text.replace("</body>", script))
+    done = subprocess.run(
+        ["chromium", *options, f"--user-data-dir={tmp_path}/profile", "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "<title>5 pictures, 0 broken</title>" in done.stdout

@@ -1,0 +1,229 @@
+"""Configurations: values of parameters, files, and runs that are repeated."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skorch.callbacks import GradientNormClipping
+
+from skorch_mnist import MNISTCNNClassifier, cli, recipes
+from skorch_mnist.cli._config import RECIPES, make_classifier, parse_grid, read_config
+from skorch_mnist.cli._values import as_parameter, parse_value, parse_values, to_toml
+from skorch_mnist.network import MNISTCNN, BatchNormCNN
+
+pytestmark = pytest.mark.usefixtures("few_digits")
+
+
+def config(path=None, recipe=None, assignments=(), **shorthands):
+    return read_config(path, recipe, assignments, shorthands, {})
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.002", 0.002), ("1e-3", 1e-3), ("7", 7), ("-1", -1), ("True", True), ("false", False),
+        ("none", None), ("None", None), ("affine", "affine"), ("(16, 24)", (16, 24)),
+        ("[1, 2]", [1, 2]), ("{3: 0.5}", {3: 0.5}), ("'7'", "7"), ("cuda:0", "cuda:0"), (" 3 ", 3),
+    ],
+)  # fmt: skip
+def test_texts_stand_for_values(text, value):
+    found = parse_value(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_lists_of_values_are_parted_by_commas_outside_of_brackets():
+    assert parse_values("1,0.5,none") == [1, 0.5, None]
+    assert parse_values("(8,16),(16,24)") == [(8, 16), (16, 24)]
+    assert parse_values("affine, none") == [" affine".strip(), None]
+    assert parse_values("Adam,AdamW") == ["Adam", "AdamW"]
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3).map(tuple),
+)
+
+
+@given(value=plain)
+def test_values_survive_toml(value):
+    document = tomli_w.dumps({"value": to_toml("lr", value)})
+    assert as_parameter("lr", undo_none(tomllib.loads(document)["value"])) == value
+
+
+def undo_none(value):
+    """Only a parameter itself may be None: inside of lists, the word stays."""
+    if isinstance(value, list):
+        return [undo_none(item) for item in value]
+    return None if value == "none" else value
+
+
+def test_class_weights_survive_toml():
+    weights = {0: 2.0, "a": 1.0}
+    document = tomli_w.dumps({"value": to_toml("class_weight", weights)})
+    assert as_parameter("class_weight", tomllib.loads(document)["value"]) == weights
+
+
+def test_classes_by_their_names():
+    assert as_parameter("optimizer", "AdamW") is torch.optim.AdamW
+    assert as_parameter("optimizer", "torch.optim.SGD") is torch.optim.SGD
+    assert as_parameter("module", "BatchNormCNN") is BatchNormCNN
+    assert as_parameter("module", "skorch_mnist.MNISTCNN") is MNISTCNN
+    assert as_parameter("criterion", "NLLLoss") is torch.nn.NLLLoss
+    assert as_parameter("callbacks", ["GradientNormClipping"]) == [GradientNormClipping]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("module", "builtins.eval"), ("optimizer", "torch.nn.Linear"), ("module", "..")],
+)
+def test_what_cannot_be_the_parameter_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}="):
+        as_parameter(name, value)
+
+
+# --- configurations ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_by_name(name):
+    recipe = getattr(recipes, name.upper())
+    assert config(recipe=name).parameters == {"random_state": 0, **recipe}
+
+
+def test_options_come_before_the_file_and_the_file_before_the_recipe(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('recipe = "fast"\n[parameters]\nlr = 0.5\nbatch_size = 7\n')
+    found = config(path, assignments=["batch_size=9"], max_epochs="4").parameters
+    assert (found["lr"], found["batch_size"], found["max_epochs"]) == (0.5, 9, 4)
+    assert found["module"] is BatchNormCNN
+    assert config(path, recipe="accurate").parameters["module__shifted_copies"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[parameters", "is no TOML"),
+        ("[speed]\nlr = 1", "has 'speed', which is none of recipe"),
+        ("data = 3", "has 'data', which is none of"),
+        ("[data]\ncolour = 1", r"\[data\] has 'colour', which is none of dataset"),
+        ("[data]\ndataset = 1", r"\[data\] has dataset = 1, which is of the wrong type"),
+        ("[data]\npreprocess = 1", r"preprocess = 1, which is of the wrong type"),
+        ('recipe = "quick"', "there is no recipe 'quick'"),
+        ("[cross_validation]\nfolds = 1", "folds = 1, which is no whole number of at least 2"),
+        ('[search]\nfolds = "3"', "folds = '3', which is no whole number of at least 2"),
+        ("[search]\nn_iter = 0", "n_iter = 0, which is no whole number of at least 1"),
+        ("[search.grid]\nlr = 0.1", "grid: lr = 0.1 is no list of values"),
+    ],
+)
+def test_bad_files_are_refused(text, message, tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        parse_grid((), config(path).sections.get("search", {}))
+
+
+def test_file_that_is_no_text(tmp_path):
+    (tmp_path / "own.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="is no TOML"):
+        config(tmp_path / "own.toml")
+
+
+def test_every_parameter_of_the_estimator_can_be_set():
+    params = {
+        "lr": "0.01", "lr_schedule": "one_cycle", "batch_size": "-1", "max_epochs": "2",
+        "train_split": "0.5", "image_shape": "(28,28)", "augment": "affine",
+        "class_weight": "{0: 2.0}", "early_stopping": "true", "n_iter_no_change": "3",
+        "warm_start": "true", "random_state": "5", "device": "cpu", "precision": "auto",
+        "verbose": "0", "callbacks": "[GradientNormClipping]", "compile": "false",
+        "use_caching": "true", "module": "BatchNormCNN", "criterion": "NLLLoss",
+        "optimizer": "SGD", "iterator_train": "DataLoader", "iterator_valid": "DataLoader",
+    }  # fmt: skip
+    assert params.keys() == MNISTCNNClassifier().get_params(deep=False).keys()
+    params |= {
+        "module__depth": "2", "optimizer__momentum": "0.9", "iterator_train__drop_last": "true",
+        "callbacks__print_log__floatfmt": ".3f",
+    }  # fmt: skip
+    clf = make_classifier(config(assignments=[f"{k}={v}" for k, v in params.items()]).parameters)
+    assert clf.optimizer is torch.optim.SGD and clf.optimizer__momentum == 0.9
+    assert clf.class_weight == {0: 2.0} and clf.callbacks == [GradientNormClipping]
+    assert clf.image_shape == (28, 28) and clf.module__depth == 2
+
+
+# --- repeating --------------------------------------------------------------------------------
+
+
+def train(*options):
+    return cli.main(["train", "--dataset", "digits", "--max-epochs", "1", *map(str, options)])
+
+
+def weights_in(folder):
+    clf = MNISTCNNClassifier.load(folder / "model.safetensors")
+    return {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_is_repeated_to_the_bit(recipe, tmp_path, capsys):
+    first, again = tmp_path / "first", tmp_path / "again"
+    options = ["--recipe", recipe, "--set", "iterator_valid__batch_size=16", "--random-state", 3]
+    assert train(*options, "--output-dir", first) == 0
+    path = first / "config.toml"
+    assert cli.main(["train", "--config", str(path), "--output-dir", str(again)]) == 0
+    assert capsys.readouterr().err == ""
+    assert weights_in(first) == weights_in(again)
+    assert (again / "metrics.json").read_bytes() == (first / "metrics.json").read_bytes()
+    assert (again / "config.toml").read_bytes() == path.read_bytes()
+
+
+def test_the_file_holds_every_parameter_and_what_it_was_made_with(tmp_path):
+    assert train("--recipe", "fast", "--output-dir", tmp_path) == 0
+    found = tomllib.loads((tmp_path / "config.toml").read_text())
+    names = set(MNISTCNNClassifier(**recipes.FAST).get_params(deep=False))
+    assert found["parameters"].keys() == names - {"verbose", "callbacks"}
+    assert found["parameters"]["train_split"] == "none"
+    assert found["data"]["dataset"] == "digits" and len(found["data"]["sha256"]) == 64
+    assert found["environment"]["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert found["environment"]["threads"] == torch.get_num_threads()
+
+
+def test_other_versions_and_data_are_said(tmp_path, capsys):
+    assert train("--output-dir", tmp_path) == 0
+    path = tmp_path / "config.toml"
+    text = (
+        path.read_text().replace('skorch = "', 'skorch = "0.').replace('sha256 = "', 'sha256 = "0')
+    )
+    path.write_text(text)
+    assert cli.main(["train", "--config", str(path), "--output-dir", str(tmp_path / "b")]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert "the data of digits are not those of the run to repeat" in first
+    assert "the last digits may differ from the run to repeat: skorch 1." in second
+
+
+def test_options_change_what_a_file_says(tmp_path):
+    assert train("--output-dir", tmp_path) == 0
+    config_file = ["--config", str(tmp_path / "config.toml")]
+    again = ["--output-dir", str(tmp_path / "b"), "--lr", "0.01"]
+    assert cli.main(["train", *config_file, *again]) == 0
+    assert MNISTCNNClassifier.load(tmp_path / "b" / "model.safetensors").lr == 0.01
+
+
+def test_paths_in_a_configuration_are_absolute(tmp_path, few_digits, monkeypatch):
+    rows = [
+        ",".join(map(str, [label, *image]))
+        for image, label in zip(few_digits.train.X, few_digits.train.y, strict=True)
+    ]
+    Path("own.csv").write_text("\n".join(rows))
+    arguments = ["train", "--dataset", "own.csv", "--max-epochs", "1", "--output-dir", "a"]
+    assert cli.main(arguments) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cli.main(["train", "--config", "../a/config.toml", "--output-dir", "b"]) == 0
+    assert weights_in(tmp_path / "a") == weights_in(tmp_path / "elsewhere" / "b")

@@ -1,0 +1,232 @@
+"""Data for the command line: by name, and from files and folders of one's own."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skorch_mnist.cli import _data as data
+from skorch_mnist.cli._config import Source
+from skorch_mnist.cli._messages import Screen
+from skorch_mnist.datasets import DatasetError, fetch_emnist, fetch_fashion_mnist
+
+pytestmark = pytest.mark.usefixtures("few_digits")
+SILENT = Screen(as_json=True)
+
+
+@pytest.fixture
+def images():
+    """Twenty images of two classes, and their labels."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (20, 28, 28), dtype=np.uint8), np.repeat([3, 8], 10)
+
+
+def load(path, **options):
+    return data.load_data(Source(str(path), **options), SILENT)
+
+
+def write_idx(path, array):
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "wb") as stream:
+        stream.write(header + array.astype(np.uint8).tobytes())
+
+
+def write_csv(path, X, y):
+    rows = [",".join(map(str, [label, *image.ravel()])) for image, label in zip(X, y, strict=True)]
+    path.write_text("\n".join(rows) + "\n")
+
+
+def write_pictures(folder, X, y):
+    for number, (image, label) in enumerate(zip(X, y, strict=True)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / str(label) / f"{number:02}.png")
+
+
+def pairs(images):
+    """Images and labels as a set, since files may come in another order."""
+    return {(x.tobytes(), label) for x, label in zip(images.X, images.y.tolist(), strict=True)}
+
+
+def expected(X, y):
+    return {(x.tobytes(), label) for x, label in zip(X, y.tolist(), strict=True)}
+
+
+# --- one's own --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("inside", ["", "MNIST/raw", "raw"])
+def test_folder_of_idx_files(images, tmp_path, suffix, inside):
+    X, y = images
+    folder = tmp_path / "own" / inside
+    folder.mkdir(parents=True)
+    for part, rows in (("train", slice(0, 20, 2)), ("t10k", slice(1, 20, 2))):
+        write_idx(folder / f"{part}-images-idx3-ubyte{suffix}", X[rows])
+        write_idx(folder / f"{part}-labels-idx1-ubyte{suffix}", y[rows])
+    found = load(tmp_path / "own")
+    assert pairs(found.train) == expected(X[::2], y[::2])
+    assert pairs(found.test) == expected(X[1::2], y[1::2])
+    assert found.train.X.shape == (10, 784)
+
+
+def test_csv_file_sets_a_fifth_of_each_class_aside_and_the_same_each_time(images, tmp_path):
+    write_csv(tmp_path / "own.csv", *images)
+    found, again = load(tmp_path / "own.csv"), load(tmp_path / "own.csv")
+    assert np.bincount(found.test.y).tolist() == [0, 0, 0, 2, 0, 0, 0, 0, 2]
+    assert pairs(found.train) | pairs(found.test) == expected(*images)
+    assert pairs(found.train) & pairs(found.test) == set()
+    assert found.sha256 == again.sha256
+    np.testing.assert_array_equal(found.test.X, again.test.X)
+
+
+def test_csv_file_with_another_to_test_on(images, tmp_path):
+    X, y = images
+    write_csv(tmp_path / "train.csv", X, y)
+    write_csv(tmp_path / "test.csv", X[:3], y[:3])
+    found = load(tmp_path / "train.csv", test_dataset=str(tmp_path / "test.csv"))
+    assert len(found.train.y) == 20 and pairs(found.test) == expected(X[:3], y[:3])
+
+
+def test_folder_of_pictures_by_class(images, tmp_path):
+    write_pictures(tmp_path / "own", *images)
+    found = load(tmp_path / "own")
+    assert pairs(found.train) | pairs(found.test) == expected(*images)
+
+
+def test_folder_of_pictures_in_train_and_test(images, tmp_path):
+    X, y = images
+    write_pictures(tmp_path / "own" / "train", X[2:], y[2:])
+    write_pictures(tmp_path / "own" / "test", X[:2], y[:2])
+    found = load(tmp_path / "own")
+    assert pairs(found.train) == expected(X[2:], y[2:])
+    assert pairs(found.test) == expected(X[:2], y[:2])
+
+
+def test_classes_that_are_no_numbers_keep_their_names(images, tmp_path):
+    X, y = images
+    write_pictures(tmp_path / "own", X, np.where(y == 3, "cat", "dog"))
+    assert set(load(tmp_path / "own").train.y.tolist()) == {"cat", "dog"}
+
+
+def test_drawings_are_brought_into_mnists_form(tmp_path):
+    for label, box in (("1", (90, 40, 110, 260)), ("7", (40, 40, 160, 60))):
+        for number in range(5):
+            picture = Image.new("L", (200 + number, 300), 240)
+            picture.paste(20, box)
+            (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
+            picture.save(tmp_path / "own" / label / f"{number}.png")
+    with pytest.raises(ValueError, match=r"301x|20\dx300.*--preprocess brings pictures into MNIST"):
+        load(tmp_path / "own")
+    found = load(tmp_path / "own", preprocess=True)
+    assert found.train.X.shape == (8, 784) and found.train.X.max() == 255
+    assert (found.train.X[:, 0] == 0).all()  # ink is bright
+
+
+def test_images_that_are_no_squares_keep_their_shape(tmp_path):
+    (tmp_path / "own").mkdir()
+    X = np.zeros((10, 20, 30), np.uint8)
+    write_idx(tmp_path / "own" / "train-images-idx3-ubyte", X)
+    write_idx(tmp_path / "own" / "train-labels-idx1-ubyte", np.arange(10) % 2)
+    assert load(tmp_path / "own").train.X.shape == (8, 20, 30)
+
+
+def test_images_to_test_on_are_all_of_a_path(images, tmp_path):
+    write_csv(tmp_path / "own.csv", *images)
+    name, found = data.load_test_images(Source(str(tmp_path / "own.csv")), SILENT)
+    assert (name, len(found.y)) == (str(tmp_path / "own.csv"), 20)
+
+
+# --- by name ----------------------------------------------------------------------------------
+
+
+def test_every_name_stands_for_a_data_set(monkeypatch):
+    asked = []
+
+    def fetch(**options):
+        asked.append(options)
+        X = np.zeros((4, 784), np.uint8)
+        names = ["0", "a"]
+        return data_bunch(X, np.arange(4) % 2, names)
+
+    for name in ("emnist", "fashion_mnist", "kmnist", "qmnist"):
+        monkeypatch.setattr(f"skorch_mnist.datasets.fetch_{name}", fetch)
+    for name in data.NAMES:
+        if name not in ("auto", "mnist", "digits"):
+            found = data.load_data(Source(name, data_home="x"), SILENT)
+            assert found.name == name and found.train.y.tolist() == ["0", "a", "0", "a"]
+    assert [options["split"] for options in asked if "split" in options] == [
+        split for split in data.EMNIST for _ in range(2)
+    ]
+    assert {options["subset"] for options in asked} == {"train", "test"}
+    assert {options["data_home"] for options in asked} == {"x"}
+
+
+def data_bunch(X, y, names):
+    from sklearn.utils import Bunch
+
+    return Bunch(data=X, images=X.reshape(-1, 28, 28), target=y, target_names=names)
+
+
+def test_labels_are_numbers_where_the_names_are_digits(few_digits):
+    assert few_digits.train.y.dtype == np.int64
+
+
+def test_the_splits_of_emnist_are_those_of_the_fetcher():
+    with pytest.raises(ValueError, match="split="):
+        fetch_emnist(split="nothing")
+    from skorch_mnist.datasets._files import EMNIST_SPLITS
+
+    assert tuple(EMNIST_SPLITS) == data.EMNIST
+    assert callable(fetch_fashion_mnist)
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (Source("cifar"), "there is no data set cifar: give auto, mnist,"),
+        (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
+        (Source("mnist", test_dataset="x.csv"), "--test-dataset goes with a path"),
+        (Source("digits", preprocess=True), "--preprocess goes with a path"),
+        (Source("own.csv", preprocess=True), "--preprocess goes with pictures: own.csv is a file"),
+        (Source("idx", preprocess=True), "--preprocess goes with pictures: idx holds IDX files"),
+        (Source("unlabelled.csv"), "has no labels: name a column label"),
+        (Source("only_test"), "only_test has images to test on, and none to train on"),
+        (Source("empty"), "holds no pictures in folders by class"),
+        (Source("own.csv", test_dataset="other.csv"), r"not among those to train on: \[5\]"),
+        (Source("own.csv", test_dataset="nowhere.csv"), "there is no data set nowhere.csv"),
+    ],
+)
+def test_bad_sources_are_refused(source, message, images):
+    X, y = images
+    write_csv(Path("own.csv"), X, y)
+    write_csv(Path("other.csv"), X[:4], np.full(4, 5))
+    rows = [",".join(map(str, image.ravel())) for image in X]
+    Path("unlabelled.csv").write_text("\n".join(rows))
+    for name in ("idx", "only_test", "empty"):
+        Path(name).mkdir()
+    write_idx(Path("idx/train-images-idx3-ubyte"), X)
+    write_idx(Path("idx/train-labels-idx1-ubyte"), y)
+    write_idx(Path("only_test/t10k-images-idx3-ubyte"), X)
+    write_idx(Path("only_test/t10k-labels-idx1-ubyte"), y)
+    with pytest.raises((ValueError, DatasetError), match=message):
+        data.load_data(source, SILENT)
+
+
+def test_digest_tells_images_labels_and_order_apart(few_digits):
+    X, y = few_digits.train
+    other = [
+        few_digits._replace(train=data.Images(X[::-1], y[::-1])),
+        few_digits._replace(train=data.Images(X, y[::-1])),
+        few_digits._replace(train=data.Images(X.astype(np.int32), y)),
+        few_digits._replace(test=few_digits.train),
+    ]
+    assert len({one.sha256 for one in [few_digits, *other]}) == 5
