@@ -11,8 +11,6 @@ from typing import Any
 from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
 from tqdm.auto import tqdm
-from tqdm.autonotebook import tqdm as tqdm_of_notebooks
-from tqdm.std import tqdm as tqdm_of_terminals
 
 from skorch_mnist.batches import image_of
 
@@ -27,7 +25,6 @@ __all__ = [
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
-IN_NOTEBOOK = tqdm_of_notebooks is not tqdm_of_terminals
 
 
 class Bar(tqdm):  # type: ignore[misc, unused-ignore]
@@ -117,15 +114,21 @@ def in_worker_process() -> bool:
     return multiprocessing.parent_process() is not None
 
 
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter, or of what is like it, runs this process."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and "IPKernelApp" in shell.config
+
+
 def is_watched() -> bool:
     """Whether someone sees a bar: in a notebook, or on a terminal, in the main process."""
     if in_worker_process():
         return False
-    return IN_NOTEBOOK or (sys.stderr is not None and sys.stderr.isatty())
+    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def colours_are_shown() -> bool:
     """Whether standard output shows colours, and the user has not declined them (no-color.org)."""
     if os.environ.get("NO_COLOR"):
         return False
-    return IN_NOTEBOOK or (sys.stdout is not None and sys.stdout.isatty())
+    return in_notebook() or (sys.stdout is not None and sys.stdout.isatty())

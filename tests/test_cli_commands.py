@@ -156,7 +156,7 @@ def test_evaluate_writes_a_page_that_needs_no_network(model, few_digits, capsys)
     assert page.addresses and all(one.startswith("data:image/svg+xml;") for one in page.addresses)
     assert "http" not in re.sub(r"data:image[^\"]*", "", text).replace("http-equiv", "")
     assert "default-src 'none'" in text and "url(" not in text
-    titles = ["Confusion matrix", "Mistakes", "Reliability", "History: loss", "History: accuracy"]
+    titles = ["Confusion matrix", "Reliability", "Mistakes", "History: loss", "History: accuracy"]
     assert [image["alt"].partition(".")[0] for image in page.images] == titles
     for image in page.images:
         picture = base64.b64decode(image["src"].partition("base64,")[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -199,7 +200,9 @@ def test_nothing_is_shown_without_standard_streams(monkeypatch):
 
 
 def test_in_a_notebook_both_are_shown(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "IN_NOTEBOOK", True)
+    kernel = SimpleNamespace(config={"IPKernelApp": {}})
+    ipython = SimpleNamespace(get_ipython=lambda: kernel)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     assert progress.is_watched() and progress.colours_are_shown()
     quick().fit(*toy())
     out, err = capsys.readouterr()

@@ -80,16 +80,16 @@ def draw(
             address_of(_plots.confusions(metrics)),
         ),
         Picture(
-            "Mistakes",
-            "The wrong answers that the classifier was surest of, with their probability.",
-            address_of(_plots.mistakes(images, proba, clf.classes_, clf.image_shape_)),
-            wide=True,
-        ),
-        Picture(
             "Reliability",
             "How often answers of a certain probability are right; on the diagonal, as often as "
             f"the probability says. The mean distance is {error:.4f}.",
             address_of(_plots.reliability(images, proba, clf.classes_)),
+        ),
+        Picture(
+            "Mistakes",
+            "The wrong answers that the classifier was surest of, with their probability.",
+            address_of(_plots.mistakes(images, proba, clf.classes_, clf.image_shape_)),
+            wide=True,
         ),
     ]
     histories = [clf.history_ or []]
