@@ -250,7 +250,8 @@ class ResumeCheckpoint(Callback):
             raise ValueError(
                 f"{self.folder} holds another training: {differences}. Call fit with the same "
                 "parameters and data to go on with it; or use another folder, or delete this "
-                "one, to start anew."
+                "one, to start anew. For many trainings, as those of a cross-validation, set "
+                "subfolders=True."
             )
         try:
             state = decode(manifest["state"], tensors)

@@ -35,6 +35,8 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         torch.zeros(1, device=resolved).item()  # "meta" holds no numbers
     except (AssertionError, ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
+        if "at start of device string" in reason:  # with a list of all that torch has ever known
+            reason = "torch knows no such device"
         raise ValueError(
             f"device={device!r} cannot be used on this machine ({reason}). Use 'auto' or 'cpu'."
         ) from error

@@ -171,7 +171,9 @@ def describe_unknown(
                     meant += _argument_names(known, "", components[known]) or []
             nearest = difflib.get_close_matches(name, meant, n=1, cutoff=0.5)
             hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            return f"{name!r} is no parameter.{hint} Valid are: {', '.join(sorted(valid))}."
+            owner = getattr(components.get(prefix), "__name__", "") if rest else ""
+            of = f" of {owner}" if owner else ""
+            return f"{name!r} is no parameter{of}.{hint} Valid are: {', '.join(sorted(valid))}."
     return None
 
 

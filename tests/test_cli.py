@@ -142,7 +142,7 @@ def test_network_that_has_learned_nothing_is_not_written(tmp_path, capsys):
     options = ["--lr", "1e30", "--batch-size", 1000, "--set", "train_split=none"]
     assert train(*options, "--output-dir", tmp_path) == 1
     assert error_of(capsys).endswith("it has not learned. Train with a lower lr")
-    assert list(tmp_path.glob("*")) == [tmp_path / "checkpoint"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "checkpoint"]
 
 
 # --- where the data come from ---------------------------------------------------------------
@@ -216,6 +216,7 @@ BAD = {
     "train --max-epochs 0": "The 'max_epochs' parameter of MNISTCNNClassifier must be an int in",
     "train --max-epochs 1.5": "The 'max_epochs' parameter of MNISTCNNClassifier must be an int in",
     "train --lr 0": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
+    "train --lr 3 --set lr=2": "lr is given twice",
     "train --lr -1": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
     "train --lr nan": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
     "train --lr inf": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
@@ -225,7 +226,7 @@ BAD = {
     "train --random-state 4294967296": "random_state=4294967296 is no seed: give a whole number",
     "train --random-state none": "random_state=None is no seed: give a whole number in",
     "train --random-state": "Option '--random-state' requires an argument",
-    "train --device tpu": "device='tpu' cannot be used on this machine",
+    "train --device gpu": "device='gpu' cannot be used on this machine (torch knows no such",
     "train --device meta": "device='meta' cannot be used on this machine",
     "train --device cuda:99": "device='cuda:99' cannot be used on this machine",
     "train --output-dir=": "Invalid value for '--output-dir': an empty text is no name, file or",
@@ -236,8 +237,8 @@ BAD = {
     "train --set =3": "'=3' is not NAME=VALUE, such as lr=0.002",
     "train --set speed=3": "'speed' is no parameter. Valid are: augment, batch_size",
     "train --set batchsize=3": "'batchsize' is no parameter. Did you mean 'batch_size'?",
-    "train --set module__dropuot=0.3": "'module__dropuot' is no parameter. Did you mean "
-    "'module__dropout'?",
+    "train --set module__dropuot=0.3": "'module__dropuot' is no parameter of MNISTCNN. Did "
+    "you mean 'module__dropout'?",
     "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer of the name 'Adm'; "
     "did you mean Adam?",
     "train --set module=os.system": "module='os.system': os has no Module of the name 'system'",
@@ -249,10 +250,19 @@ BAD = {
     "cross-validate --n-jobs 0": "Invalid value for '--n-jobs': '0' is no number of processes",
     "search": "there is nothing to search: give --grid NAME=VALUE,VALUE",
     "search --grid lr": "'lr' is not NAME=VALUE",
+    "search --grid lr=0.1 --grid lr=0.2": "--grid lr is given twice: part its values with commas",
+    "search --grid verbose=0,1": "--grid verbose: verbose is nothing to search for",
+    "search --grid device=cpu,cuda:99": "device='cuda:99' cannot be used on this machine",
+    "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its scheduler",
+    "search --grid lr=0.1 --address tcp://x": "--address goes with --backend dask",
+    "train --dataset cifar": "there is no data set cifar: give auto, mnist,",
+    "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
+    "train --dataset digits --preprocess": "--preprocess goes with the path of images of your own",
+    "train --set callbacks=EpochScoring": "a callback cannot be made: ",
     "search --grid lr=0.1,-1": "The 'lr' parameter of MNISTCNNClassifier must be a float in",
     "search --grid lr=0.1 --n-iter 0": "Invalid value for '--n-iter': Input should be greater than",
     "evaluate": "Missing argument 'MODEL'",
-    "predict model": "Missing argument 'IMAGE...'",
+    "predict model": "Missing argument 'IMAGE'",
     "export": "Missing argument 'MODEL'",
     "export model --format tensorflow": "Invalid value for '--format': 'tensorflow' is not one of",
 }
@@ -285,7 +295,7 @@ def test_unwritable_output_folder_fails_before_any_work(folder, no_work, capsys,
     (tmp_path / "file").write_text("mine")
     assert train("--output-dir", folder) == 1
     error = error_of(capsys)
-    assert error.startswith(f"cannot write to the output folder {folder} (")
+    assert error.startswith(f"cannot write to the folder {folder} (")
     assert error.endswith("choose another with --output-dir")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -353,8 +363,10 @@ def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MNISTCNNClassifier, "notify", interrupting)
         assert train("--output-dir", tmp_path / "out") == 130
-    assert error_of(capsys) == "interrupted"
-    assert list((tmp_path / "out").iterdir()) == []
+    assert capsys.readouterr().err.splitlines() == [
+        "skorch-mnist: interrupted: no epoch was finished, and nothing is kept"
+    ]
+    assert not (tmp_path / "out").exists()
 
 
 # --- training that is cut off ---------------------------------------------------------------
@@ -383,27 +395,46 @@ def test_interrupted_training_says_how_to_go_on_and_does(tmp_path, capsys):
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "whole") == 0
     capsys.readouterr()
     assert interrupt_in(3, "--output-dir", tmp_path / "out") == 130
-    expected = "interrupted: the finished epochs are kept: the same command with --resume goes on"
-    assert error_of(capsys) == expected
+    expected = "interrupted: the finished epochs are kept; the same command with --resume goes on"
+    assert capsys.readouterr().err == f"skorch-mnist: {expected}\n"
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "out", "--resume") == 0
     assert f"Going on after epoch 2, from {tmp_path / 'out'}" in capsys.readouterr().out
     assert weights_in(tmp_path / "out") == weights_in(tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
 
 
-def test_without_resume_a_training_begins_anew(tmp_path, capsys):
+def test_a_run_that_was_cut_off_is_not_lost_by_mistake(tmp_path, capsys):
     assert interrupt_in(3, "--output-dir", tmp_path) == 130
     capsys.readouterr()
-    assert train("--output-dir", tmp_path) == 0
+    assert train("--max-epochs", 4, "--output-dir", tmp_path) == 1
+    assert error_of(capsys).endswith(
+        "holds a run that was cut off: --resume goes on with it, --no-resume begins anew"
+    )
+    assert train("--output-dir", tmp_path, "--no-resume") == 0
     assert "Going on" not in capsys.readouterr().out
+    assert not (tmp_path / "checkpoint").exists()
 
 
 def test_resume_with_other_options_is_refused_and_loses_nothing(tmp_path, capsys):
     assert interrupt_in(2, "--output-dir", tmp_path) == 130
     capsys.readouterr()
     assert train("--max-epochs", 4, "--lr", 0.5, "--output-dir", tmp_path, "--resume") == 1
-    assert "holds another training: lr is 0.5, was 0.001. Call fit with" in error_of(capsys)
+    assert "holds another run: lr is 0.5, was 0.001. --resume needs the same" in error_of(capsys)
     assert train("--max-epochs", 4, "--output-dir", tmp_path, "--resume") == 0
+
+
+def test_resume_of_another_command_is_refused(tmp_path, capsys):
+    assert interrupt_in(2, "--output-dir", tmp_path) == 130
+    capsys.readouterr()
+    options = ["--dataset", "digits", "--max-epochs", "4", "--output-dir", str(tmp_path)]
+    assert cli.main(["cross-validate", *options, "--resume"]) == 1
+    assert "holds another run: command is cross-validate, was train" in error_of(capsys)
+
+
+def test_resume_where_a_run_has_ended_says_that_it_begins(tmp_path, capsys):
+    for _ in range(2):
+        assert train("--output-dir", tmp_path, "--resume") == 0
+        assert "There is no run to go on with: it begins." in capsys.readouterr().out
 
 
 def test_folder_called_checkpoint_is_not_emptied(tmp_path):
@@ -413,18 +444,25 @@ def test_folder_called_checkpoint_is_not_emptied(tmp_path):
     assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["mine.ckpt"]
 
 
-def test_second_training_in_the_same_folder_is_refused(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("skorch_mnist.checkpoint.PATIENCE", 0.1)
-    (tmp_path / "checkpoint").mkdir()
-    lock = FileLock(tmp_path / "checkpoint" / ".lock")
-    with lock:
+def test_second_run_in_the_same_folder_is_refused(tmp_path, capsys):
+    with FileLock(tmp_path / ".lock"):
         assert train("--output-dir", tmp_path) == 1
-    assert "Another process trains with the folder" in error_of(capsys)
+    assert "another run writes into" in error_of(capsys)
+    assert train("--output-dir", tmp_path) == 0
+    assert not (tmp_path / ".lock").exists()
 
 
-def test_resume_with_nothing_to_go_on_with_begins_anew(tmp_path):
-    assert train("--output-dir", tmp_path, "--resume") == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+def test_a_run_that_fails_leaves_no_empty_folder(tmp_path, capsys):
+    assert train("--output-dir", tmp_path / "new" / "out", dataset="nowhere") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_configuration_written_by_hand_is_not_replaced(tmp_path, capsys):
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\n[parameters]\nmax_epochs = 1\n")
+    assert train("--config", path, "--output-dir", tmp_path) == 1
+    assert "config.toml would be replaced: give it another name" in error_of(capsys)
+    assert path.read_text().startswith("# mine")
 
 
 # --- the terminal ---------------------------------------------------------------------------

@@ -138,8 +138,54 @@ def test_images_that_are_no_squares_keep_their_shape(tmp_path):
 
 def test_images_to_test_on_are_all_of_a_path(images, tmp_path):
     write_csv(tmp_path / "own.csv", *images)
-    name, found = data.load_test_images(Source(str(tmp_path / "own.csv")), SILENT)
+    name, found = data.load_test_images(Source(str(tmp_path / "own.csv")), None, SILENT)
     assert (name, len(found.y)) == (str(tmp_path / "own.csv"), 20)
+
+
+def test_images_that_a_run_was_trained_on_are_known_by_their_content(images, tmp_path):
+    write_csv(tmp_path / "own.csv", *images)
+    write_csv(tmp_path / "copy.csv", *images)
+    of_run = load(tmp_path / "own.csv")
+    _, found = data.load_test_images(Source(str(tmp_path / "copy.csv")), of_run.sha256, SILENT)
+    assert pairs(found) == pairs(of_run.test)
+
+
+def test_names_of_the_relatives_of_mnist_are_known(images, tmp_path):
+    X, y = images
+    for prefix in ("emnist-digits-", "qmnist-"):
+        folder = tmp_path / prefix
+        folder.mkdir()
+        for part, rows in (("train", slice(0, 15)), ("test", slice(15, 20))):
+            write_idx(folder / f"{prefix}{part}-images-idx3-ubyte", X[rows])
+            suffix = "idx1-ubyte" if "emnist" in prefix else "idx2-int"
+            labels = y[rows] if "emnist" in prefix else np.tile(y[rows, None], (1, 8))
+            write_idx(folder / f"{prefix}{part}-labels-{suffix}", labels)
+        found = load(folder)
+        assert (len(found.train.y), len(found.test.y)) == (15, 5)
+        assert pairs(found.test) == expected(X[15:], y[15:])
+
+
+def test_unpacked_files_and_their_archives_are_the_same_data(images, tmp_path):
+    for suffix in ("", ".gz"):
+        write_idx(tmp_path / f"train-images-idx3-ubyte{suffix}", images[0])
+        write_idx(tmp_path / f"train-labels-idx1-ubyte{suffix}", images[1])
+    assert len(load(tmp_path).train.y) == 16
+
+
+def test_every_class_is_tested_even_where_a_fifth_is_less_than_one_of_each(tmp_path):
+    X = np.arange(40 * 784).reshape(40, 28, 28).astype(np.uint8)
+    write_csv(tmp_path / "own.csv", X, np.append(np.repeat(np.arange(13), 3), 13))
+    found = load(tmp_path / "own.csv")
+    assert np.bincount(found.test.y).tolist() == [1] * 13
+    assert np.bincount(found.train.y).tolist() == [2] * 13 + [1]
+
+
+def test_labels_are_of_one_kind_in_both_parts(images, tmp_path):
+    X, y = images
+    write_pictures(tmp_path / "own" / "train", X, np.where(y == 3, "1", "a"))
+    write_pictures(tmp_path / "own" / "test", X[:2], np.array(["1", "1"]))
+    found = load(tmp_path / "own")
+    assert set(found.train.y.tolist()) == {"1", "a"} and found.test.y.tolist() == ["1", "1"]
 
 
 # --- by name ----------------------------------------------------------------------------------
@@ -194,14 +240,20 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
     [
         (Source("cifar"), "there is no data set cifar: give auto, mnist,"),
         (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
-        (Source("mnist", test_dataset="x.csv"), "--test-dataset goes with a path"),
-        (Source("digits", preprocess=True), "--preprocess goes with a path"),
+        (Source("mnist", test_dataset="x.csv"), "--test-dataset goes with the path of images"),
+        (Source("digits", preprocess=True), "--preprocess goes with the path of images"),
         (Source("own.csv", preprocess=True), "--preprocess goes with pictures: own.csv is a file"),
         (Source("idx", preprocess=True), "--preprocess goes with pictures: idx holds IDX files"),
         (Source("unlabelled.csv"), "has no labels: name a column label"),
         (Source("only_test"), "only_test has images to test on, and none to train on"),
+        (Source("two"), "two holds several data sets: a-train-images-idx3-ubyte and b-train-"),
+        (Source("one.csv"), "one.csv has no class of two images: none can be set aside"),
+        (Source("/dev/zero"), "/dev/zero is neither a file nor a folder"),
         (Source("empty"), "holds no pictures in folders by class"),
-        (Source("own.csv", test_dataset="other.csv"), r"not among those to train on: \[5\]"),
+        (
+            Source("own.csv", test_dataset="other.csv"),
+            "not among those to train on: 5; known",
+        ),
         (Source("own.csv", test_dataset="nowhere.csv"), "there is no data set nowhere.csv"),
     ],
 )
@@ -211,12 +263,16 @@ def test_bad_sources_are_refused(source, message, images):
     write_csv(Path("other.csv"), X[:4], np.full(4, 5))
     rows = [",".join(map(str, image.ravel())) for image in X]
     Path("unlabelled.csv").write_text("\n".join(rows))
-    for name in ("idx", "only_test", "empty"):
+    write_csv(Path("one.csv"), X[:1], y[:1])
+    for name in ("idx", "only_test", "empty", "two"):
         Path(name).mkdir()
     write_idx(Path("idx/train-images-idx3-ubyte"), X)
     write_idx(Path("idx/train-labels-idx1-ubyte"), y)
     write_idx(Path("only_test/t10k-images-idx3-ubyte"), X)
     write_idx(Path("only_test/t10k-labels-idx1-ubyte"), y)
+    for prefix in ("a", "b"):
+        write_idx(Path(f"two/{prefix}-train-images-idx3-ubyte"), X)
+        write_idx(Path(f"two/{prefix}-train-labels-idx1-ubyte"), y)
     with pytest.raises((ValueError, DatasetError), match=message):
         data.load_data(source, SILENT)
 

@@ -119,7 +119,7 @@ def test_pixels_come_on_the_scale_that_the_classifier_knows(digits, tmp_path, pi
     [
         (["nowhere.safetensors", "a.png"], 1, "nowhere.safetensors"),
         ([__file__, "a.png"], 1, "test_cli_predict.py"),
-        ([__file__], 2, "Missing argument 'IMAGE...'"),
+        ([__file__], 2, "Missing argument 'IMAGE'"),
         ([__file__, "a.png", "--json", "--csv"], 2, "--json and --csv exclude each other"),
         (
             [__file__, "a.png", "--polarity", "black"],

@@ -54,7 +54,9 @@ def test_one_wrong_letter_at_the_end_still_names_the_nearest(name, place, letter
     wrong = name[:place] + letter + name[place + 1 :]
     if wrong in REAL:
         return
-    assert complaint(*REAL, wrong).startswith(f"{wrong!r} is no parameter. Did you mean {name!r}? ")
+    message = complaint(*REAL, wrong)
+    assert message.startswith(f"{wrong!r} is no parameter")
+    assert f". Did you mean {name!r}? " in message
 
 
 @settings(deadline=None, max_examples=50)
@@ -64,7 +66,7 @@ def test_any_name_is_real_or_complained_about_with_the_valid_ones(name):
     if name in REAL:
         assert message is None
     else:
-        assert message.startswith(f"{name!r} is no parameter.")
+        assert message.startswith(f"{name!r} is no parameter")
         assert re.search(r" Valid are: \w+(, \w+)*\.$", message)
 
 
@@ -88,14 +90,14 @@ def test_any_name_is_real_or_complained_about_with_the_valid_ones(name):
 )
 def test_examples_of_wrong_names(wrong, nearest):
     message = complaint(wrong)
-    assert message.startswith(f"{wrong!r} is no parameter.")
+    assert message.startswith(f"{wrong!r} is no parameter")
     if nearest is not None:
         assert f" Did you mean {nearest!r}?" in message
 
 
 def test_message_lists_the_valid_names_of_the_same_component():
     assert complaint("module__dropuot") == (
-        "'module__dropuot' is no parameter. Did you mean 'module__dropout'? Valid are: "
+        "'module__dropuot' is no parameter of MNISTCNN. Did you mean 'module__dropout'? Valid are: "
         "module__channel_dropout, module__dropout, module__image_shape, module__n_classes."
     )
 

@@ -13,8 +13,7 @@ import typer
 from skorch_mnist import __version__
 
 from . import _cross_validate, _evaluate, _export, _predict, _search, _train
-from ._messages import PROGRAM, UsageError, report, show_all_letters
-from ._run import InterruptedRunError
+from ._messages import PROGRAM, InterruptedRunError, UsageError, report, show_all_letters
 
 __all__ = ["main"]
 
@@ -72,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report("error", f"{str(error).rstrip('.')} (see {PROGRAM} {arguments[0]} --help)")
         return 2
     except InterruptedRunError as error:
-        report("error", f"interrupted: {error}")
+        report("interrupted", error)
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,5 +82,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         report("error", error)
         return 1
     if status == 130:
-        report("error", "interrupted")
+        report("interrupted", "nothing was written")
     return status or 0

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 from ._config import RECIPES
 from ._data import NAMES
+
+
+class Backend(Enum):
+    """What runs trainings at the same time."""
+
+    LOKY = "loky"
+    DASK = "dask"
 
 
 def some_text(text: str) -> str:

@@ -1,29 +1,38 @@
-"""The configuration of a run: where its data and parameters come from, and the file that tells."""
+"""The configuration of a run: where its data and parameters come from."""
 
 from __future__ import annotations
 
-import platform
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ._messages import PROGRAM, report
-from ._values import as_parameter, parse_assignment, parse_value, parse_values, to_toml
+from ._values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
 
-FILE = "config.toml"
 RECIPES = ("tutorial", "fast", "accurate")
-# What a file may hold: see docs/command_line.md.
-SECTIONS: dict[str, tuple[str, ...] | None] = {
-    "data": ("dataset", "test_dataset", "data_home", "preprocess", "sha256"),
-    "parameters": None,
-    "cross_validation": ("folds",),
-    "search": ("grid", "n_iter", "folds"),
-    "environment": None,
+# What a file may hold, and of which type: see docs/command_line.md.
+SECTIONS: dict[str, dict[str, type]] = {
+    "data": {
+        "dataset": str,
+        "test_dataset": str,
+        "data_home": str,
+        "preprocess": bool,
+        "sha256": str,
+    },
+    "parameters": {},
+    "cross_validation": {"folds": int, "n_jobs": int},
+    "search": {"grid": dict, "n_iter": int, "folds": int, "n_jobs": int},
+    "model": {"sha256": str},
+    "environment": {
+        "python": str,
+        "machine": str,
+        "device": str,
+        "threads": int,
+        "versions": dict,
+    },
 }
-LOWEST = (("cross_validation", "folds", 2), ("search", "folds", 2), ("search", "n_iter", 1))
-DISTRIBUTIONS = ("skorch_mnist", "numpy", "scikit-learn", "scipy", "skorch", "torch", "torchvision")
+LOWEST = {"folds": 2, "n_iter": 1}
+NOT_SEARCHED = ("verbose", "callbacks")
 
 
 class Source(NamedTuple):
@@ -47,12 +56,15 @@ class Config(NamedTuple):
         Of the data that the run to be repeated was made on.
     sections : dict
         What a file says to single commands.
+    path : Path or None
+        The file.
     """
 
     source: Source
     parameters: dict[str, Any]
     sha256: str | None
     sections: dict[str, Any]
+    path: Path | None
 
 
 def read_config(
@@ -62,7 +74,7 @@ def read_config(
     shorthands: Mapping[str, str | None],
     source: Mapping[str, Any],
 ) -> Config:
-    """Put a configuration together: a recipe, the file on top, and then what was given by hand.
+    """Put a configuration together: a file, a recipe over it, and then what was given by hand.
 
     Raises
     ------
@@ -71,20 +83,46 @@ def read_config(
     """
     sections = {} if path is None else read_file(path)
     parameters: dict[str, Any] = {"random_state": 0}
-    if (name := recipe or sections.get("recipe")) is not None:
-        parameters |= find_recipe(name)
-    for name, value in sections.get("parameters", {}).items():
-        parameters[name] = as_parameter(name, value)
+    of_file = {
+        name: as_parameter(name, value) for name, value in sections.get("parameters", {}).items()
+    }
     given = [f"{name}={text}" for name, text in shorthands.items() if text is not None]
-    for text in [*assignments, *given]:
-        name, value = parse_assignment(text)
-        parameters[name] = as_parameter(name, parse_value(value))
+    for layer in (
+        find_recipe(sections.get("recipe", "tutorial")),
+        of_file,
+        find_recipe(recipe or "tutorial"),
+        read_assignments([*assignments, *given]),
+    ):
+        lay_over(parameters, layer)
     data = dict(sections.get("data", {}))
     sha256 = data.pop("sha256", None)
     given_source = {name: value for name, value in source.items() if value is not None}
     if given_source.keys() - {"data_home"}:
         data, sha256 = {}, None
-    return Config(Source(**{**data, **given_source}), parameters, sha256, sections)
+    return Config(Source(**{**data, **given_source}), parameters, sha256, sections, path)
+
+
+def lay_over(parameters: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    """Update parameters; another network, optimizer or loss does not take the old one's arguments.
+
+    The arguments that a layer gives together with it stay.
+    """
+    for component in HOMES:
+        if layer.get(component, parameters.get(component)) is not parameters.get(component):
+            for name in [name for name in parameters if name.startswith(f"{component}__")]:
+                del parameters[name]
+    parameters.update(layer)
+
+
+def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the parameters in texts such as ``lr=0.002``."""
+    parameters: dict[str, Any] = {}
+    for text in texts:
+        name, value = parse_assignment(text)
+        if name in parameters:
+            raise ValueError(f"{name} is given twice")
+        parameters[name] = as_parameter(name, parse_value(value))
+    return parameters
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -101,31 +139,31 @@ def read_file(path: Path) -> dict[str, Any]:
         if name not in SECTIONS or not isinstance(section, dict):
             valid = ", ".join(["recipe = ...", *(f"[{known}]" for known in SECTIONS)])
             raise ValueError(f"{path} has {name!r}, which is none of {valid}")
-        keys = SECTIONS[name]
-        for key in section:
-            if keys is not None and key not in keys:
-                raise ValueError(
-                    f"{path}: [{name}] has {key!r}, which is none of {', '.join(keys)}"
-                )
-    for key, value in sections.get("data", {}).items():
-        if not isinstance(value, bool if key == "preprocess" else str):
-            raise ValueError(f"{path}: [data] has {key} = {value!r}, which is of the wrong type")
-    for name, key, low in LOWEST:
-        value = sections.get(name, {}).get(key, low)
-        if type(value) is not int or value < low:
-            raise ValueError(
-                f"{path}: [{name}] has {key} = {value!r}, which is no whole number of at least "
-                f"{low}"
-            )
+        if types := SECTIONS[name]:
+            check_section(f"{path}: [{name}] has", section, types)
     return sections
+
+
+def check_section(where: str, section: Mapping[str, Any], types: Mapping[str, type]) -> None:
+    """Raise a ValueError for a name that a section may not have, or a value of another type."""
+    for key, value in section.items():
+        if key not in types:
+            raise ValueError(f"{where} {key!r}, which is none of {', '.join(types)}")
+        if type(value) is not types[key] or value == "":
+            kind = {str: "text", int: "whole number", bool: "true or false", dict: "table"}
+            raise ValueError(f"{where} {key} = {value!r}, which is no {kind[types[key]]}")
+        if isinstance(value, int) and value < LOWEST.get(key, value):
+            raise ValueError(f"{where} {key} = {value!r}, which is less than {LOWEST[key]}")
 
 
 def find_recipe(name: Any) -> dict[str, Any]:
     """Return the parameters of a recipe; raise a ValueError that names those that exist."""
-    from skorch_mnist import recipes
-
     if name not in RECIPES:
         raise ValueError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    if name == "tutorial":
+        return {}  # the defaults
+    from skorch_mnist import recipes
+
     found: dict[str, Any] = getattr(recipes, name.upper())
     return found
 
@@ -133,90 +171,48 @@ def find_recipe(name: Any) -> dict[str, Any]:
 def make_classifier(parameters: Mapping[str, Any]) -> Any:
     """Return the estimator; raise a ValueError for parameters that are not valid."""
     from skorch_mnist.classifier import MNISTCNNClassifier
+
+    clf = MNISTCNNClassifier(**parameters)
+    check_classifier(clf)
+    return clf
+
+
+def check_classifier(clf: Any) -> None:
+    """Raise a ValueError for parameters that are not valid, or no run could be repeated with."""
+    from sklearn.base import clone
+
     from skorch_mnist.devices import resolve_device
 
-    seed = parameters.get("random_state")
+    seed = clf.random_state
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(
             f"random_state={seed!r} is no seed: give a whole number in 0..{2**32 - 1}, so that the "
             "run can be repeated"
         )
-    if parameters.get("callbacks") == "disable":
+    if clf.callbacks == "disable":
         raise ValueError(
             "callbacks='disable' would switch off the checkpoints: set verbose=0 for silence"
         )
-    clf = MNISTCNNClassifier(**parameters)
     clf._validate_params()
     resolve_device(clf.device)
-    return clf
+    try:
+        clone(clf)._initialize_callbacks()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"a callback cannot be made: {error}") from error
 
 
 def parse_grid(assignments: Sequence[str], section: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return the values of each parameter to search, from the command line or else a file."""
-    if assignments:
-        texts = dict(parse_assignment(text) for text in assignments)
-        grid = {name: parse_values(text) for name, text in texts.items()}
-    else:
-        grid = section.get("grid", {})
-    for name, values in grid.items():
+    grid: dict[str, Any] = {}
+    for text in assignments:
+        name, values = parse_assignment(text)
+        if name in grid:
+            raise ValueError(f"--grid {name} is given twice: part its values with commas")
+        grid[name] = parse_values(values)
+    for name, values in (grid or section.get("grid", {})).items():
+        if name in NOT_SEARCHED:
+            raise ValueError(f"--grid {name}: {name} is nothing to search for")
         if not isinstance(values, list) or not values:
             raise ValueError(f"grid: {name} = {values!r} is no list of values")
-    return {name: [as_parameter(name, one) for one in values] for name, values in grid.items()}
-
-
-# --- writing ----------------------------------------------------------------------------------
-
-
-def dumps(command: str, config: Config, clf: Any, sha256: str, sections: Mapping[str, Any]) -> str:
-    """Return the file that repeats a run: every parameter, and what it was made with."""
-    import tomli_w
-
-    data = {name: value for name, value in config.source._asdict().items() if value is not None}
-    parameters = {
-        name: to_toml(name, value)
-        for name, value in clf.get_params(deep=False).items()
-        if name not in ("callbacks", "verbose") or name in config.parameters
-    }
-    document = {
-        "data": {**data, "sha256": sha256},
-        "parameters": parameters,
-        **sections,
-        "environment": environment(clf),
-    }
-    return f"# Repeat this run: {PROGRAM} {command} --config {FILE}\n\n{tomli_w.dumps(document)}"
-
-
-def environment(clf: Any) -> dict[str, Any]:
-    """Return what a result depends on to the bit, beside data and parameters."""
-    import torch
-
-    from skorch_mnist.devices import resolve_device
-
-    return {
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "device": resolve_device(clf.device).type,
-        "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in DISTRIBUTIONS},
-    }
-
-
-def warn_of_differences(config: Config, clf: Any, sha256: str) -> None:
-    """Say why a run that is repeated may not give the same to the bit."""
-    if config.sha256 not in (None, sha256):
-        report("warning", f"the data of {config.source.dataset} are not those of the run to repeat")
-    then = config.sections.get("environment", {})
-    if not then:
-        return
-    now = environment(clf)
-    pairs = {**now, **now.pop("versions")}
-    before = {**then, **then.get("versions", {})}
-    changed = [
-        f"{name} {value} (was {before[name]})"
-        for name, value in pairs.items()
-        if name != "versions" and name in before and before[name] != value
-    ]
-    if changed:
-        report(
-            "warning", f"the last digits may differ from the run to repeat: {', '.join(changed)}"
-        )
+        grid[name] = [as_parameter(name, one) for one in values]
+    return grid

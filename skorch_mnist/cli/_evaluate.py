@@ -8,16 +8,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import _run
-from ._arguments import some_path
+from ._arguments import complete_dataset, some_path, some_text
 from ._config import Source, read_file
-from ._data import Images, check_labels_known, load_data, load_test_images, title_of
+from ._data import (
+    Images,
+    check_labels_known,
+    load_data,
+    load_test_images,
+    resolved,
+    title_of,
+)
 from ._messages import Screen, report
-from ._options import OUTPUT, Json, Model, SourceOptions, usage_errors, with_options
+from ._options import DATA, OUTPUT, DataHome, Json, Model, Preprocess, usage_errors
 from ._report import write_report
 
 if TYPE_CHECKING:
     from ._metrics import Metrics
 
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="Images to test on: a name or a path, as in train. Of the data that the classifier "
+        "was trained on, those that were set aside; of others, all that are not for training "
+        "[dim](default: those of its run, else auto)[/]",
+        parser=some_text,
+        autocompletion=complete_dataset,
+        rich_help_panel=DATA,
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -34,57 +53,58 @@ EXAMPLES = (
 )
 
 
-@with_options(SourceOptions)
 def evaluate(
-    options: SourceOptions,
     model: Model,
+    dataset: Dataset = None,
+    data_home: DataHome = None,
+    preprocess: Preprocess = False,
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """Test a classifier, and write a report: one page for any browser, without a network.
-
-    Without --dataset, the images to test on are those of the run that has trained the classifier.
-    """
+    """Test a classifier, and write a report: one page for any browser, without a network."""
     from ._metrics import measure
 
     screen = Screen(json)
     clf = _run.load_classifier(model)
-    file = output or _run.find_model(model).parent / _run.REPORT
-    run = _run.RunFolder(file.parent, [file.name], screen)
-    run.make_writable()
-    name, images = images_of(model, options, screen)
-    check_labels_known(images, clf.classes_.tolist(), "that the classifier does not know")
-    proba = clf.predict_proba(images.X)
-    metrics = measure(images.y, proba, clf.classes_)
-    say_metrics(metrics, name, screen)
-    write_report(file, clf, metrics, images, proba, name, _run.find_model(model))
+    path = _run.find_model(model)
+    file = output or path.parent / _run.REPORT
+    run = _run.RunFolder(file.parent, [file.name], screen, "--output")
+    with run.opened():
+        home = None if data_home is None else str(data_home)
+        name, images = images_of(path, Source(dataset or "", None, home, bool(preprocess)), screen)
+        check_labels_known(images, clf.classes_.tolist(), "that the classifier does not know")
+        proba = clf.predict_proba(images.X)
+        metrics = measure(images.y, proba, clf.classes_)
+        say_metrics(metrics, name, screen)
+        write_report(file, clf, metrics, images, proba, name, path)
     screen.say(f"\nWritten to {file.resolve()}")
     screen.result({"report": str(file.resolve()), "data": name, **metrics.as_json()})
 
 
-def images_of(model: Path, options: SourceOptions, screen: Screen) -> tuple[str, Images]:
+def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]:
     """Return the images to test on: those given, or else those of the run of the model."""
-    config = _run.find_model(model).parent / _run.CONFIG
+    config = _run.config_of(model)
     with usage_errors():
-        of_run = read_file(config).get("data", {}) if config.is_file() else {}
+        of_run = read_file(config).get("data", {}) if config else {}
     sha256 = of_run.pop("sha256", None)
-    given = {name: value for name, value in options.source.items() if value is not None}
-    same = given.get("dataset") in (None, of_run.get("dataset")) and "test_dataset" not in given
-    if same and of_run:
-        data = load_data(Source(**{**of_run, **given}), screen)
-        if sha256 not in (None, data.sha256):
-            report(
-                "warning", f"the data of {data.name} have changed since the classifier was trained"
-            )
-        return data.name, data.test
-    return load_test_images(Source(**given), screen)
+    if source.dataset:
+        return load_test_images(resolved(source), sha256, screen)
+    given = {"data_home": source.data_home} if source.data_home else {}
+    if not of_run:
+        return load_test_images(source._replace(dataset="auto"), None, screen)
+    data = load_data(Source(**{**of_run, **given}), screen)
+    if sha256 != data.sha256:
+        report("warning", f"the data of {data.name} have changed since the classifier was trained")
+    return data.name, data.test
 
 
 def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:
     """Print the figures of all images, and of each class."""
     screen.say(f"{metrics.n_images:,} images of {title_of(name)}; in brackets, 95 % intervals\n")
-    screen.say(f"Accuracy                    {metrics.accuracy}", style="bold")
-    screen.say(f"Macro F1                    {metrics.macro_f1}")
+    value, low, high = metrics.accuracy
+    interval = f"[{low:.4f}, {high:.4f}]"
+    screen.say(f"Accuracy                    {value:.4f} {interval}", style="bold")
+    screen.say(f"Macro F1                    {metrics.macro_f1:.4f}")
     screen.say(f"Log loss                    {metrics.log_loss:.4f}")
     screen.say(f"Expected calibration error  {metrics.expected_calibration_error:.4f}\n")
     screen.table(

@@ -60,13 +60,15 @@ def export(
 
     screen = Screen(json)
     clf = _run.load_classifier(model)
-    file = output or _run.find_model(model).with_suffix(SUFFIXES[form])
-    run = _run.RunFolder(file.parent, [file.name], screen)
-    run.make_writable()
-    if form is Format.ONNX:
-        clf.to_onnx(file)
-    else:
-        torch.export.save(clf.to_exported_program(), file)
+    path = _run.find_model(model)
+    stem = path.stem if path.suffix == ".safetensors" else path.name
+    file = output or path.with_name(stem + SUFFIXES[form])
+    run = _run.RunFolder(file.parent, [file.name], screen, "--output")
+    with run.opened():
+        if form is Format.ONNX:
+            clf.to_onnx(file)
+        else:
+            torch.export.save(clf.to_exported_program(), file)
     shape, dtype = clf.input_format_
     size = "x".join(map(str, shape))
     screen.say(f"Written to {file.resolve()}")

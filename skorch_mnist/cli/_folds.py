@@ -6,17 +6,21 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from ._arguments import Backend
 from ._data import Images
-from ._messages import Screen, report
+from ._messages import Screen, UsageError, report
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from skorch_mnist.classifier import MNISTCNNClassifier
+
+PATIENCE = 20.0  # seconds until a cluster that does not answer is given up
 
 
 class Fold(NamedTuple):
@@ -29,8 +33,67 @@ class Fold(NamedTuple):
     failure: str
 
 
+class Workers(NamedTuple):
+    """Where trainings run: in this process, in others of this machine, or on a cluster."""
+
+    n_jobs: int = 1
+    backend: Backend = Backend.LOKY
+    address: str | None = None
+
+    def check(self, resume: bool | None) -> None:
+        """Raise a UsageError for options that do not go together."""
+        on_cluster = self.backend is not Backend.LOKY
+        if on_cluster and self.address is None:
+            raise UsageError("--backend dask needs the --address of its scheduler")
+        if self.address is not None and not on_cluster:
+            raise UsageError("--address goes with --backend dask")
+        if resume and on_cluster:
+            raise UsageError(
+                "--resume goes with --backend loky: the machines of a cluster share no folder"
+            )
+
+    @property
+    def keep_trainings(self) -> bool:
+        """Whether trainings can be kept in the folder of the run: not on other machines."""
+        return self.backend is Backend.LOKY
+
+    @property
+    def are_here(self) -> bool:
+        """Whether trainings run in this process, one after the other."""
+        from joblib import effective_n_jobs
+
+        return self.backend is Backend.LOKY and effective_n_jobs(self.n_jobs) == 1
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Have joblib send its tasks there.
+
+        Raises
+        ------
+        ImportError
+            If the package of the backend is missing.
+        OSError
+            If the cluster cannot be reached.
+        """
+        from joblib import parallel_config
+
+        if self.backend is Backend.LOKY:
+            with parallel_config("loky", n_jobs=self.n_jobs):
+                yield
+            return
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise ImportError(
+                'the backend dask needs Dask: pip install "skorch_mnist[dask]"'
+            ) from error
+        client = Client(self.address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
+        with client, parallel_config("dask", client=client, n_jobs=-1):
+            yield
+
+
 def run_folds(
-    estimators: Sequence[MNISTCNNClassifier], images: Images, n_folds: int, n_jobs: int
+    estimators: Sequence[MNISTCNNClassifier], images: Images, n_folds: int
 ) -> Iterator[Fold]:
     """Yield what comes out of each fold of each estimator, in their order.
 
@@ -42,26 +105,31 @@ def run_folds(
     from sklearn.model_selection import StratifiedKFold
 
     splits = list(StratifiedKFold(n_folds).split(*images))
-    tasks = (delayed(run_fold)(clone(clf), images, *rows) for clf in estimators for rows in splits)
-    outcomes: Iterator[Fold] = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    # Images are arguments of their own, so that joblib sends them once to each worker.
+    tasks = (delayed(run_fold)(clone(clf), *images, *rows) for clf in estimators for rows in splits)
+    outcomes: Iterator[Fold] = Parallel(return_as="generator")(tasks)
     return outcomes
 
 
 def run_fold(
-    clf: MNISTCNNClassifier, images: Images, train: NDArray[np.int64], test: NDArray[np.int64]
+    clf: MNISTCNNClassifier,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
 ) -> Fold:
     """Train and test on one fold; what goes wrong is told in the outcome."""
     accuracy, history, failure, start = math.nan, [], "", time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            clf.fit(images.X[train], images.y[train])
+            clf.fit(X[train], y[train])
             history = [{**epoch, "batches": []} for epoch in clf.history_ or []]
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             failure = str(error)
         seconds = time.perf_counter() - start
         if not failure:
-            accuracy = float(clf.score(images.X[test], images.y[test]))
+            accuracy = float(clf.score(X[test], y[test]))
     messages = [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
     return Fold(accuracy, seconds, history, messages, failure)
 

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROGRAM = "skorch-mnist"
-WIDE = 1000  # columns of a table that goes into a file
+WIDE = 1000  # columns: the terminal breaks what is too wide, and nothing is cut off
 
 
 class UsageError(ValueError):
     """A command that was not understood: exit status 2."""
+
+
+class InterruptedRunError(RuntimeError):
+    """A run that was interrupted, and what is kept of it: exit status 130."""
 
 
 class Screen:
@@ -36,8 +40,7 @@ class Screen:
         """Rich's console: colours on a terminal only, and not where NO_COLOR is set."""
         from rich.console import Console
 
-        seen = sys.stdout is not None and sys.stdout.isatty()
-        return Console(markup=False, highlight=False, soft_wrap=True, width=None if seen else WIDE)
+        return Console(markup=False, highlight=False, soft_wrap=True, width=WIDE)
 
     def say(self, text: str = "", style: str | None = None) -> None:
         """Print a line."""
@@ -46,16 +49,22 @@ class Screen:
                 self.console.print(text, style=style)
 
     def table(
-        self, header: Sequence[str], rows: Sequence[Sequence[str]], *, bold_row: int | None = None
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        left: Sequence[str] = (),
+        bold_row: int | None = None,
     ) -> None:
-        """Print a table, its first column to the left, the others to the right."""
+        """Print a table, its first column and those in ``left`` to the left."""
         from rich.table import Table
 
         if self.as_json:
             return
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
         for number, name in enumerate(header):
-            table.add_column(name, justify="right" if number else "left", no_wrap=True)
+            to_right = number > 0 and name not in left
+            table.add_column(name, justify="right" if to_right else "left", no_wrap=True)
         for number, row in enumerate(rows):
             table.add_row(*row, style="bold green" if number == bold_row else None)
         with above_bars():
@@ -64,7 +73,7 @@ class Screen:
     def result(self, value: Any) -> None:
         """Print a result as JSON."""
         if self.as_json and sys.stdout is not None:
-            print(json.dumps(value, indent=1), flush=True)
+            print(json.dumps(value, indent=1, ensure_ascii=False), flush=True)
 
 
 def report(kind: str, message: object) -> None:

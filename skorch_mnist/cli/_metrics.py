@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.95  # of all intervals
-N_RESAMPLES = 2000  # of the answers, for the intervals of F1
 N_BINS = 10  # of the expected calibration error
 
 
@@ -22,7 +22,7 @@ class Figure(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 class ClassMetrics(NamedTuple):
@@ -36,11 +36,11 @@ class ClassMetrics(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """How good the answers are: intervals of shares are Wilson's, those of F1 bootstrapped."""
+    """How good the answers are, as a whole and class by class."""
 
     n_images: int
     accuracy: Figure
-    macro_f1: Figure
+    macro_f1: float
     log_loss: float
     expected_calibration_error: float
     classes: list[ClassMetrics]
@@ -51,7 +51,6 @@ class Metrics(NamedTuple):
         return {
             **self._asdict(),
             "accuracy": self.accuracy._asdict(),
-            "macro_f1": self.macro_f1._asdict(),
             "classes": [
                 {
                     name: value._asdict() if isinstance(value, Figure) else value
@@ -65,6 +64,10 @@ class Metrics(NamedTuple):
 
 def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) -> Metrics:
     """Measure answers.
+
+    Intervals of accuracy, precision and recall are Wilson's. F1 is 2 J / (1 + J), where J, the
+    Jaccard index, is the share of the right among all images that are of the class or were taken
+    for it: its interval is that of J, Wilson's, carried over.
 
     Parameters
     ----------
@@ -83,7 +86,6 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
     References
     ----------
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, chapter 13.
     """
     from sklearn.metrics import log_loss
 
@@ -99,26 +101,24 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
     confusion = np.bincount(codes * n_classes + answers, minlength=n_classes**2)
     matrix = confusion.reshape(n_classes, n_classes)
     right, true, answered = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    drawn = np.random.default_rng(0).multinomial(n_images, confusion / n_images, N_RESAMPLES)
-    samples = f1_scores(drawn.reshape(N_RESAMPLES, n_classes, n_classes))
-    scores = f1_scores(matrix)
+    figures = [
+        ClassMetrics(
+            label=classes[k].item(),
+            n_images=int(true[k]),
+            precision=share(int(right[k]), int(answered[k])),
+            recall=share(int(right[k]), int(true[k])),
+            f1=f1_of(share(int(right[k]), int(true[k] + answered[k] - right[k]))),
+        )
+        for k in range(n_classes)
+    ]
     errors = bins((codes == answers).astype(int), proba.max(axis=1), N_BINS)
     return Metrics(
         n_images=n_images,
         accuracy=share(int(right.sum()), n_images),
-        macro_f1=between(float(scores.mean()), samples.mean(axis=1)),
+        macro_f1=statistics.fmean(one.f1.value for one in figures),
         log_loss=float(log_loss(codes, proba.astype(np.float64), labels=range(n_classes))),
         expected_calibration_error=errors[2],
-        classes=[
-            ClassMetrics(
-                label=classes[k].item(),
-                n_images=int(true[k]),
-                precision=share(int(right[k]), int(answered[k])),
-                recall=share(int(right[k]), int(true[k])),
-                f1=between(float(scores[k]), samples[:, k]),
-            )
-            for k in range(n_classes)
-        ],
+        classes=figures,
         confusion_matrix=matrix,
     )
 
@@ -133,15 +133,6 @@ def share(n_right: int, n_all: int) -> Figure:
     return Figure(n_right / n_all, float(interval.low), float(interval.high))
 
 
-def f1_scores(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the F1 of each class from confusion matrices (..., n_classes, n_classes)."""
-    right = np.diagonal(matrices, axis1=-2, axis2=-1)
-    both = matrices.sum(axis=-1) + matrices.sum(axis=-2)
-    scores: NDArray[np.float64] = 2 * right / np.maximum(both, 1)
-    return scores
-
-
-def between(value: float, samples: NDArray[np.float64]) -> Figure:
-    """Return a figure and the interval that most of its resampled values lie in."""
-    low, high = np.quantile(samples, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Figure(value, float(low), float(high))
+def f1_of(jaccard: Figure) -> Figure:
+    """Return the F1 of a class from its Jaccard index."""
+    return Figure(*(2 * value / (1 + value) for value in jaccard))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ._arguments import (
+    Backend,
     complete_dataset,
     complete_parameter,
     complete_recipe,
@@ -21,8 +22,8 @@ from ._arguments import (
     some_path,
     some_text,
 )
-from ._config import RECIPES, Config, read_config
-from ._data import NAMES
+from ._config import RECIPES, Config, Source, read_config
+from ._data import resolved
 from ._messages import UsageError
 
 DATA, TRAINING, OUTPUT = "Data", "Training", "Output"
@@ -35,45 +36,66 @@ def shorthand(meaning: str, default: str, metavar: str) -> Any:
     )
 
 
+def output_dir(default: str) -> Any:
+    """Return the option of the output folder."""
+    return typer.Option(
+        "--output-dir",
+        metavar="FOLDER",
+        help=f"Where to write; created if missing [dim](default: {default})[/]",
+        parser=some_path,
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    )
+
+
+def folds(default: int) -> Any:
+    """Return the option of the number of folds."""
+    return typer.Option(
+        "--folds",
+        min=2,
+        metavar="N",
+        help=f"Parts of the training images, each tested on once [dim](default: {default})[/]",
+        rich_help_panel=TRAINING,
+    )
+
+
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
 ]
-OutputDir = Annotated[
-    Path,
+Resume = Annotated[
+    bool | None,
     typer.Option(
-        metavar="FOLDER",
-        help="Where to write; created if missing [dim](default: skorch_mnist_output)[/]",
-        parser=some_path,
+        "--resume/--no-resume",
+        help="Whether to go on with a run in the output folder that was cut off, with the same "
+        "options and data, or to begin anew.",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),
 ]
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Go on with the run in the output folder, if there is one that was cut off; options "
-        "and data must be the same.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Folds = Annotated[
-    int | None,
-    typer.Option(
-        min=2,
-        metavar="N",
-        help="Parts of the training images, each tested on once "
-        "[dim](default: 5 to cross-validate, 3 to search)[/]",
-        rich_help_panel=TRAINING,
-    ),
-]
 NJobs = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
         help="Processes that train at the same time; -1 is one for each core [dim](default: 1)[/]",
         parser=n_processes,
+        rich_help_panel=TRAINING,
+    ),
+]
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        "--backend",
+        help="loky trains in processes of this machine, dask on a cluster [dim](default: loky)[/]",
         show_default=False,
+        rich_help_panel=TRAINING,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TCP",
+        help="The scheduler of the cluster, such as tcp://10.0.0.1:8786.",
+        parser=some_text,
         rich_help_panel=TRAINING,
     ),
 ]
@@ -88,17 +110,37 @@ Model = Annotated[
 ]
 
 
+DataHome = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Holds the data sets that have names, or is to hold them [dim](default: "
+        "$SKORCH_MNIST_HOME, else the user's cache)[/]",
+        parser=some_path,
+        rich_help_panel=DATA,
+    ),
+]
+Preprocess = Annotated[
+    bool | None,
+    typer.Option(
+        "--preprocess",
+        help="Bring pictures of different sizes, drawings and photographs, into MNIST's form.",
+        rich_help_panel=DATA,
+    ),
+]
+
+
 @dataclass
-class SourceOptions:
-    """Where the images come from."""
+class TrainingOptions:
+    """What is trained, on which images, and how."""
 
     dataset: Annotated[
         str | None,
         typer.Option(
             metavar="DATA",
-            help=f"{', '.join(NAMES)}; or a path: a CSV file, a folder of IDX files, or a folder "
-            "of pictures by class. auto takes MNIST where it is cached or can be downloaded "
-            "within 30 seconds, else the digits bundled with scikit-learn [dim](default: auto)[/]",
+            help="mnist, fashion-mnist, kmnist, qmnist, emnist-SPLIT or digits; the path of a CSV "
+            "file, a folder of IDX files, or a folder of pictures by class; or auto: MNIST where "
+            "it can be had, else digits [dim](default: auto)[/]",
             parser=some_text,
             autocompletion=complete_dataset,
             rich_help_panel=DATA,
@@ -114,40 +156,8 @@ class SourceOptions:
             rich_help_panel=DATA,
         ),
     ] = None
-    data_home: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Holds the data sets that have names, or is to hold them [dim](default: "
-            "$SKORCH_MNIST_HOME, else the user's cache)[/]",
-            parser=some_path,
-            rich_help_panel=DATA,
-        ),
-    ] = None
-    preprocess: Annotated[
-        bool | None,
-        typer.Option(
-            "--preprocess",
-            help="Bring pictures of any size, drawings and photographs, into MNIST's form.",
-            rich_help_panel=DATA,
-        ),
-    ] = None
-
-    @property
-    def source(self) -> dict[str, Any]:
-        """What was given, with absolute paths, so that a configuration works anywhere."""
-        return {
-            "dataset": absolute(self.dataset),
-            "test_dataset": absolute(self.test_dataset),
-            "data_home": None if self.data_home is None else str(self.data_home.absolute()),
-            "preprocess": self.preprocess,
-        }
-
-
-@dataclass
-class TrainingOptions(SourceOptions):
-    """What is trained, on which images, and how."""
-
+    data_home: DataHome = None
+    preprocess: Preprocess = None
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -189,17 +199,14 @@ class TrainingOptions(SourceOptions):
         """Return the configuration; raise a usage error for what is not valid."""
         names = ("max_epochs", "lr", "batch_size", "random_state", "device")
         shorthands = {name: getattr(self, name) for name in names}
+        source = {name: getattr(self, name) for name in Source._fields}
+        if self.data_home is not None:
+            source["data_home"] = str(self.data_home)
         with usage_errors():
-            return read_config(
-                self.config, self.recipe, self.assignments or (), shorthands, self.source
+            config = read_config(
+                self.config, self.recipe, self.assignments or (), shorthands, source
             )
-
-
-def absolute(text: str | None) -> str | None:
-    """Return the absolute path of what is no name of a data set."""
-    if text is None or text in NAMES or not Path(text).exists():
-        return text
-    return str(Path(text).absolute())
+        return config._replace(source=resolved(config.source))
 
 
 @contextmanager

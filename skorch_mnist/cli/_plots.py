@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 MOST_COUNTED = 20  # classes whose confusions are written as numbers
 MOST_MISTAKES = 32
+LONGEST = 24  # letters of a label
 
 
 def recorded_kinds(histories: Sequence[Any]) -> list[str]:
-    """Return the kinds of curves that trainings have recorded."""
+    """Return the kinds of curves that trainings have recorded: of one epoch there is none."""
     from skorch_mnist.displays._history import RECORDS, records
 
+    if max(map(len, histories)) < 2:
+        return []
     return [
         kind
         for kind, names in RECORDS.items()
@@ -34,7 +37,7 @@ def history(histories: Sequence[Any], kind: str, title: str = "") -> Figure:
     train, valid = (records(list(histories), name) for name in RECORDS[kind])
     figure = new_figure(6.4, 4.4)
     display = HistoryDisplay(train, valid, kind=kind).plot(ax=figure.subplots())
-    display.ax_.set_title(title)
+    display.ax_.set_title(title, parse_math=False)
     return figure
 
 
@@ -42,7 +45,7 @@ def confusions(metrics: Metrics, title: str = "") -> Figure:
     """Draw true against predicted labels."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    labels = [one.label for one in metrics.classes]
+    labels = [as_plotted(one.label) for one in metrics.classes]
     counted = len(labels) <= MOST_COUNTED
     side = max(6.0, (0.5 if counted else 0.22) * len(labels))
     figure = new_figure(side, side)
@@ -52,12 +55,17 @@ def confusions(metrics: Metrics, title: str = "") -> Figure:
         cmap="Blues",
         colorbar=False,
         include_values=counted,
-        xticks_rotation="vertical"
-        if max(len(str(label)) for label in labels) > 2
-        else "horizontal",
+        xticks_rotation="vertical" if max(map(len, labels)) > 2 else "horizontal",
     )
-    display.ax_.set_title(title)
+    display.ax_.set_title(title, parse_math=False)
     return figure
+
+
+def as_plotted(label: Any) -> str:
+    """Return a label that is not too long for an axis, and no formula."""
+    from skorch_mnist.displays._axes import shortened
+
+    return shortened(str(label), LONGEST).replace("$", r"\$")
 
 
 def reliability(images: Images, proba: Any, classes: Any) -> Figure:

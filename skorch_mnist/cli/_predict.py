@@ -40,7 +40,7 @@ class Polarity(Enum):
     LIGHT_ON_DARK = "light_on_dark"
 
 
-Pictures = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files of pictures.")]
+Pictures = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files of pictures.")]
 Page = Annotated[
     bool,
     typer.Option("--page", help="Find several digits in each picture, and read them row by row."),
@@ -75,6 +75,9 @@ def predict(
     """Read the digit in each picture, a drawing or photograph in any format that Pillow reads."""
     if json and as_csv:
         raise UsageError("--json and --csv exclude each other")
+    for name in images:
+        if Path(name).is_dir():
+            raise UsageError(f"{name} is a folder: give the pictures in it, {name}/*")
     screen = Screen(json)
     clf = load_reader(model)
     readings: list[Reading] = []
@@ -150,6 +153,8 @@ def write_text(readings: list[Reading], screen: Screen) -> None:
 
 def write_csv(readings: list[Reading]) -> None:
     """Print comma-separated values, the box as four columns."""
+    if sys.stdout is None:
+        return
     writer = csv.writer(sys.stdout, lineterminator="\n")
     image, _, *rest = Reading._fields
     writer.writerow([image, "left", "top", "right", "bottom", *rest])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skorch_mnist import __version__
 
 from . import _plots
-from ._config import environment
 from ._data import Images, title_of
+from ._document import environment
 from ._values import to_toml
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def draw(
         Picture(
             "Reliability",
             "How often answers of a certain probability are right; on the diagonal, as often as "
-            f"the probability says. The mean distance is {error:.4f}.",
+            "the probability says. Points of few answers jump. The mean distance, weighted by "
+            f"answers, is {error:.4f}.",
             address_of(_plots.reliability(images, proba, clf.classes_)),
         ),
         Picture(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.util
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _config, _plots
-from ._messages import Screen
+from . import _plots
+from ._document import CONFIG, FIRST_LINE, describe_differences, dumps, environment
+from ._messages import InterruptedRunError, Screen
 
 if TYPE_CHECKING:
     from skorch_mnist.checkpoint import ResumeCheckpoint
@@ -22,21 +24,19 @@ if TYPE_CHECKING:
 
 MODEL, METRICS, HISTORY = "model.safetensors", "metrics.json", "history.csv"
 LOSSES, CONFUSIONS = "loss_curves.png", "confusion_matrix.png"
-CONFIG, REPORT = _config.FILE, "report.html"
-CHECKPOINT = "checkpoint"
-FOLDS, CANDIDATES = "folds.csv", "candidates.csv"
-DEFAULT = Path("skorch_mnist_output")
+FOLDS, CANDIDATES, REPORT = "folds.csv", "candidates.csv", "report.html"
+OF_TRAINING = (MODEL, METRICS, HISTORY, LOSSES, CONFUSIONS)
+CHECKPOINT, RUN, LOCK = "checkpoint", "run.json", ".lock"
 
 MEANINGS = {
+    CANDIDATES: "accuracy of each candidate, the best first",
+    FOLDS: "accuracy and duration of each fold",
     MODEL: "the classifier; read it with MNISTCNNClassifier.load",
     METRICS: "accuracy and other figures, for programs",
     HISTORY: "what was recorded in each epoch",
     LOSSES: "training and validation loss of each epoch",
     CONFUSIONS: "true against predicted labels",
-    CONFIG: "data, parameters and versions, to repeat it with --config",
-    REPORT: "all of it on one page, for any browser",
-    FOLDS: "accuracy and duration of each fold",
-    CANDIDATES: "accuracy of each candidate, the best first",
+    CONFIG: "what --config needs to repeat it all",
 }
 
 
@@ -49,15 +49,61 @@ class RunFolder:
     names : sequence of str
         Files that the run is going to write.
     screen : Screen
+    option : str, default="--output-dir"
+        With which another folder is chosen.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], screen: Screen) -> None:
-        self.path, self.names, self.screen = path, names, screen
+    def __init__(
+        self, path: Path, names: Sequence[str], screen: Screen, option: str = "--output-dir"
+    ) -> None:
+        self.path, self.names, self.screen, self.option = path, names, screen, option
 
-    def make_writable(self) -> None:
-        """Create it, and raise OSError, before any work, if nothing can be written there."""
+    @contextmanager
+    def opened(self, config: Path | None = None) -> Iterator[None]:
+        """Create the folder and keep others out; leave none that is empty.
+
+        Raises
+        ------
+        ImportError, OSError
+            Before any work, if plots cannot be drawn, or nothing can be written there.
+        RuntimeError
+            If another run writes there, or ``config`` was written by hand and would be replaced.
+        """
+        from filelock import FileLock, Timeout
+
         if any(name.endswith((".png", ".html")) for name in self.names):
             check_matplotlib()
+        self._check_config(config)
+        created = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        self._check_writable()
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RuntimeError(
+                f"another run writes into {self.path}: choose another folder with {self.option}"
+            ) from error
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # on Windows, while it is open
+                (self.path / LOCK).unlink(missing_ok=True)
+            lock.release()
+            for path in created:
+                with suppress(OSError):  # not empty
+                    path.rmdir()
+
+    def _check_config(self, config: Path | None) -> None:
+        target = self.path / CONFIG
+        if config is None or CONFIG not in self.names or not target.exists():
+            return
+        if config.resolve() == target.resolve() and not target.read_text().startswith(FIRST_LINE):
+            raise RuntimeError(
+                f"{config} would be replaced: give it another name, or choose another folder with "
+                f"{self.option}"
+            )
+
+    def _check_writable(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
@@ -67,9 +113,11 @@ class RunFolder:
                     (self.path / name).open("r+b").close()
         except OSError as error:
             raise OSError(
-                f"cannot write to the output folder {self.path} "
-                f"({error.strerror}: {error.filename}): choose another with --output-dir"
+                f"cannot write to the folder {self.path} ({error.strerror}: {error.filename}): "
+                f"choose another with {self.option}"
             ) from error
+
+    # --- going on ---------------------------------------------------------------------------
 
     def checkpoint(self, *, subfolders: bool = False) -> ResumeCheckpoint:
         """Return the callback that keeps the trainings of the run in its folder."""
@@ -79,45 +127,67 @@ class RunFolder:
         return ResumeCheckpoint(folder, sink=self.screen.say, subfolders=subfolders)
 
     @contextmanager
-    def going_on(self, resume: bool) -> Iterator[None]:
-        """Keep the checkpoints of a run that is cut off, and say how to go on with it."""
-        if not resume:
-            self.discard_checkpoints()
+    def kept(self, run: Mapping[str, Any], resume: bool | None) -> Iterator[None]:
+        """Keep the trainings of a run that is cut off, and go on with them.
+
+        Parameters
+        ----------
+        run : mapping
+            What tells the run from others, in JSON's types.
+        resume : bool or None
+            Whether to go on; None refuses to choose where there is something to lose.
+        """
+        folder = self.path / CHECKPOINT
+        cut_off = any(folder.rglob("*.safetensors"))
+        if cut_off and resume is None:
+            raise RuntimeError(
+                f"{self.path} holds a run that was cut off: --resume goes on with it, --no-resume "
+                "begins anew"
+            )
+        if cut_off and resume:
+            self._check_same(run)
+        else:
+            self.discard()
+            if resume:
+                self.screen.say("There is no run to go on with: it begins.")
+            folder.mkdir(exist_ok=True)
+            (folder / RUN).write_text(json.dumps(run), encoding="utf-8")
         try:
             yield
         except KeyboardInterrupt as interrupt:
-            if not list((self.path / CHECKPOINT).rglob("*.safetensors")):
-                self.discard_checkpoints()
-                raise
-            raise InterruptedRunError(
-                "the finished epochs are kept: the same command with --resume goes on"
-            ) from interrupt
-        self.discard_checkpoints()
+            if any(folder.rglob("*.safetensors")):
+                raise InterruptedRunError(
+                    "the finished epochs are kept; the same command with --resume goes on"
+                ) from interrupt
+            self.discard()
+            raise InterruptedRunError("no epoch was finished, and nothing is kept") from interrupt
+        self.discard()
 
-    def discard_checkpoints(self) -> None:
+    def _check_same(self, run: Mapping[str, Any]) -> None:
+        try:
+            before = json.loads((self.path / CHECKPOINT / RUN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # trainings are compared again, one by one
+            return
+        if differences := describe_differences(json.loads(json.dumps(run)), before):
+            raise RuntimeError(
+                f"{self.path} holds another run: {differences}. --resume needs the same options "
+                "and data; --no-resume begins anew"
+            )
+
+    def discard(self) -> None:
         """Delete what was kept to go on with."""
+        (self.path / CHECKPOINT / RUN).unlink(missing_ok=True)
         for subfolders in (True, False):
             self.checkpoint(subfolders=subfolders).discard()
 
-    def say_what_was_written(self) -> None:
-        """Name the files."""
-        self.screen.say(f"\nWritten to {self.path.resolve()}:")
-        for name in self.names:
-            self.screen.say(f"  {name:<22} {MEANINGS[name]}")
-
-    def write_config(
-        self,
-        command: str,
-        config: _config.Config,
-        clf: MNISTCNNClassifier,
-        sha256: str,
-        sections: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Write what repeats the run."""
-        text = _config.dumps(command, config, clf, sha256, sections or {})
-        (self.path / CONFIG).write_text(text, encoding="utf-8")
-
     # --- files ------------------------------------------------------------------------------
+
+    def write_run(self, command: str, run: Mapping[str, Any], clf: MNISTCNNClassifier) -> None:
+        """Write what repeats the run, and to which model it belongs."""
+        model = self.path / MODEL
+        of_model = {"model": {"sha256": digest(model)}} if MODEL in self.names else {}
+        text = dumps(command, {**run, **of_model, "environment": environment(clf)})
+        (self.path / CONFIG).write_text(text, encoding="utf-8")
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file."""
@@ -141,9 +211,11 @@ class RunFolder:
         title = f"Test images of {name}, accuracy {metrics.accuracy.value:.4f}"
         _plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
 
-
-class InterruptedRunError(RuntimeError):
-    """A run that was interrupted, and can go on."""
+    def say_what_was_written(self) -> None:
+        """Name the files."""
+        self.screen.say(f"\nWritten to {self.path.resolve()}:")
+        for name in self.names:
+            self.screen.say(f"  {name:<22} {MEANINGS[name]}")
 
 
 def check_matplotlib() -> None:
@@ -169,8 +241,29 @@ def history_rows(histories: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def find_model(path: Path) -> Path:
-    """Return the file of a classifier: ``path``, or the one in that folder."""
-    return path / MODEL if path.is_dir() else path
+    """Return the file of a classifier: ``path``, or the one in the folder of a run."""
+    if not path.is_dir() or (path / MODEL).exists():
+        return path / MODEL if path.is_dir() else path
+    if (path / CHECKPOINT).is_dir():
+        raise FileNotFoundError(f"the run in {path} was cut off: --resume goes on with it")
+    if (path / FOLDS).exists():
+        raise FileNotFoundError(f"{path} holds a cross-validation, which leaves no classifier")
+    raise FileNotFoundError(f"{path} holds no {MODEL}: give the folder of a run, or a file")
+
+
+def config_of(model: Path) -> Path | None:
+    """Return the configuration of the run that has written a model, if it lies beside it."""
+    path = model.parent / CONFIG
+    with suppress(OSError, UnicodeDecodeError):
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(FIRST_LINE) and digest(model) in text:
+            return path
+    return None
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_classifier(path: Path) -> MNISTCNNClassifier:

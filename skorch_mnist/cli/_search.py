@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import _run
-from ._config import parse_grid, warn_of_differences
+from ._arguments import Backend
+from ._config import check_classifier, parse_grid
 from ._data import Images, load_data
-from ._folds import Fold, FoldsBar, Warnings, run_folds
+from ._document import CONFIG, document, warn_of_differences
+from ._folds import Fold, FoldsBar, Warnings, Workers, run_folds
 from ._messages import Screen, report
 from ._options import (
     TRAINING,
-    Folds,
+    Address,
+    BackendOption,
     Json,
     NJobs,
-    OutputDir,
     Resume,
     TrainingOptions,
+    folds,
+    output_dir,
     usage_errors,
     with_options,
 )
-from ._training import named, prepare, say_data, shown, train_and_write, with_checkpoint
+from ._training import prepare, say_data, shown, train_and_write, with_checkpoint
 from ._values import to_toml
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-FILES = (
-    _run.CANDIDATES,
-    _run.MODEL,
-    _run.METRICS,
-    _run.HISTORY,
-    _run.LOSSES,
-    _run.CONFUSIONS,
-    _run.CONFIG,
-)
+FILES = (_run.CANDIDATES, *_run.OF_TRAINING, CONFIG)
+FOLDER, N_FOLDS = "skorch_mnist_search", 3
+MOST_SHOWN = 20  # candidates in the table
 
 Grid = Annotated[
     list[str] | None,
@@ -55,12 +54,10 @@ NIter = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Try only so many candidates, drawn with the random state.",
+        help="Try only so many candidates, drawn at random, the same each time.",
         rich_help_panel=TRAINING,
     ),
 ]
-
-MOST_SHOWN = 20  # candidates in the table
 
 EXAMPLES = (
     "skorch-mnist search --grid lr=0.0003,0.001,0.003 --grid module__dropout=0.2,0.5 --folds 3",
@@ -73,10 +70,12 @@ def search(
     options: TrainingOptions,
     grid: Grid = None,
     n_iter: NIter = None,
-    folds: Folds = None,
-    n_jobs: NJobs = 1,
-    output_dir: OutputDir = _run.DEFAULT,
-    resume: Resume = False,
+    n_folds: Annotated[int | None, folds(N_FOLDS)] = None,
+    n_jobs: NJobs = None,
+    backend: BackendOption = Backend.LOKY,
+    address: Address = None,
+    folder: Annotated[Path, output_dir(FOLDER)] = Path(FOLDER),
+    resume: Resume = None,
     json: Json = False,
 ) -> None:
     """Find the best parameters by cross-validation, train with them on all images, and test.
@@ -91,30 +90,34 @@ def search(
         if not values:
             raise ValueError("there is nothing to search: give --grid NAME=VALUE,VALUE")
     clf = prepare(config, screen)
-    candidates = list_candidates(clf, values, n_iter or section.get("n_iter"))
-    n_folds = folds or section.get("folds", 3)
-    run = _run.RunFolder(output_dir, FILES, screen)
-    run.make_writable()
-    data = load_data(config.source, screen)
-    say_data(data, screen)
-    screen.say(f"{len(candidates)} candidates, {n_folds} folds each.\n")
-    warn_of_differences(config, clf, data.sha256)
-    with run.going_on(resume):
-        kept = with_checkpoint(clf, run, subfolders=True)
-        rows = compare(kept, candidates, data.train, n_folds, n_jobs, screen)
-        best = candidates[rows[0]["number"] - 1]
-        clf.set_params(**best)
-        screen.say("\nThe best, trained on all training images", style="bold")
-        _, metrics = train_and_write(clf, data, run, screen)
-        run.write_csv(_run.CANDIDATES, rows)
-        sections = {"search": {"grid": to_toml("grid", values), "folds": n_folds}}
-        if n_iter is not None:
-            sections["search"]["n_iter"] = n_iter
-        run.write_config("search", named(config, data), clf, data.sha256, sections)
+    n_iter = n_iter or section.get("n_iter")
+    n_folds = n_folds or section.get("folds", N_FOLDS)
+    workers = Workers(n_jobs or section.get("n_jobs", 1), backend, address)
+    workers.check(resume)
+    candidates = list_candidates(clf, values, n_iter)
+    settings = {"grid": to_toml("grid", values), "folds": n_folds, "n_jobs": workers.n_jobs}
+    sections = {"search": settings if n_iter is None else {**settings, "n_iter": n_iter}}
+    run = _run.RunFolder(folder, FILES, screen)
+    with run.opened(config.path):
+        data = load_data(config.source, screen)
+        say_data(data, screen)
+        screen.say(f"{len(candidates)} candidates, {n_folds} folds each.\n")
+        warn_of_differences(config, clf, data)
+        before = {"command": "search", **document(config, data, clf, sections)}
+        with run.kept(before, resume):
+            kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
+            with workers.connected():
+                rows = compare(kept, candidates, data.train, n_folds, workers, screen)
+            best = candidates[rows[0]["number"] - 1]
+            clf.set_params(**best)
+            screen.say("\nThe best, trained on all training images", style="bold")
+            metrics = train_and_write(clf, data, run, screen)
+            run.write_csv(_run.CANDIDATES, rows)
+            run.write_run("search", document(config, data, clf, sections), clf)
     run.say_what_was_written()
     screen.result(
         {
-            "folder": str(output_dir.resolve()),
+            "folder": str(folder.resolve()),
             "data": data.name,
             "best_parameters": {name: to_toml(name, value) for name, value in best.items()},
             "candidates": rows,
@@ -135,9 +138,9 @@ def list_candidates(
         if n_iter is None or n_iter >= len(whole):
             candidates = list(whole)
         else:
-            candidates = list(ParameterSampler(dict(grid), n_iter, random_state=clf.random_state))
+            candidates = list(ParameterSampler(dict(grid), n_iter, random_state=0))
         for candidate in candidates:
-            clone(clf).set_params(**candidate)._validate_params()
+            check_classifier(clone(clf).set_params(**candidate))
     return candidates
 
 
@@ -146,14 +149,15 @@ def compare(
     candidates: Sequence[Mapping[str, Any]],
     images: Images,
     n_folds: int,
-    n_jobs: int,
+    workers: Workers,
     screen: Screen,
 ) -> list[dict[str, Any]]:
     """Return a row for each candidate, the best first; show how they come in."""
     rows, warned = [], Warnings()
+    watched = workers.are_here and not screen.as_json
     with FoldsBar(len(candidates) * n_folds, screen) as bar:
-        estimators = [candidate_of(clf, candidate, n_jobs, screen) for candidate in candidates]
-        outcomes = run_folds(estimators, images, n_folds, n_jobs)
+        estimators = [candidate_of(clf, candidate, watched) for candidate in candidates]
+        outcomes = run_folds(estimators, images, n_folds)
         for number, candidate in enumerate(candidates, start=1):
             folds = []
             for fold in range(1, n_folds + 1):
@@ -175,21 +179,20 @@ def compare(
             [str(rank), outcome(row), str(row["number"]), row["parameters"]]
             for rank, row in enumerate(rows[:MOST_SHOWN], start=1)
         ],
+        left=["parameters"],
         bold_row=0,
     )
     return rows
 
 
 def candidate_of(
-    clf: MNISTCNNClassifier, candidate: Mapping[str, Any], n_jobs: int, screen: Screen
+    clf: MNISTCNNClassifier, candidate: Mapping[str, Any], watched: bool
 ) -> MNISTCNNClassifier:
-    """Return the estimator of a candidate: with a bar where it is trained here, without a table."""
-    from joblib import effective_n_jobs
+    """Return the estimator of a candidate: with a bar where someone watches, without a table."""
     from sklearn.base import clone
 
     from skorch_mnist.progress import TrainingBar
 
-    watched = effective_n_jobs(n_jobs) == 1 and not screen.as_json
     bars = [("bar", TrainingBar())] if watched else []
     copy: MNISTCNNClassifier = clone(clf)
     return copy.set_params(**candidate, verbose=0, callbacks=[*(clf.callbacks or []), *bars])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from . import _run
-from ._config import warn_of_differences
-from ._data import load_data
-from ._messages import Screen
-from ._options import Json, OutputDir, Resume, TrainingOptions, with_options
-from ._training import named, prepare, say_data, train_and_write
+from pathlib import Path
+from typing import Annotated
 
-FILES = (_run.MODEL, _run.METRICS, _run.HISTORY, _run.LOSSES, _run.CONFUSIONS, _run.CONFIG)
+from . import _run
+from ._data import load_data
+from ._document import CONFIG, document, warn_of_differences
+from ._messages import Screen
+from ._options import Json, Resume, TrainingOptions, output_dir, with_options
+from ._training import prepare, say_data, train_and_write
+
+FOLDER = "skorch_mnist_output"
 
 EXAMPLES = (
     "skorch-mnist train",
@@ -22,21 +25,22 @@ EXAMPLES = (
 @with_options(TrainingOptions)
 def train(
     options: TrainingOptions,
-    output_dir: OutputDir = _run.DEFAULT,
-    resume: Resume = False,
+    folder: Annotated[Path, output_dir(FOLDER)] = Path(FOLDER),
+    resume: Resume = None,
     json: Json = False,
 ) -> None:
     """Train a classifier, test it, and write the model, its figures and plots."""
     screen = Screen(json)
     config = options.read()
     clf = prepare(config, screen)
-    run = _run.RunFolder(output_dir, FILES, screen)
-    run.make_writable()
-    data = load_data(config.source, screen)
-    say_data(data, screen)
-    warn_of_differences(config, clf, data.sha256)
-    with run.going_on(resume):
-        _, metrics = train_and_write(clf, data, run, screen)
-        run.write_config("train", named(config, data), clf, data.sha256)
+    run = _run.RunFolder(folder, [*_run.OF_TRAINING, CONFIG], screen)
+    with run.opened(config.path):
+        data = load_data(config.source, screen)
+        say_data(data, screen)
+        warn_of_differences(config, clf, data)
+        document_ = document(config, data, clf, {})
+        with run.kept({"command": "train", **document_}, resume):
+            metrics = train_and_write(clf, data, run, screen)
+            run.write_run("train", document_, clf)
     run.say_what_was_written()
-    screen.result({"folder": str(output_dir.resolve()), "data": data.name, **metrics.as_json()})
+    screen.result({"folder": str(folder.resolve()), "data": data.name, **metrics.as_json()})

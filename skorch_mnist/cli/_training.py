@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._config import Config, make_classifier
@@ -21,7 +23,7 @@ MOST_SHOWN = 12  # classes whose confusions are printed
 
 def prepare(config: Config, screen: Screen) -> MNISTCNNClassifier:
     """Return the estimator, once its parameters were checked; silent where only JSON is wanted."""
-    verbose = config.parameters.get("verbose", 0 if screen.as_json else 2)
+    verbose = 0 if screen.as_json else config.parameters.get("verbose", 2)
     with usage_errors():
         clf: MNISTCNNClassifier = make_classifier({**config.parameters, "verbose": verbose})
     return clf
@@ -38,28 +40,33 @@ def with_checkpoint(
     return copy.set_params(callbacks=[*(clf.callbacks or []), kept])
 
 
-def train_and_write(
-    clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen
-) -> tuple[MNISTCNNClassifier, Metrics]:
-    """Train, test, and write what ``RunFolder.write_training`` writes."""
+def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen) -> Metrics:
+    """Train, test, write what ``RunFolder.write_training`` writes, and return the figures."""
     from ._metrics import measure
 
-    fitted = with_checkpoint(clf, run).fit(*data.train).set_params(callbacks=clf.callbacks)
+    with parameter_errors():
+        fitted = with_checkpoint(clf, run).fit(*data.train).set_params(callbacks=clf.callbacks)
     metrics = measure(data.test.y, fitted.predict_proba(data.test.X), fitted.classes_)
     accuracy, name = metrics.accuracy, title_of(data.name)
     screen.say(
-        f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {name} "
-        f"(95 % interval {accuracy.low:.4f} to {accuracy.high:.4f}).\n",
+        f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {name}.",
         style="bold",
     )
+    screen.say(f"95 % interval: {accuracy.low:.4f} to {accuracy.high:.4f}\n")
     say_confusions(metrics, screen)
     run.write_training(fitted, metrics, name)
-    return fitted, metrics
+    return metrics
 
 
-def named(config: Config, data: Data) -> Config:
-    """Return the configuration with the name of the data that "auto" has found."""
-    return config._replace(source=config.source._replace(dataset=data.name))
+@contextmanager
+def parameter_errors() -> Iterator[None]:
+    """Turn the TypeError of a component that cannot take its arguments into a ValueError."""
+    try:
+        yield
+    except TypeError as error:
+        if isinstance(error, ValueError):  # scikit-learn's InvalidParameterError is both
+            raise
+        raise ValueError(f"a parameter is of the wrong type: {error}") from error
 
 
 def say_data(data: Data, screen: Screen) -> None:

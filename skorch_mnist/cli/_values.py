@@ -93,7 +93,7 @@ def find_class(parameter: str, name: str) -> type:
     home = package or HOMES[parameter]
     try:
         module = importlib.import_module(home)
-    except (ImportError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever its own code raises
         raise ValueError(
             f"{parameter}={name!r}: {home} cannot be imported ({error}); it must be installed, or "
             "its folder be in PYTHONPATH"

@@ -65,7 +65,8 @@ def load_csv(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bunch
                 )
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
-            f"{name} is no table of whole numbers, separated by commas: {error}"
+            f"{name} is no table of whole numbers, separated by commas: "
+            f"{str(error).partition('; use `usecols`')[0]}"
         ) from error
     except OSError as error:
         raise DatasetError(f"{name} cannot be read: {error.strerror}") from error

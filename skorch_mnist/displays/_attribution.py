@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skorch_mnist.layouts import known_layout
 
-from ._axes import as_shown, image_grid
+from ._axes import as_shown, image_grid, shortened
 from ._estimators import fitted_net
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ class AttributionDisplay:
             shade = 0.8 * np.abs(attribution) / largest
             small.imshow(attribution, cmap="PuOr_r", vmin=-largest, vmax=largest, alpha=shade)
             if self.labels is not None:
-                title = f"{np.asarray(self.labels)[number]}"
-                small.set_title(title, fontsize="x-small", pad=2)
+                title = shortened(f"{np.asarray(self.labels)[number]}", 16)
+                small.set_title(title, fontsize="x-small", pad=2, parse_math=False)
         return self
 
 

@@ -57,6 +57,11 @@ def image_grid(display: Any, ax: Axes | None, n_images: int, title_lines: int = 
     return axes
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def as_shown(image: NDArray[Any]) -> NDArray[Any]:
     """Return an image (channels, height, width) as matplotlib takes it: grey, or colours last."""
     if len(image) == 3:

@@ -10,13 +10,15 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skorch_mnist.layouts import check_image_shape, infer_layout
 
-from ._axes import as_shown, image_grid
+from ._axes import as_shown, image_grid, shortened
 from ._estimators import check_positive, last_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["MistakesDisplay"]
+
+LONGEST_LINE = 16  # letters over a small image
 
 
 class MistakesDisplay:
@@ -181,14 +183,29 @@ class MistakesDisplay:
             If matplotlib is not installed.
         """
         images: NDArray[Any] = np.asarray(self.images)
-        self.axes_ = image_grid(self, ax, len(images), title_lines=1)
+        titles = self._titles()
+        lines = max((title.count("\n") for title in titles), default=0)
+        self.axes_ = image_grid(self, ax, len(images), title_lines=lines)
         if not len(images):
             self.ax_.text(0.5, 0.5, "no mistakes", ha="center", va="center")
-        y_true, y_pred = np.asarray(self.y_true), np.asarray(self.y_pred)
-        for number, (small, image) in enumerate(zip(self.axes_, images, strict=True)):
+        for small, image, title in zip(self.axes_, images, titles, strict=True):
             small.imshow(as_shown(image), cmap="gray")
-            title = f"{y_true[number]} read as {y_pred[number]}"
-            if self.probabilities is not None:
-                title = f"{title}\n{np.asarray(self.probabilities)[number]:.1%}"
-            small.set_title(title, fontsize="x-small", pad=2)
+            small.set_title(title, fontsize="x-small", pad=2, parse_math=False)
         return self
+
+    def _titles(self) -> list[str]:
+        """Return true label, answer and probability of each image, long ones in more lines."""
+        labels = [
+            (str(true), str(answer))
+            for true, answer in zip(np.asarray(self.y_true), np.asarray(self.y_pred), strict=True)
+        ]
+        titles = [f"{true} read as {answer}" for true, answer in labels]
+        if max(map(len, titles), default=0) > LONGEST_LINE:
+            titles = [
+                f"{shortened(true, LONGEST_LINE)}\nas {shortened(answer, LONGEST_LINE - 3)}"
+                for true, answer in labels
+            ]
+        if self.probabilities is None:
+            return titles
+        sure = np.asarray(self.probabilities)
+        return [f"{title}\n{share:.1%}" for title, share in zip(titles, sure, strict=True)]

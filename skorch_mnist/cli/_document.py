@@ -1,0 +1,101 @@
+"""What a run writes of itself, so that it can be repeated and told from others."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ._config import Config
+from ._messages import PROGRAM, report
+from ._values import to_toml
+
+if TYPE_CHECKING:
+    from skorch_mnist.classifier import MNISTCNNClassifier
+
+    from ._data import Data
+
+CONFIG = "config.toml"
+FIRST_LINE = f"# Repeat this run: {PROGRAM} "
+DISTRIBUTIONS = ("skorch_mnist", "numpy", "scikit-learn", "scipy", "skorch", "torch", "torchvision")
+
+
+def document(
+    config: Config, data: Data, clf: MNISTCNNClassifier, sections: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the data, every parameter and what else tells a run from others, in TOML's types."""
+    source = config.source._replace(dataset=data.name)._asdict()
+    parameters = {
+        name: to_toml(name, value)
+        for name, value in clf.get_params(deep=False).items()
+        if name != "verbose" and (name != "callbacks" or value is not None)
+    }
+    return {
+        "data": {k: v for k, v in source.items() if v is not None} | {"sha256": data.sha256},
+        "parameters": parameters,
+        **sections,
+    }
+
+
+def dumps(command: str, run: Mapping[str, Any]) -> str:
+    """Return the file that repeats a run."""
+    import tomli_w
+
+    return f"{FIRST_LINE}{command} --config {CONFIG}\n\n{tomli_w.dumps(run)}"
+
+
+def environment(clf: MNISTCNNClassifier) -> dict[str, Any]:
+    """Return what a result depends on to the bit, beside data and parameters."""
+    import torch
+
+    from skorch_mnist.devices import available_device
+
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": available_device(clf.device).type,
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in DISTRIBUTIONS},
+    }
+
+
+def describe_differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Say what differs in two runs; an empty text if nothing does."""
+    here, there = flat(now), flat(then)
+    changed = []
+    for name in {**here, **there}:
+        if here.get(name) == there.get(name):
+            continue
+        if name == "sha256":
+            changed.append("the images or labels are others")
+        elif name not in here or name not in there:
+            changed.append(f"{name} is {'new' if name in here else 'gone'}")
+        else:
+            changed.append(f"{name} is {here[name]}, was {there[name]}")
+    return ", ".join(changed)
+
+
+def flat(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of all sections."""
+    entries: dict[str, Any] = {}
+    for name, value in run.items():
+        entries |= value if isinstance(value, Mapping) else {name: value}
+    return entries
+
+
+def warn_of_differences(config: Config, clf: MNISTCNNClassifier, data: Data) -> None:
+    """Say why a run that is repeated may not give the same to the bit."""
+    if config.sha256 not in (None, data.sha256):
+        report("warning", f"the data of {config.source.dataset} are not those of the run to repeat")
+    then = flat(config.sections.get("environment", {}))
+    now = flat(environment(clf))
+    changed = [
+        f"{name} {value} (was {then[name]})"
+        for name, value in now.items()
+        if name in then and then[name] != value
+    ]
+    if changed:
+        report(
+            "warning", f"the last digits may differ from the run to repeat: {', '.join(changed)}"
+        )
