@@ -76,8 +76,8 @@ class CheckedData(ImageClassifierNet):
         else:
             train, valid = split_rows(dataset.codes, float(self.train_split), self._random_state)
             data = SplitData(
-                Subset(dataset, train.tolist()),
-                Subset(dataset, valid.tolist()) if len(valid) else None,
+                Subset(dataset, train),  # type: ignore[arg-type]
+                Subset(dataset, valid) if len(valid) else None,  # type: ignore[arg-type]
             )
         if self.early_stopping and data.valid is None:
             raise ValueError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two processes share the cores
+
 import pytest
 from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
@@ -12,6 +14,13 @@ from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
 from skorch_mnist.cli import _data as cli_data
 from skorch_mnist.datasets import DatasetError
 from skorch_mnist.datasets._cache import HOME_VARIABLE
+
+LONGEST = ("test_readme.py", "test_pictures.py", "test_mnist.py", "test_cluster.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that no process waits for the other in the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

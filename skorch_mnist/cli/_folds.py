@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import time
 import warnings
@@ -41,7 +42,7 @@ class Workers(NamedTuple):
     address: str | None = None
 
     def check(self, resume: bool | None) -> None:
-        """Raise a UsageError for options that do not go together."""
+        """Raise a UsageError for options that do not go together, an ImportError without Dask."""
         on_cluster = self.backend is not Backend.LOKY
         if on_cluster and self.address is None:
             raise UsageError("--backend dask needs the --address of its scheduler")
@@ -51,6 +52,9 @@ class Workers(NamedTuple):
             raise UsageError(
                 "--resume goes with --backend loky: the machines of a cluster share no folder"
             )
+
+        if on_cluster and importlib.util.find_spec("distributed") is None:
+            raise ImportError('the backend dask needs Dask: pip install "skorch_mnist[dask]"')
 
     @property
     def keep_trainings(self) -> bool:
@@ -70,8 +74,6 @@ class Workers(NamedTuple):
 
         Raises
         ------
-        ImportError
-            If the package of the backend is missing.
         OSError
             If the cluster cannot be reached.
         """
@@ -81,13 +83,12 @@ class Workers(NamedTuple):
             with parallel_config("loky", n_jobs=self.n_jobs):
                 yield
             return
+        from distributed import Client
+
         try:
-            from distributed import Client
-        except ImportError as error:
-            raise ImportError(
-                'the backend dask needs Dask: pip install "skorch_mnist[dask]"'
-            ) from error
-        client = Client(self.address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
+            client = Client(self.address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
+        except (OSError, ValueError) as error:
+            raise OSError(f"the cluster at {self.address} does not answer: {error}") from error
         with client, parallel_config("dask", client=client, n_jobs=-1):
             yield
 

@@ -1,0 +1,80 @@
+"""One grid search in this process, in those of joblib, and on Dask workers of this machine.
+
+Times are those of the search, once its workers have done a small one; bytes are those that went
+over the loopback device meanwhile. Run by hand: ``python tests/benchmarks/clusters.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import time
+
+import numpy as np
+import psutil
+import torch
+from distributed import Client, LocalCluster
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+
+from skorch_mnist import MNISTCNNClassifier, fetch_mnist
+from skorch_mnist.recipes import FAST
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--candidates", type=int, nargs="+", default=[2, 8])
+    args = parser.parse_args()
+    torch.set_num_threads(1)  # as workers have
+    X, y = fetch_mnist(return_X_y=True)
+    X, y = X[: args.images], y[: args.images]
+    print(f"{args.images:,} images, {X.nbytes / 1e6:.1f} MB, 2 folds")
+    print("| workers | candidates | seconds | MB sent | mean accuracy |")
+    print("|---|---|---|---|---|")
+    for name, workers in (
+        ("joblib, 1 process", parallel_config("loky", n_jobs=1)),
+        ("joblib, 2 processes", parallel_config("loky", n_jobs=2)),
+        ("Dask, 1", on_dask(1)),
+        ("Dask, 2", on_dask(2)),
+        ("Dask, 4", on_dask(4)),
+    ):
+        with workers:
+            search(X[:2000], y[:2000], 4)  # imports, on all workers
+            for n_candidates in args.candidates:
+                before, start = sent(), time.perf_counter()
+                scores = search(X, y, n_candidates)
+                seconds = time.perf_counter() - start
+                megabytes = (sent() - before) / 1e6
+                row = [name, n_candidates, f"{seconds:.1f}", f"{megabytes:.1f}", f"{scores:.4f}"]
+                print("| " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+@contextlib.contextmanager
+def on_dask(n_workers: int):
+    """Start a cluster, its workers' memory as docs/scaling.md says, and have joblib use it."""
+    os.environ |= dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(2**30))
+    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with LocalCluster(n_workers=n_workers, **options) as cluster, Client(cluster) as client:
+        client.wait_for_workers(n_workers)
+        with parallel_config("dask", client=client):
+            yield
+
+
+def search(X: np.ndarray, y: np.ndarray, n_candidates: int) -> float:
+    """Search over learning rates, and return the mean accuracy of all candidates."""
+    grid = {"lr": np.geomspace(1e-3, 2e-2, n_candidates).tolist()}
+    clf = MNISTCNNClassifier(**FAST, random_state=0, verbose=0)
+    found = GridSearchCV(clf, grid, cv=2, refit=False).fit(X, y)
+    return float(found.cv_results_["mean_test_score"].mean())
+
+
+def sent() -> int:
+    """Return the bytes that have gone over the loopback device."""
+    return psutil.net_io_counters(pernic=True)["lo"].bytes_sent
+
+
+if __name__ == "__main__":
+    main()
