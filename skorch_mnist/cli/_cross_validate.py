@@ -66,13 +66,13 @@ def cross_validate(
         screen.say(f"Data: {title_of(data.name)}, {len(data.train.y):,} images in {n_folds} folds.")
         warn_of_differences(config, clf, data)
         sections = {"cross_validation": {"folds": n_folds, "n_jobs": workers.n_jobs}}
-        document_ = document(config, data, clf, sections)
-        with run.kept({"command": "cross-validate", **document_}, resume):
+        of_run = document(config, data, clf, sections)
+        with run.kept({"command": "cross-validate", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
             with workers.connected():
                 results = list(show_folds(kept, data.train, n_folds, workers, screen))
             summary = write_folds(run, results, f"Loss on {n_folds} folds of {title_of(data.name)}")
-            run.write_run("cross-validate", document_, clf)
+            run.write_run("cross-validate", of_run, clf)
     screen.say()
     screen.table(
         ["fold", "accuracy", "seconds"],

@@ -143,7 +143,7 @@ class Warnings:
 
     def report(self, fold: Fold) -> None:
         """Report what is new."""
-        for message in fold.warnings:
+        for message in dict.fromkeys(fold.warnings):
             if message not in self.known:
                 report("warning", message)
         self.known.update(fold.warnings)

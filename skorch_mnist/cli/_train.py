@@ -38,9 +38,9 @@ def train(
         data = load_data(config.source, screen)
         say_data(data, screen)
         warn_of_differences(config, clf, data)
-        document_ = document(config, data, clf, {})
-        with run.kept({"command": "train", **document_}, resume):
+        of_run = document(config, data, clf, {})
+        with run.kept({"command": "train", **of_run}, resume):
             metrics = train_and_write(clf, data, run, screen)
-            run.write_run("train", document_, clf)
+            run.write_run("train", of_run, clf)
     run.say_what_was_written()
     screen.result({"folder": str(folder.resolve()), "data": data.name, **metrics.as_json()})
