@@ -64,9 +64,9 @@ def cross_validate(
     with run.opened(config.path):
         data = load_data(config.source, screen)
         screen.say(f"Data: {title_of(data.name)}, {len(data.train.y):,} images in {n_folds} folds.")
-        warn_of_differences(config, clf, data)
         sections = {"cross_validation": {"folds": n_folds, "n_jobs": workers.n_jobs}}
         of_run = document(config, data, clf, sections)
+        warn_of_differences(config, clf, of_run)
         with run.kept({"command": "cross-validate", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
             with workers.connected():
@@ -125,8 +125,8 @@ def show_folds(
                 raise ValueError(fold.failure)
             if not here:
                 screen.say(f"\nFold {number} of {n_folds}", style="bold")
-            if not here and not screen.as_json:
-                show_epochs(fold)
+                if not screen.as_json:
+                    show_epochs(fold)
             screen.say(f"Accuracy on the images of the fold: {fold.accuracy:.4f}")
             bar.update()
             yield fold

@@ -26,15 +26,19 @@ def document(
 ) -> dict[str, Any]:
     """Return the data, every parameter and what else tells a run from others, in TOML's types."""
     source = config.source._replace(dataset=data.name)._asdict()
-    parameters = {
+    return {
+        "data": {k: v for k, v in source.items() if v is not None} | {"sha256": data.sha256},
+        "parameters": stated(clf),
+        **sections,
+    }
+
+
+def stated(clf: MNISTCNNClassifier) -> dict[str, Any]:
+    """Return every parameter that has an effect, in TOML's types."""
+    return {
         name: to_toml(name, value)
         for name, value in clf.get_params(deep=False).items()
         if name != "verbose" and (name != "callbacks" or value is not None)
-    }
-    return {
-        "data": {k: v for k, v in source.items() if v is not None} | {"sha256": data.sha256},
-        "parameters": parameters,
-        **sections,
     }
 
 
@@ -84,9 +88,9 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
     return entries
 
 
-def warn_of_differences(config: Config, clf: MNISTCNNClassifier, data: Data) -> None:
+def warn_of_differences(config: Config, clf: MNISTCNNClassifier, run: Mapping[str, Any]) -> None:
     """Say why a run that is repeated may not give the same to the bit."""
-    if config.sha256 not in (None, data.sha256):
+    if config.sha256 not in (None, run["data"]["sha256"]):
         report("warning", f"the data of {config.source.dataset} are not those of the run to repeat")
     then = flat(config.sections.get("environment", {}))
     now = flat(environment(clf))

@@ -242,8 +242,10 @@ def history_rows(histories: Sequence[Any]) -> list[dict[str, Any]]:
 
 def find_model(path: Path) -> Path:
     """Return the file of a classifier: ``path``, or the one in the folder of a run."""
-    if not path.is_dir() or (path / MODEL).exists():
-        return path / MODEL if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    if (path / MODEL).exists():
+        return path / MODEL
     if (path / CHECKPOINT).is_dir():
         raise FileNotFoundError(f"the run in {path} was cut off: --resume goes on with it")
     if (path / FOLDS).exists():

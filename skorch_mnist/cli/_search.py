@@ -13,7 +13,7 @@ from . import _run
 from ._arguments import Backend
 from ._config import check_classifier, parse_grid
 from ._data import Images, load_data
-from ._document import CONFIG, document, warn_of_differences
+from ._document import CONFIG, document, stated, warn_of_differences
 from ._folds import Fold, FoldsBar, Warnings, Workers, run_folds
 from ._messages import Screen, report
 from ._options import (
@@ -102,9 +102,9 @@ def search(
         data = load_data(config.source, screen)
         say_data(data, screen)
         screen.say(f"{len(candidates)} candidates, {n_folds} folds each.\n")
-        warn_of_differences(config, clf, data)
-        before = {"command": "search", **document(config, data, clf, sections)}
-        with run.kept(before, resume):
+        of_run = document(config, data, clf, sections)
+        warn_of_differences(config, clf, of_run)
+        with run.kept({"command": "search", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
             with workers.connected():
                 rows = compare(kept, candidates, data.train, n_folds, workers, screen)
@@ -113,7 +113,7 @@ def search(
             screen.say("\nThe best, trained on all training images", style="bold")
             metrics = train_and_write(clf, data, run, screen)
             run.write_csv(_run.CANDIDATES, rows)
-            run.write_run("search", document(config, data, clf, sections), clf)
+            run.write_run("search", {**of_run, "parameters": stated(clf)}, clf)
     run.say_what_was_written()
     screen.result(
         {

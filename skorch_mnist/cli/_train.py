@@ -37,8 +37,8 @@ def train(
     with run.opened(config.path):
         data = load_data(config.source, screen)
         say_data(data, screen)
-        warn_of_differences(config, clf, data)
         of_run = document(config, data, clf, {})
+        warn_of_differences(config, clf, of_run)
         with run.kept({"command": "train", **of_run}, resume):
             metrics = train_and_write(clf, data, run, screen)
             run.write_run("train", of_run, clf)
