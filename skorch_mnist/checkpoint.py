@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
 from skorch_mnist.plain_data import UnstorableError, decode, encode
-from skorch_mnist.progress import TrainingBar, in_worker_process
+from skorch_mnist.progress import PRINT, TrainingBar, in_worker_process
 from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
 from skorch_mnist.training_identity import describe_differences, identity
 from skorch_mnist.training_state import (
@@ -116,7 +116,7 @@ class ResumeCheckpoint(Callback):
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        sink: Callable[[str], Any] = print,
+        sink: Callable[[str], Any] = PRINT,
         *,
         subfolders: bool = False,
     ) -> None:
@@ -162,7 +162,7 @@ class ResumeCheckpoint(Callback):
         }
         self.generators_: dict[str, Any] | None = None
         self.finished_ = self.path_.exists() and self._restore(net)
-        shown = self.sink is not print or not in_worker_process()
+        shown = self.sink is not PRINT or not in_worker_process()
         if net.verbose and net.history and shown:
             n_epochs = len(net.history)
             self.sink(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import re
 import sys
 from typing import Any
 
+import torch
 from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
 from tqdm.auto import tqdm
@@ -15,6 +17,7 @@ from tqdm.auto import tqdm
 from skorch_mnist.batches import image_of
 
 __all__ = [
+    "PRINT",
     "Bar",
     "EpochTable",
     "TrainingBar",
@@ -23,6 +26,8 @@ __all__ = [
     "is_watched",
 ]
 
+# The default of a sink. Ray puts another function in the place of print while it runs.
+PRINT = inspect.signature(PrintLog).parameters["sink"].default
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
 
@@ -98,11 +103,11 @@ class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Print the row of an epoch."""
-        if self.sink is not print or (sys.stdout is not None and not in_worker_process()):
+        if self.sink is not PRINT or (sys.stdout is not None and not in_worker_process()):
             super().on_epoch_end(net, **kwargs)
 
     def _sink(self, text: str, verbose: Any) -> None:
-        if self.sink is not print:
+        if self.sink is not PRINT:
             self.sink(text)
         elif verbose:
             with Bar.external_write_mode(file=sys.stdout):
@@ -110,7 +115,15 @@ class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
 
 
 def in_worker_process() -> bool:
-    """Whether another Python process started this one, as joblib's and loaders' workers."""
+    """Whether this process works for another: for joblib, a loader, Ray, or a training of several.
+
+    Of processes that train one network together, the first shows what it does.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank() > 0
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        return ray.get_runtime_context().get_actor_id() is not None
     return multiprocessing.parent_process() is not None
 
 

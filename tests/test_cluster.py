@@ -1,41 +1,149 @@
-"""Trainings on the worker processes of a real cluster."""
+"""Trainings on the worker processes of real clusters."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from joblib import parallel_config
+from joblib.parallel import BACKENDS
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skorch_mnist import MNISTCNNClassifier, cli
-from skorch_mnist.cli import _folds
+from skorch_mnist.cli import _workers
+from skorch_mnist.ray_backend import register_ray
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed")
 psutil = pytest.importorskip("psutil")
 
 GRID = {"lr": [1e-3, 1e-2], "batch_size": [32, 64]}
+RAY = "from ray.scripts.scripts import main; main()"
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Two worker processes of one thread each, and a scheduler; they go when the tests end."""
+class OnDask:
+    """Two worker processes of one thread each."""
+
+    name = "dask"
+
+    def __init__(self, stack):
+        self.distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+        running = self.distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        )
+        self.address = stack.enter_context(running).scheduler_address
+
+    @contextmanager
+    def connected(self):
+        with self.distributed.Client(self.address) as client:
+            client.wait_for_workers(2, timeout=30)
+            with parallel_config("dask", client=client):
+                yield
+
+    def disconnect(self):
+        pass
+
+    def busy_worker(self):
+        """The number of a process that trains."""
+        with self.distributed.Client(self.address) as client:
+            while not (busy := [where for where, keys in client.processing().items() if keys]):
+                time.sleep(0.05)
+            return client.run(os.getpid, workers=busy[:1])[busy[0]]
+
+
+class OnRay:
+    """Two nodes of one core each, which share no memory."""
+
+    name = "ray"
+
+    def __init__(self, stack):
+        self.ray = pytest.importorskip("ray", reason="Ray is not installed")
+        self.address = f"127.0.0.1:{free_port()}"
+        for node in (["--head", "--port", self.address.split(":")[1]], ["--address", self.address]):
+            stack.enter_context(self.started(*node))
+        stack.callback(self.ray.shutdown)
+
+    def disconnect(self):
+        self.ray.shutdown()
+
+    @contextmanager
+    def started(self, *node):
+        options = ["--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats"]
+        if "--head" in node:
+            options += ["--include-dashboard=false"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", RAY, "start", "--block", *node, *options],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not self.n_nodes() > (0 if "--head" in node else 1):
+                assert time.monotonic() < deadline and process.poll() is None
+                time.sleep(0.3)
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def n_nodes(self):
+        try:
+            socket.create_connection(("127.0.0.1", int(self.address.split(":")[1])), 1).close()
+            self.ray.init(self.address, log_to_driver=False, logging_level=logging.CRITICAL)
+        except (OSError, RuntimeError):
+            return 0
+        try:
+            return sum(node["Alive"] for node in self.ray.nodes())
+        finally:
+            self.ray.shutdown()
+
+    @contextmanager
+    def connected(self):
+        if not self.ray.is_initialized():
+            self.ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
+        register_ray()
+        with parallel_config("ray", n_jobs=-1):
+            yield
+
+    def busy_worker(self):
+        """The number of a process that trains: Ray names them after what they do."""
+        while True:
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    if "PoolActor.run_batch" in process.name() + " ".join(process.cmdline()):
+                        return process.pid
+            time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture(scope="module", params=[OnDask, OnRay], ids=lambda kind: kind.name)
+def cluster(request):
+    """A cluster of two processes that train; they go when its tests end."""
     before = processes()
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        with ExitStack() as stack:
+            yield request.param(stack)
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if not (left := processes() - before):
-            break
+    while (left := processes() - before) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not left
 
@@ -54,13 +162,6 @@ def processes():
 
 
 @pytest.fixture
-def client(cluster):
-    with distributed.Client(cluster) as connected:
-        connected.wait_for_workers(2, timeout=30)
-        yield connected
-
-
-@pytest.fixture
 def one_thread():
     """As workers have: sums depend on the number of threads."""
     n_threads = torch.get_num_threads()
@@ -76,10 +177,10 @@ def quick(**params):
 # --- in Python --------------------------------------------------------------------------------
 
 
-def test_grid_search_gives_what_one_process_gives(client, digits, one_thread, capfd):
+def test_grid_search_gives_what_one_process_gives(cluster, digits, one_thread, capfd):
     X, _, y, _ = digits
     here = GridSearchCV(quick(), GRID, cv=2).fit(X, y)
-    with parallel_config("dask", client=client):
+    with cluster.connected():
         there = GridSearchCV(quick(verbose=2), GRID, cv=2).fit(X, y)
     np.testing.assert_array_equal(
         there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"]
@@ -88,15 +189,16 @@ def test_grid_search_gives_what_one_process_gives(client, digits, one_thread, ca
     assert "images/s" not in capfd.readouterr().err
 
 
-def test_cross_val_score_gives_what_one_process_gives(client, digits, one_thread):
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_cross_val_score_gives_what_one_process_gives(cluster, digits, one_thread):
     X, _, y, _ = digits
     here = cross_val_score(quick(), X, y, cv=3)
-    with parallel_config("dask", client=client):
+    with cluster.connected():
         there = cross_val_score(quick(), X, y, cv=3)
     assert there.tolist() == here.tolist()
 
 
-def test_successive_halving_of_epochs_gives_what_one_process_gives(client, digits, one_thread):
+def test_successive_halving_of_epochs_gives_what_one_process_gives(cluster, digits, one_thread):
     X, _, y, _ = digits
 
     def search():
@@ -106,14 +208,14 @@ def test_successive_halving_of_epochs_gives_what_one_process_gives(client, digit
         )  # fmt: skip
 
     here = search().fit(X, y)
-    with parallel_config("dask", client=client):
+    with cluster.connected():
         there = search().fit(X, y)
     assert here.n_resources_ == there.n_resources_ == [1, 3]
     assert here.best_params_ == there.best_params_
     assert there.best_estimator_.n_iter_ == 3
 
 
-def test_data_are_sent_once_however_many_candidates_there_are(client):
+def test_data_are_sent_once_however_many_candidates_there_are(cluster):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (20_000, 784), dtype=np.uint8)
     y = np.arange(len(X)) % 2
@@ -122,11 +224,10 @@ def test_data_are_sent_once_however_many_candidates_there_are(client):
         before = psutil.net_io_counters(pernic=True)["lo"].bytes_sent
         grid = {"random_state": list(range(n_candidates))}
         clf = quick(batch_size=4096, module=Small, train_split=None)
-        with parallel_config("dask", client=client):
+        with cluster.connected():
             GridSearchCV(clf, grid, cv=2, refit=False, scoring=constant).fit(X, y)
         return psutil.net_io_counters(pernic=True)["lo"].bytes_sent - before
 
-    bytes_sent(1)
     few, many = bytes_sent(2), bytes_sent(8)
     assert many - few < 0.5 * X.nbytes
     assert many < 4 * X.nbytes  # to the scheduler or a worker, and to the other worker
@@ -145,28 +246,22 @@ def constant(clf, X, y):
     return 1.0
 
 
-def test_a_worker_that_is_killed_does_not_lose_the_search(client, digits, one_thread):
+def test_a_worker_that_is_killed_does_not_lose_the_search(cluster, digits, one_thread):
     X, _, y, _ = digits
     grid = {"lr": [1e-3, 2e-3, 4e-3]}
     here = GridSearchCV(quick(max_epochs=4), grid, cv=2, refit=False).fit(X, y)
-    searching, killed = threading.Event(), []
-    pid = next(iter(client.run(os.getpid).values()))
+    killed = []
 
     def kill_one():
-        searching.wait()
-        while not any(client.processing().values()):
-            time.sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
-        killed.append(searching.is_set())
+        killed.append(cluster.busy_worker())
+        os.kill(killed[0], signal.SIGKILL)
 
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    with parallel_config("dask", client=client):
-        searching.set()
+    with cluster.connected():
+        thread = threading.Thread(target=kill_one)
+        thread.start()
         there = GridSearchCV(quick(max_epochs=4), grid, cv=2, refit=False).fit(X, y)
-        searching.clear()
     thread.join()
-    assert killed == [True]
+    assert not psutil.pid_exists(killed[0])
     np.testing.assert_array_equal(
         there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"]
     )
@@ -180,12 +275,14 @@ def test_a_worker_that_is_killed_does_not_lose_the_search(client, digits, one_th
     [("cross-validate", []), ("search", ["--grid", "lr=0.001,0.01"])],
 )
 def test_commands_give_what_one_process_gives(
-    command, options, cluster, client, few_digits, one_thread, capsys
+    command, options, cluster, few_digits, one_thread, capsys
 ):
     quick = [command, "--dataset", "digits", "--max-epochs", "1", "--folds", "2", "--json"]
     found = []
-    address = cluster.scheduler_address
-    for folder, where in (("a", []), ("b", ["--backend", "dask", "--address", address])):
+    there = ["--backend", cluster.name, "--address", cluster.address]
+    cluster.disconnect()
+    capsys.readouterr()
+    for folder, where in (("a", []), ("b", there)):
         assert cli.main([*quick, *options, "--output-dir", folder, *where]) == 0
         out, err = capsys.readouterr()
         assert err == ""
@@ -198,21 +295,66 @@ def test_commands_give_what_one_process_gives(
     assert not os.path.exists("b/checkpoint")
 
 
-def test_a_cluster_that_does_not_answer_is_an_error(few_digits, capsys, monkeypatch):
-    monkeypatch.setattr(_folds, "PATIENCE", 0.5)
-    options = ["--dataset", "digits", "--backend", "dask", "--address", "tcp://127.0.0.1:9"]
+NOWHERE = {"dask": "tcp://127.0.0.1:9", "ray": "127.0.0.1:9"}
+
+
+@pytest.mark.parametrize("backend", NOWHERE)
+def test_a_cluster_that_does_not_answer_is_an_error(backend, few_digits, capsys, monkeypatch):
+    pytest.importorskip({"dask": "distributed"}.get(backend, backend))
+    monkeypatch.setattr(_workers, "PATIENCE", 0.5)
+    options = ["--dataset", "digits", "--backend", backend, "--address", NOWHERE[backend]]
     assert cli.main(["cross-validate", *options]) == 1
-    assert "the cluster at tcp://127.0.0.1:9 does not answer" in capsys.readouterr().err
+    assert f"the cluster at {NOWHERE[backend]} does not answer" in capsys.readouterr().err
 
 
-def test_without_dask_the_error_says_how_to_install_it(few_digits, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    options = ["--dataset", "digits", "--backend", "dask", "--address", "tcp://127.0.0.1:9"]
+@pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray")])
+def test_without_its_extra_the_error_says_how_to_install_it(
+    backend, module, few_digits, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    options = ["--dataset", "digits", "--backend", backend, "--address", "127.0.0.1:9"]
     assert cli.main(["cross-validate", *options]) == 1
-    assert 'pip install "skorch_mnist[dask]"' in capsys.readouterr().err
+    assert f'pip install "skorch_mnist[{backend}]"' in capsys.readouterr().err
 
 
-def test_resume_goes_with_processes_of_this_machine(few_digits, capsys):
-    options = ["--backend", "dask", "--address", "tcp://127.0.0.1:9", "--resume"]
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backend", "dask"], "--address of its cluster, such as tcp://10.0.0.1:8786"),
+        (["--backend", "ray"], "--address of its cluster, such as 10.0.0.1:6379"),
+        (["--address", "10.0.0.1:6379"], "--address goes with --backend dask or ray"),
+        (["--backend", "ray", "--address", "x", "--resume"], "--resume goes with --backend loky"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message, few_digits, capsys):
     assert cli.main(["cross-validate", *options]) == 2
-    assert "--resume goes with --backend loky" in capsys.readouterr().err
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("resources", "n_jobs", "n_gpus"),
+    [({"CPU": 8.0, "GPU": 2.0}, 2, 1), ({"CPU": 8.0}, 8, None)],
+)
+def test_each_training_on_ray_gets_a_gpu_where_there_are_some(
+    resources, n_jobs, n_gpus, monkeypatch
+):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
+    started = []
+    monkeypatch.setattr(
+        "joblib._parallel_backends.MemmappingPool",
+        lambda n_jobs, **options: started.append((n_jobs, options["ray_remote_args"])),
+    )
+    register_ray()
+    backend = BACKENDS["ray"](nesting_level=0)
+    assert backend.configure(-1) == n_jobs
+    [(n_processes, options)] = started
+    assert n_processes == n_jobs and options.get("num_gpus") == n_gpus
+    assert options["num_cpus"] == 1 and options["max_task_retries"] == 3
+
+
+def test_registering_ray_without_it_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r'pip install "skorch_mnist\[ray\]"'):
+        register_ray()

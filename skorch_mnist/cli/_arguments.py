@@ -14,6 +14,7 @@ class Backend(Enum):
 
     LOKY = "loky"
     DASK = "dask"
+    RAY = "ray"
 
 
 def some_text(text: str) -> str:

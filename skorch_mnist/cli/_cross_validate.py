@@ -11,7 +11,7 @@ from . import _plots, _run
 from ._arguments import Backend
 from ._data import Images, load_data, title_of
 from ._document import CONFIG, document, warn_of_differences
-from ._folds import Fold, FoldsBar, Warnings, Workers, run_folds, show_epochs
+from ._folds import Fold, FoldsBar, Warnings, run_folds, show_epochs
 from ._messages import Screen
 from ._options import (
     Address,
@@ -25,6 +25,7 @@ from ._options import (
     with_options,
 )
 from ._training import prepare, with_checkpoint
+from ._workers import Workers
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
@@ -69,7 +70,7 @@ def cross_validate(
         warn_of_differences(config, clf, of_run)
         with run.kept({"command": "cross-validate", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
-            with workers.connected():
+            with workers.connected(screen):
                 results = list(show_folds(kept, data.train, n_folds, workers, screen))
             summary = write_folds(run, results, f"Loss on {n_folds} folds of {title_of(data.name)}")
             run.write_run("cross-validate", of_run, clf)

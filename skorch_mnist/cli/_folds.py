@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ._arguments import Backend
 from ._data import Images
-from ._messages import Screen, UsageError, report
+from ._messages import Screen, report
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from skorch_mnist.classifier import MNISTCNNClassifier
-
-PATIENCE = 20.0  # seconds until a cluster that does not answer is given up
 
 
 class Fold(NamedTuple):
@@ -32,65 +27,6 @@ class Fold(NamedTuple):
     history: list[dict[str, Any]]
     warnings: list[str]
     failure: str
-
-
-class Workers(NamedTuple):
-    """Where trainings run: in this process, in others of this machine, or on a cluster."""
-
-    n_jobs: int = 1
-    backend: Backend = Backend.LOKY
-    address: str | None = None
-
-    def check(self, resume: bool | None) -> None:
-        """Raise a UsageError for options that do not go together, an ImportError without Dask."""
-        on_cluster = self.backend is not Backend.LOKY
-        if on_cluster and self.address is None:
-            raise UsageError("--backend dask needs the --address of its scheduler")
-        if self.address is not None and not on_cluster:
-            raise UsageError("--address goes with --backend dask")
-        if resume and on_cluster:
-            raise UsageError(
-                "--resume goes with --backend loky: the machines of a cluster share no folder"
-            )
-
-        if on_cluster and importlib.util.find_spec("distributed") is None:
-            raise ImportError('the backend dask needs Dask: pip install "skorch_mnist[dask]"')
-
-    @property
-    def keep_trainings(self) -> bool:
-        """Whether trainings can be kept in the folder of the run: not on other machines."""
-        return self.backend is Backend.LOKY
-
-    @property
-    def are_here(self) -> bool:
-        """Whether trainings run in this process, one after the other."""
-        from joblib import effective_n_jobs
-
-        return self.backend is Backend.LOKY and effective_n_jobs(self.n_jobs) == 1
-
-    @contextmanager
-    def connected(self) -> Iterator[None]:
-        """Have joblib send its tasks there.
-
-        Raises
-        ------
-        OSError
-            If the cluster cannot be reached.
-        """
-        from joblib import parallel_config
-
-        if self.backend is Backend.LOKY:
-            with parallel_config("loky", n_jobs=self.n_jobs):
-                yield
-            return
-        from distributed import Client
-
-        try:
-            client = Client(self.address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
-        except (OSError, ValueError) as error:
-            raise OSError(f"the cluster at {self.address} does not answer: {error}") from error
-        with client, parallel_config("dask", client=client, n_jobs=-1):
-            yield
 
 
 def run_folds(

@@ -85,7 +85,8 @@ BackendOption = Annotated[
     Backend,
     typer.Option(
         "--backend",
-        help="loky trains in processes of this machine, dask on a cluster [dim](default: loky)[/]",
+        help="loky trains in processes of this machine, dask and ray on clusters "
+        "[dim](default: loky)[/]",
         show_default=False,
         rich_help_panel=TRAINING,
     ),
@@ -93,8 +94,8 @@ BackendOption = Annotated[
 Address = Annotated[
     str | None,
     typer.Option(
-        metavar="TCP",
-        help="The scheduler of the cluster, such as tcp://10.0.0.1:8786.",
+        metavar="ADDRESS",
+        help="Dask's scheduler, such as tcp://10.0.0.1:8786, or Ray's head, such as 10.0.0.1:6379.",
         parser=some_text,
         rich_help_panel=TRAINING,
     ),

@@ -14,7 +14,7 @@ from ._arguments import Backend
 from ._config import check_classifier, parse_grid
 from ._data import Images, load_data
 from ._document import CONFIG, document, stated, warn_of_differences
-from ._folds import Fold, FoldsBar, Warnings, Workers, run_folds
+from ._folds import Fold, FoldsBar, Warnings, run_folds
 from ._messages import Screen, report
 from ._options import (
     TRAINING,
@@ -31,6 +31,7 @@ from ._options import (
 )
 from ._training import prepare, say_data, shown, train_and_write, with_checkpoint
 from ._values import to_toml
+from ._workers import Workers
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
@@ -106,7 +107,7 @@ def search(
         warn_of_differences(config, clf, of_run)
         with run.kept({"command": "search", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
-            with workers.connected():
+            with workers.connected(screen):
                 rows = compare(kept, candidates, data.train, n_folds, workers, screen)
             best = candidates[rows[0]["number"] - 1]
             clf.set_params(**best)
