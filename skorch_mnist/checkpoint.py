@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
 from skorch_mnist.plain_data import UnstorableError, decode, encode
-from skorch_mnist.progress import PRINT, TrainingBar, in_worker_process
+from skorch_mnist.progress import TrainingBar, show
 from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
 from skorch_mnist.training_identity import describe_differences, identity
 from skorch_mnist.training_state import (
@@ -56,9 +56,9 @@ class ResumeCheckpoint(Callback):
     folder : path-like
         For one call of ``fit`` of an ``MNISTCNNClassifier``, or with ``subfolders`` for many;
         created if it is missing. Delete it to start anew.
-    sink : callable, default=print
-        Gets the line that says where the training goes on, if ``verbose`` is not 0. In worker
-        processes, nothing is printed.
+    sink : callable, default=skorch_mnist.progress.show
+        Gets the line that says where the training goes on, if ``verbose`` is not 0. The default
+        prints it, but not in worker processes.
     subfolders : bool, default=False
         Whether each training gets a folder of its own in ``folder``, named after its parameters,
         data and seed: a cross-validation or a search that was cut off then repeats no training
@@ -116,7 +116,7 @@ class ResumeCheckpoint(Callback):
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        sink: Callable[[str], Any] = PRINT,
+        sink: Callable[[str], Any] = show,
         *,
         subfolders: bool = False,
     ) -> None:
@@ -162,8 +162,7 @@ class ResumeCheckpoint(Callback):
         }
         self.generators_: dict[str, Any] | None = None
         self.finished_ = self.path_.exists() and self._restore(net)
-        shown = self.sink is not PRINT or not in_worker_process()
-        if net.verbose and net.history and shown:
+        if net.verbose and net.history:
             n_epochs = len(net.history)
             self.sink(
                 f"The training in {self.folder} ended after epoch {n_epochs}: this is its result."

@@ -25,7 +25,7 @@ from skorch_mnist.parameters import CheckedParameters
 from skorch_mnist.pixels import pixel_statistics
 from skorch_mnist.portable import PortableClassifier
 from skorch_mnist.prediction import ImagePredictions
-from skorch_mnist.progress import EpochTable, TrainingBar
+from skorch_mnist.progress import EpochTable, TrainingBar, show
 from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skorch_mnist.training_data import CheckedData
@@ -383,7 +383,7 @@ class MNISTCNNClassifier(
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         callbacks = [pair for pair in super()._default_callbacks if pair[0] != "print_log"]
-        callbacks.append(("print_log", EpochTable()))
+        callbacks.append(("print_log", EpochTable(sink=show)))
         if self.early_stopping:
             stopping = EarlyStopping(
                 monitor="valid_acc",
@@ -392,6 +392,7 @@ class MNISTCNNClassifier(
                 threshold=1e-4,  # MLPClassifier's tol
                 threshold_mode="abs",
                 load_best=True,
+                sink=show,
             )
             callbacks.append(("early_stopping", stopping))
         if self.lr_schedule == "one_cycle":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import multiprocessing
 import os
 import re
@@ -17,17 +16,15 @@ from tqdm.auto import tqdm
 from skorch_mnist.batches import image_of
 
 __all__ = [
-    "PRINT",
     "Bar",
     "EpochTable",
     "TrainingBar",
     "colours_are_shown",
     "in_worker_process",
     "is_watched",
+    "show",
 ]
 
-# The default of a sink. Ray puts another function in the place of print while it runs.
-PRINT = inspect.signature(PrintLog).parameters["sink"].default
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
 
@@ -96,22 +93,22 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
 
 
 class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
-    """skorch's table of epochs: above bars, without colours for files, silent in worker processes.
-
-    A ``sink`` of one's own gets the lines as they are.
-    """
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Print the row of an epoch."""
-        if self.sink is not PRINT or (sys.stdout is not None and not in_worker_process()):
-            super().on_epoch_end(net, **kwargs)
+    """skorch's table of epochs, for ``show``; another ``sink`` gets the lines whatever ``verbose``."""
 
     def _sink(self, text: str, verbose: Any) -> None:
-        if self.sink is not PRINT:
+        if self.sink is not show or verbose:
             self.sink(text)
-        elif verbose:
-            with Bar.external_write_mode(file=sys.stdout):
-                print(text if colours_are_shown() else COLOURS.sub("", text))  # noqa: T201
+
+
+def show(text: str) -> None:
+    """Print ``text`` above bars; in worker processes nothing is printed.
+
+    Callbacks keep this function, and not ``print``, in whose place Ray puts another: what holds the
+    first could not be pickled.
+    """
+    if sys.stdout is not None and not in_worker_process():
+        with Bar.external_write_mode(file=sys.stdout):
+            print(text if colours_are_shown() else COLOURS.sub("", text))  # noqa: T201
 
 
 def in_worker_process() -> bool:

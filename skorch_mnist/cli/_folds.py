@@ -87,9 +87,9 @@ class Warnings:
 
 def show_epochs(fold: Fold) -> None:
     """Print the table of epochs, as it is while a training goes on in this process."""
-    from skorch_mnist.progress import EpochTable
+    from skorch_mnist.progress import EpochTable, show
 
-    table = EpochTable().initialize()
+    table = EpochTable(sink=show).initialize()
     for epoch in fold.history:
         table.on_epoch_end(SimpleNamespace(history=[epoch], verbose=1))
 
