@@ -5,20 +5,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import skorch.dataset
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import Dataset, RandomSampler, Subset
+from torch.utils.data import Dataset, Subset
 
 __all__ = [
     "BatchLoader",
     "BatchReader",
     "ImageDataset",
     "KeptRows",
+    "Share",
     "image_of",
     "innermost",
     "weight_of",
@@ -29,6 +30,24 @@ __all__ = [
 LARGEST_SHARE = 0.5  # of the free memory of a GPU that the images may take
 ROWS_PER_TRANSFER = 8192
 TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
+
+
+class Share(NamedTuple):
+    """The part of each batch that a process takes: neighbouring rows, as many as the others'."""
+
+    rank: int
+    n_processes: int
+
+    def sizes(self, n_rows: int) -> list[int]:
+        """Return how many of ``n_rows`` each process takes."""
+        each, rest = divmod(n_rows, self.n_processes)
+        return [each + (rank < rest) for rank in range(self.n_processes)]
+
+    def rows(self, n_rows: int) -> slice:
+        """Return the rows to read: the first where none is left, since a network needs an image."""
+        sizes = self.sizes(n_rows)
+        start = sum(sizes[: self.rank]) if sizes[self.rank] else 0
+        return slice(start, start + max(1, sizes[self.rank]))
 
 
 class ImageDataset(skorch.dataset.Dataset):
@@ -65,12 +84,18 @@ class ImageDataset(skorch.dataset.Dataset):
             return {key: value[0] for key, value in images.items()}, codes[0]
         return images[0], codes[0]
 
-    def take(self, rows: NDArray[np.integer]) -> tuple[Any, torch.Tensor]:
-        """Gather the batch of ``rows``: images, in their dtype where torch has it, and codes."""
+    def take(
+        self, rows: NDArray[np.integer], share: Share | None = None
+    ) -> tuple[Any, torch.Tensor]:
+        """Gather the batch of ``rows``: images, in their dtype where torch has it, and codes.
+
+        With ``share``, the images are those of this process, the codes and weights all.
+        """
+        read = rows if share is None else rows[share.rows(len(rows))]
         if isinstance(self.X, torch.Tensor):
-            images = self.X[torch.from_numpy(rows).to(self.X.device)]
+            images = self.X[torch.from_numpy(read).to(self.X.device)]
         else:
-            images = _tensor_of(self.X[rows])
+            images = _tensor_of(self.X[read])
         codes = torch.from_numpy(self.codes[rows])
         if self.sample_weight is None:
             return images, codes
@@ -105,6 +130,8 @@ class BatchReader(Dataset[Any]):
     ``collate_fn`` has nothing left to do.
     """
 
+    share: Share | None = None
+
     def __init__(self, dataset: ImageDataset | Subset[Any]) -> None:
         self.rows = np.arange(len(dataset))
         while isinstance(dataset, Subset):
@@ -127,7 +154,7 @@ class BatchReader(Dataset[Any]):
         return len(self.rows)
 
     def __getitems__(self, numbers: Any) -> tuple[Any, torch.Tensor]:
-        return self.dataset.take(self.rows[numbers])
+        return self.dataset.take(self.rows[numbers], self.share)
 
     @staticmethod
     def collate(batch: Any) -> Any:
@@ -178,9 +205,10 @@ class BatchLoader:
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
         order = np.arange(len(self.reader))
         if self.shuffle:
-            # A DataLoader first draws a seed for its workers: with it, the order is the same.
+            # As DataLoader and RandomSampler draw: first a seed for workers, then the order.
             torch.empty((), dtype=torch.int64).random_(generator=self.generator)
-            order = np.array(list(RandomSampler(order, generator=self.generator)))
+            order = torch.randperm(len(order), generator=self.generator).numpy()
+            torch.randperm(len(order), generator=self.generator)  # a sampler's for no rows more
         labels = KeptRows(len(order))
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             images, codes = self.reader.__getitems__(order[start : start + self.batch_size])

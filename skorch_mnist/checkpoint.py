@@ -153,7 +153,15 @@ class ResumeCheckpoint(Callback):
         callbacks = dict(others(net))
         self.identity_ = identity(net, data, callbacks)
         folder = Path(self.folder)
-        self._take(folder / name_of_subfolder(self.identity_) if self.subfolders else folder)
+        if self.subfolders:
+            folder /= name_of_subfolder(self.identity_)
+        processes = net._processes
+        self.writes_ = processes is None or processes.is_first
+        if self.writes_:
+            self._take(folder)
+        if processes is not None:
+            processes.wait()
+            self.absolute_ = folder.resolve()
         self.with_state_ = {
             (name, attribute)
             for name, callback in callbacks.items()
@@ -162,6 +170,12 @@ class ResumeCheckpoint(Callback):
         }
         self.generators_: dict[str, Any] | None = None
         self.finished_ = self.path_.exists() and self._restore(net)
+        if processes is not None:
+            processes.check_agreement(
+                len(net.history),
+                f"Not all processes find the same checkpoint in {self.folder}: it must be a folder "
+                "that all machines share.",
+            )
         if net.verbose and net.history:
             n_epochs = len(net.history)
             self.sink(
@@ -268,6 +282,8 @@ class ResumeCheckpoint(Callback):
             raise ValueError(damaged) from error
 
     def _write(self, net: Any, *, finished: bool) -> None:
+        if not self.writes_:
+            return
         tensors: dict[str, torch.Tensor] = {}
         try:
             state = {

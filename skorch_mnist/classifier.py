@@ -11,14 +11,14 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping
 from torch import nn
 from torch.utils.data import DataLoader
 
 from skorch_mnist.batches import ImageDataset
-from skorch_mnist.devices import resolve_device
+from skorch_mnist.data_parallel import Processes
 from skorch_mnist.learning_rate import OneCycle
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.parameters import CheckedParameters
@@ -91,6 +91,11 @@ class MNISTCNNClassifier(
         result each time. Torch's global generators are left as they were found.
     device : str, torch.device or None, default="auto"
         "auto" is CUDA, else Apple's MPS, else the CPU. Resolved in ``fit``, see ``device_``.
+    accelerator : accelerate.Accelerator, "auto" or None, default=None
+        The processes that train this network together, each on a device of its own: those that
+        ``accelerate launch`` has started. "auto" makes an ``Accelerator``. All processes call
+        ``fit`` with the same data and parameters, and take equal shares of each batch. None trains
+        in this process alone.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
         What training computes in; the weights stay float32, and so does prediction. "bfloat16"
         is automatic mixed precision, "auto" that where the device has instructions for it.
@@ -180,6 +185,7 @@ class MNISTCNNClassifier(
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "device": [str, torch.device, None],
+        "accelerator": [StrOptions({"auto"}), HasMethods(["gather", "prepare_model"]), None],
         "precision": [StrOptions({"float32", "bfloat16", "auto"})],
         "verbose": ["verbose"],
         "callbacks": [list, StrOptions({"disable"}), None],
@@ -208,6 +214,7 @@ class MNISTCNNClassifier(
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str | torch.device | None = "auto",
+        accelerator: Any = None,
         precision: Literal["float32", "bfloat16", "auto"] = "float32",
         verbose: int = 1,
         callbacks: list[Any] | Literal["disable"] | None = None,
@@ -233,6 +240,7 @@ class MNISTCNNClassifier(
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.accelerator = accelerator
         self.precision = precision
         self.verbose = verbose
         self.callbacks = callbacks
@@ -275,6 +283,7 @@ class MNISTCNNClassifier(
         tasks = FitTasks(self, X, y, sample_weight)
         with self._all_or_whole_epochs():
             self._validate_params()
+            self._processes = Processes.of(self.accelerator, self.device)
             known = self.warm_start and self.__sklearn_is_fitted__()
             dataset = self._check_training_data(X, y, sample_weight, known=known)
             if not known:
@@ -313,6 +322,7 @@ class MNISTCNNClassifier(
         """
         with self._all_or_whole_epochs():
             self._validate_params()
+            self._processes = Processes.of(self.accelerator, self.device)
             if self.early_stopping or self.class_weight == "balanced":
                 raise ValueError(
                     'early_stopping=True and class_weight="balanced" need all data at once: '
@@ -331,12 +341,16 @@ class MNISTCNNClassifier(
         """Learn the scale of the pixels; make seeds, weights and history start again."""
         self.pixel_statistics_ = pixel_statistics(dataset.X, dataset.sample_weight)
         self._random_state = check_random_state(self.random_state)
+        if self.random_state is None and self._processes is not None:
+            self._random_state = self._processes.same_random_state(self._random_state)
         self.initialized_, self.history_ = False, None
 
     def _train_seeded(self, data: SplitData, epochs: int, tasks: FitTasks | None = None) -> None:
         """Train from a seed of our own, and leave torch's global generators alone."""
-        seed = self._random_state.randint(np.iinfo(np.int32).max)
-        with seeded(seed, resolve_device(self.device)):
+        self._seed = seed = self._random_state.randint(np.iinfo(np.int32).max)
+        if self._processes is not None:
+            self._check_processes_agree(self._processes, data)
+        with seeded(seed, self._resolve_device()):
             if not self.initialized_:
                 self.initialize()
             else:

@@ -57,10 +57,15 @@ class NetComponents(WholeEpochs):
 
     def initialize(self) -> Self:
         """Create module, criterion, optimizer, callbacks and history on the device."""
-        self.device_ = resolve_device(self.device)
+        self.device_ = self._resolve_device()
         with self._device_resolved():
             super().initialize()
         return self
+
+    def _resolve_device(self) -> torch.device:
+        """Return the device that the parameter, or Accelerate in its place, stands for."""
+        processes = vars(self).get("_processes")
+        return resolve_device(self.device) if processes is None else processes.device
 
     def initialize_module(self) -> Self:
         """Create the module, its weights laid out with channels last where it asks."""

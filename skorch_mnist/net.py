@@ -25,6 +25,7 @@ from skorch_mnist.batches import (
     with_images,
 )
 from skorch_mnist.components import NetComponents
+from skorch_mnist.data_parallel import Processes
 from skorch_mnist.devices import memory_advice
 from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.precision import autocast_for
@@ -43,6 +44,8 @@ class ImageClassifierNet(NetComponents):
     """
 
     augment: Any
+    _processes: Processes | None
+    _seed: int
     pixel_statistics_: PixelStatistics
 
     # --- data -------------------------------------------------------------------------------
@@ -85,11 +88,25 @@ class ImageClassifierNet(NetComponents):
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
         """Go through all batches; the losses stay on the device where no callback wants them."""
-        if self._batches_are_watched():
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-            return
         if iterator is None:
             return
+        processes = self._processes_at_work()
+        if processes is not None:
+            step_fn = self._on_share(step_fn)
+        if self._batches_are_watched():
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        else:
+            if processes is not None:
+                reader = getattr(iterator, "reader", getattr(iterator, "dataset", None))
+                if isinstance(reader, BatchReader):
+                    reader.share = processes.share
+            self._run_unwatched_epoch(iterator, training, prefix, step_fn, **fit_params)
+        if processes is not None and training:
+            processes.share_buffers(self.module_)
+
+    def _run_unwatched_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
         losses = []
         own = isinstance(iterator, BatchLoader)
         if own:
@@ -101,10 +118,30 @@ class ImageClassifierNet(NetComponents):
             losses.append(kept_losses.keep(loss) if own else loss)
             if own and not training:
                 step["y_pred"] = outputs.keep(step["y_pred"])
-            self.history.record_batch(f"{prefix}_batch_size", len(image_of(batch[0])))
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
         record_losses(self.history[-1]["batches"], f"{prefix}_loss", losses)
         self.history.record(f"{prefix}_batch_count", len(losses))
+
+    def _processes_at_work(self) -> Processes | None:
+        """Return the processes that train this network together, if there are several."""
+        processes: Processes | None = vars(self).get("_processes")
+        return processes if processes is not None and processes.share is not None else None
+
+    def _on_share(self, step_fn: Any) -> Any:
+        """Return a step in which ``infer`` takes the share of this process, and gives all.
+
+        Outside of steps, in a callback that predicts for instance, a process works for itself.
+        """
+
+        def step(batch: Any, **fit_params: Any) -> Any:
+            self._n_rows = len(unpack_data(batch)[1])
+            try:
+                return step_fn(batch, **fit_params)
+            finally:
+                del self._n_rows
+
+        return step
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
         """Learn from a batch, with its images changed as ``augment`` says."""
@@ -140,12 +177,24 @@ class ImageClassifierNet(NetComponents):
             return self._infer(x, **fit_params)
 
     def _infer(self, x: Any, **fit_params: Any) -> Any:
-        images = to_tensor(image_of(x), device=self.device_)
+        images, n_rows = image_of(x), vars(self).get("_n_rows")
+        if n_rows is None:
+            return self._outputs(self.module_, images, **fit_params)
+        processes: Any = self._processes
+        if len(images) == n_rows:  # of a loader that knows of no shares
+            images = images[processes.share.rows(n_rows)]
+        module = processes.replica_of(self.module_) if self.module_.training else self.module_
+        outputs = first_output(self._outputs(module, images, **fit_params))
+        return processes.bring_together(outputs.float(), n_rows)
+
+    def _outputs(self, module: Any, images: Any, **fit_params: Any) -> Any:
+        """Return what ``module``, the network or its replica, makes of images."""
+        images = to_tensor(images, device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
         standardized = self.pixel_statistics_.standardize(images, channels_last)
         dtype = vars(self).get("_dtype", torch.float32) if self.module_.training else torch.float32
         with autocast_for(dtype, self.device_):
-            return self.module_(standardized, **fit_params)
+            return module(standardized, **fit_params)
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the loss of a batch: the mean, weighted where ``X`` carries weights."""
@@ -173,6 +222,8 @@ class ImageClassifierNet(NetComponents):
         tasks, checkpoint = vars(self).get("_tasks"), vars(self).get("_checkpoint")
         if method_name == "on_epoch_begin" and checkpoint is not None:
             checkpoint.epoch_begins(self)
+        if method_name == "on_epoch_begin" and (processes := self._processes_at_work()) is not None:
+            processes.seed(self._seed, len(self.history))
         if method_name == "on_epoch_end":
             self._check_epoch()
         super().notify(method_name, **cb_kwargs)

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from skorch_mnist.data_parallel import is_first_process
 from skorch_mnist.export import exported_program, write_onnx
 from skorch_mnist.model_file import load_model, save_model
 
@@ -16,6 +17,8 @@ __all__ = ["PortableClassifier"]
 
 class PortableClassifier:
     """A fitted classifier that can be written, read back, and exported."""
+
+    accelerator: Any
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted classifier into one file, without pickle.
@@ -37,12 +40,17 @@ class PortableClassifier:
         UserWarning
             If a parameter, such as a callback, cannot be written as plain data; it is left out.
 
+        Notes
+        -----
+        Of processes that have trained together, only the first writes; it waits for none.
+
         See Also
         --------
         load : The way back.
         """
         check_is_fitted(self)
-        save_model(self, path)
+        if self._writes_files():
+            save_model(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, module: Any = None) -> Self:
@@ -105,7 +113,8 @@ class PortableClassifier:
         The model needs operator set 18: ONNX Runtime has it since version 1.14.
         """
         check_is_fitted(self)
-        write_onnx(self, path)
+        if self._writes_files():
+            write_onnx(self, path)
 
     def to_exported_program(self) -> torch.export.ExportedProgram:
         """Return the fitted classifier as a program of ``torch.export``, on the CPU.
@@ -142,3 +151,7 @@ class PortableClassifier:
         """
         check_is_fitted(self)
         return exported_program(self)
+
+    def _writes_files(self) -> bool:
+        """Whether this process is the one that writes what several have trained."""
+        return self.accelerator is None or is_first_process()

@@ -13,7 +13,7 @@ from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
-from skorch_mnist.batches import image_of
+from skorch_mnist.data_parallel import is_first_process
 
 __all__ = [
     "Bar",
@@ -77,7 +77,7 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
         """Move the bar; the loss is fetched from the device only when it is drawn."""
         if self.bar_ is None or self.bar_.disable:
             return
-        n_images = len(image_of(batch[0]))
+        n_images = len(batch[1])
         if training:
             self.loss_sum_ += n_images * kwargs["loss"].detach()
             self.n_images_ += n_images
@@ -93,7 +93,7 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
 
 
 class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
-    """skorch's table of epochs, for ``show``; another ``sink`` gets the lines whatever ``verbose``."""
+    """skorch's table of epochs, through ``show``; another ``sink`` gets it even if not verbose."""
 
     def _sink(self, text: str, verbose: Any) -> None:
         if self.sink is not show or verbose:
@@ -117,7 +117,7 @@ def in_worker_process() -> bool:
     Of processes that train one network together, the first shows what it does.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank() > 0
+        return not is_first_process()
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         return ray.get_runtime_context().get_actor_id() is not None

@@ -63,7 +63,7 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """Encode parameters, leaving out with a warning what is no plain data."""
     encoded, left_out = {}, []
     for name, value in params.items():
-        if name == "module":
+        if name in ("module", "accelerator"):  # stored apart, and of the training that is over
             continue
         component = name.partition("__")[0]
         try:

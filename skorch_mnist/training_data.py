@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 from torch.utils.data import Dataset, Subset
 
-from skorch_mnist.batches import BatchReader, ImageDataset
+from skorch_mnist.batches import BatchReader, ImageDataset, innermost
+from skorch_mnist.data_parallel import Processes
 from skorch_mnist.net import ImageClassifierNet
 from skorch_mnist.split import split_rows
 from skorch_mnist.validation import (
@@ -65,6 +67,17 @@ class CheckedData(ImageClassifierNet):
         """Return the index of each label in ``classes_``."""
         self._check_labels(y, self.classes_)
         return np.searchsorted(self.classes_, y).astype(np.int64)
+
+    def _check_processes_agree(self, processes: Processes, data: SplitData) -> None:
+        """Raise a ValueError, in all processes that train together, if they have other data."""
+        codes = getattr(innermost(data.train), "codes", np.zeros(0, np.int64))
+        digest = hashlib.sha256(codes.tobytes()).hexdigest()
+        facts = self._seed, digest, self.classes_.tolist(), self.pixel_statistics_
+        processes.check_agreement(
+            facts,
+            "The processes that train together have other images or labels, or another "
+            "random_state: call fit with the same in all of them.",
+        )
 
     def _split(self, dataset: ImageDataset) -> SplitData:
         """Set samples aside for validation, as ``train_split`` says."""

@@ -19,7 +19,7 @@ from skorch_mnist.plain_data import UnstorableError, encode, name_of
 
 __all__ = ["describe_differences", "identity"]
 
-WITHOUT_EFFECT = {"callbacks", "verbose"}  # callbacks are compared one by one
+WITHOUT_EFFECT = {"accelerator", "callbacks", "verbose"}  # callbacks are compared one by one
 ROWS_PER_CHUNK = 2048
 DEPTH = 6  # of objects within objects
 LONGEST_SHOWN = 60  # characters of a value in a message
@@ -46,8 +46,11 @@ def identity(net: Any, data: Any, callbacks: Mapping[str, Any]) -> dict[str, Any
         f"callbacks__{name}": [name_of(callback), described(callback.get_params(deep=False))]
         for name, callback in callbacks.items()
     }
+    together = vars(net).get("_processes")
+    share = together and together.share
+    n_processes = {"processes": share.n_processes} if share else {}
     return {
-        "params": {**params, **of_callbacks, "device": net.device_.type},
+        "params": {**params, **of_callbacks, **n_processes, "device": net.device_.type},
         "data": digest_of_data(net, data),
         "start": digest_of_start(net),
     }

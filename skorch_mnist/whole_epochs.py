@@ -20,7 +20,16 @@ from skorch_mnist.sklearn_callbacks import FitTasks
 __all__ = ["DURING_TRAINING", "SplitData", "WholeEpochs", "is_stop_request"]
 
 # These go when a training ends.
-DURING_TRAINING = ("_checkpoint", "_dtype", "_epochs", "_last_epoch", "_loader", "_tasks")
+DURING_TRAINING = (
+    "_checkpoint",
+    "_dtype",
+    "_epochs",
+    "_last_epoch",
+    "_loader",
+    "_processes",
+    "_seed",
+    "_tasks",
+)
 
 
 class SplitData(NamedTuple):
@@ -91,6 +100,8 @@ class WholeEpochs(NeuralNetClassifier):
             raise
         finally:
             self._leave_checkpoint()
+            if (processes := self.__dict__.get("_processes")) is not None:
+                processes.release()
             for name in DURING_TRAINING:
                 self.__dict__.pop(name, None)
 
