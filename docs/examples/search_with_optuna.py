@@ -1,0 +1,69 @@
+"""Search for parameters with Optuna, in as many processes and on as many machines as you like.
+
+Each process that is started with the same storage and study works at the same search, until so many
+trials are done. A trial that is worse than the median of the others is given up after an epoch; one
+whose process dies is taken up by another process.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import optuna
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.study import MaxTrialsCallback
+from optuna.trial import TrialState
+from optuna_integration import SkorchPruningCallback
+
+from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
+
+
+def main() -> None:
+    """Work at a study, and print the best trial."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--storage", default="sqlite:///optuna.db", help="URL of a database")
+    parser.add_argument("--study", default="digits")
+    parser.add_argument("--trials", type=int, default=20, help="of all processes together")
+    parser.add_argument("--max-epochs", type=int, default=10)
+    parser.add_argument("--heartbeat", type=int, default=60, help="seconds between signs of life")
+    parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits")
+    args = parser.parse_args()
+
+    fetch = {"digits": load_digits28, "mnist": fetch_mnist}[args.dataset]
+    X, y = fetch(return_X_y=True)
+
+    def objective(trial: optuna.Trial) -> float:
+        clf = MNISTCNNClassifier(
+            lr=trial.suggest_float("lr", 1e-4, 3e-2, log=True),
+            batch_size=trial.suggest_categorical("batch_size", [32, 64, 128]),
+            module__dropout=trial.suggest_float("module__dropout", 0.0, 0.5),
+            max_epochs=args.max_epochs,
+            random_state=0,
+            verbose=0,
+            callbacks=[("pruning", SkorchPruningCallback(trial, "valid_acc"))],
+        )
+        clf.fit(X, y)
+        return clf.history_[-1, "valid_acc"]
+
+    storage = RDBStorage(
+        args.storage,
+        heartbeat_interval=args.heartbeat,
+        grace_period=2 * args.heartbeat,
+        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
+    )
+    study = optuna.create_study(
+        study_name=args.study,
+        storage=storage,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        load_if_exists=True,
+    )
+    done = (TrialState.COMPLETE, TrialState.PRUNED)
+    if len(study.get_trials(states=done)) < args.trials:
+        study.optimize(objective, callbacks=[MaxTrialsCallback(args.trials, states=done)])
+
+    print(f"{study.best_value:.4f} with {study.best_params}")
+
+
+if __name__ == "__main__":
+    main()
