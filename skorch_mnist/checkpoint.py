@@ -157,11 +157,17 @@ class ResumeCheckpoint(Callback):
             folder /= name_of_subfolder(self.identity_)
         processes = net._processes
         self.writes_ = processes is None or processes.is_first
+        failure = None
         if self.writes_:
-            self._take(folder)
+            try:
+                self._take(folder)
+            except (OSError, ValueError) as error:
+                failure = error
         if processes is not None:
-            processes.wait()
-            self.absolute_ = folder.resolve()
+            failure = processes.same(failure)
+        if failure is not None:
+            raise failure
+        self.absolute_ = folder.resolve()
         self.with_state_ = {
             (name, attribute)
             for name, callback in callbacks.items()

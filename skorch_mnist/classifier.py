@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import EarlyStopping
+from skorch.utils import noop
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -354,6 +355,8 @@ class MNISTCNNClassifier(
             if not self.initialized_:
                 self.initialize()
             else:
+                if self._processes is not None and self.device_ != self._processes.device:
+                    self._move_to(self._processes.device)
                 if not hasattr(self, "callbacks_"):  # other parameters were set
                     self._initialize_callbacks()
                 if not hasattr(self, "optimizer_"):  # left out of a pickle
@@ -406,7 +409,7 @@ class MNISTCNNClassifier(
                 threshold=1e-4,  # MLPClassifier's tol
                 threshold_mode="abs",
                 load_best=True,
-                sink=show,
+                sink=show if self.verbose else noop,
             )
             callbacks.append(("early_stopping", stopping))
         if self.lr_schedule == "one_cycle":

@@ -185,8 +185,13 @@ class NetComponents(WholeEpochs):
         self.__dict__.update(state)
         if not self.initialized_:
             return
-        self.device_ = available_device(self.device)
+        self._move_to(available_device(self.device))
+
+    def _move_to(self, device: torch.device) -> None:
+        """Put the components on ``device``; the next training makes the optimizer anew."""
+        self.device_ = device
+        self.__dict__.pop("optimizer_", None)
         for name in (*self._modules, *self._criteria):
             component = getattr(self, f"{name}_")
             if isinstance(component, nn.Module):
-                component.to(self.device_)
+                component.to(device)

@@ -14,6 +14,7 @@ from skorch_mnist.batches import Share
 
 __all__ = ["Processes", "is_first_process"]
 
+WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 KINDS = ("NO", "MULTI_CPU", "MULTI_GPU")  # of Accelerate's DistributedType
 
 
@@ -22,6 +23,11 @@ def is_first_process() -> bool:
     distributed = torch.distributed
     there_are = distributed.is_available() and distributed.is_initialized()
     return not there_are or distributed.get_rank() == 0
+
+
+def number_of_processes() -> int:
+    """Return how many processes torchrun, Accelerate or MPI has started."""
+    return max(int(os.environ.get(name, "1")) for name in WORLD_SIZES)
 
 
 class Processes:
@@ -58,7 +64,7 @@ class Processes:
             raise ValueError(
                 "accelerator accumulates the gradients of several batches. Set a larger batch_size."
             )
-        n_started = int(os.environ.get("WORLD_SIZE", "1"))
+        n_started = number_of_processes()
         if accelerator.num_processes != n_started:
             raise ValueError(
                 f"{n_started} processes were started, of which accelerator sees "
@@ -103,8 +109,8 @@ class Processes:
             from accelerate import Accelerator
 
             # Without cpu=True, Accelerate sees a single process where there is no GPU.
-            several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-            accelerator = Accelerator(cpu=several and not torch.cuda.is_available())
+            on_cpus = number_of_processes() > 1 and not torch.cuda.is_available()
+            accelerator = Accelerator(cpu=on_cpus)
         return cls(accelerator)
 
     @property
@@ -114,13 +120,16 @@ class Processes:
 
     # --- before a training ------------------------------------------------------------------
 
-    def same_random_state(self, state: np.random.RandomState) -> np.random.RandomState:
-        """Return the state that the first process has."""
+    def same(self, value: Any) -> Any:
+        """Return what the first process gives."""
         from accelerate.utils import broadcast_object_list
 
-        [numbers] = broadcast_object_list([state.get_state()])
+        return broadcast_object_list([value])[0]
+
+    def same_random_state(self, state: np.random.RandomState) -> np.random.RandomState:
+        """Return the state that the first process has."""
         same = np.random.RandomState()
-        same.set_state(numbers)
+        same.set_state(self.same(state.get_state()))
         return same
 
     def check_agreement(self, facts: Any, message: str) -> None:
@@ -131,9 +140,12 @@ class Processes:
         if any(one != everyone[0] for one in everyone):
             raise ValueError(message)
 
-    def wait(self) -> None:
-        """Wait until all processes are here."""
-        self.accelerator.wait_for_everyone()
+    def stop_together(self, stop: BaseException | None) -> None:
+        """End the training in all processes, where one of them has been asked to."""
+        from accelerate.utils import gather_object
+
+        if any(gather_object([stop is not None])):
+            raise stop or KeyboardInterrupt("another process has ended the training")
 
     def seed(self, seed: int, epoch: int) -> None:
         """Give each process but the first draws of its own, for dropout and augmentation."""
@@ -151,8 +163,8 @@ class Processes:
         trained = [name for name, weight in module.named_parameters() if weight.requires_grad]
         if self._replicated != (module, trained):  # a callback may freeze layers, and thaw them
             self.release()
-            self._replica = self.accelerator.prepare_model(module)
             self._replicated = module, trained
+            self._replica = self.accelerator.prepare_model(module)
         return self._replica
 
     def release(self) -> None:
@@ -162,23 +174,36 @@ class Processes:
             kept[:] = [model for model in kept if not any(model is one for one in ours)]
         self._replica = self._replicated = None
 
-    def bring_together(self, own: torch.Tensor, n_rows: int) -> torch.Tensor:
+    def bring_together(self, own: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the outputs of a whole batch; gradients reach those of this process.
 
         Parameters
         ----------
         own : tensor of shape (n_own, n_classes)
             Outputs for the rows that ``share`` gives.
-        n_rows : int
-            Size of the batch.
+        codes : tensor of shape (n_samples,)
+            Those of the whole batch, with which other processes' are compared.
+
+        Raises
+        ------
+        ValueError
+            If the processes do not have the same batch.
         """
         assert self.share is not None
-        sizes, rank = self.share.sizes(n_rows), self.share.rank
+        sizes, rank = self.share.sizes(len(codes)), self.share.rank
         own = own[: sizes[rank]]
-        sent = own.new_zeros((max(sizes), *own.shape[1:]))
-        sent[: len(own)] = own.detach()
+        start = sum(sizes[:rank])
+        sent = own.new_zeros((max(sizes), own.shape[1] + 1))
+        sent[: len(own), :-1] = own.detach()
+        sent[: len(own), -1] = codes[start : start + len(own)]
         received = self.accelerator.gather(sent).split(max(sizes))
-        parts = [part[:size] for part, size in zip(received, sizes, strict=True)]
+        whole = torch.cat([part[:size] for part, size in zip(received, sizes, strict=True)])
+        if not torch.equal(whole[:, -1], codes.to(whole.dtype)):
+            raise ValueError(
+                "The processes that train together take other images into a batch: what draws "
+                "them, a sampler or train_split, needs a seed or generator of its own."
+            )
+        parts = list(whole[:, :-1].split(sizes))
         if own.requires_grad:
             own.register_hook(
                 lambda gradient: gradient * len(sizes)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 __all__ = ["available_device", "memory_advice", "resolve_device"]
+
+_held: tuple[int, FileLock] | None = None  # the GPU of this worker process
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
@@ -17,7 +25,8 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     Parameters
     ----------
     device : str, torch.device or None
-        ``"auto"`` takes CUDA, else Apple's MPS, else the CPU; None is the CPU.
+        ``"auto"`` takes CUDA, else Apple's MPS, else the CPU; None is the CPU. Of several GPUs, a
+        worker process takes one that no other worker has taken.
 
     Raises
     ------
@@ -28,7 +37,7 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cpu")
     if isinstance(device, str) and device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            return _gpu_of_process()
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
@@ -41,6 +50,28 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
             f"device={device!r} cannot be used on this machine ({reason}). Use 'auto' or 'cpu'."
         ) from error
     return resolved
+
+
+def _gpu_of_process() -> torch.device:
+    """Return the GPU of this process; workers of joblib, Dask and the like share out what there is.
+
+    A worker holds its GPU by a file lock, which the system takes away when the process ends.
+    """
+    global _held
+    n_gpus = torch.cuda.device_count()
+    if n_gpus == 1 or multiprocessing.parent_process() is None:
+        return torch.device("cuda")
+    if _held is None:
+        for number in range(n_gpus):
+            name = f"skorch_mnist-gpu-{torch.cuda.get_device_properties(number).uuid}.lock"
+            lock = FileLock(Path(tempfile.gettempdir()) / name, timeout=0, mode=0o666)
+            with contextlib.suppress(Timeout):
+                lock.acquire()
+                _held = number, lock
+                break
+        else:
+            return torch.device("cuda", os.getpid() % n_gpus)
+    return torch.device("cuda", _held[0])
 
 
 def available_device(device: str | torch.device | None) -> torch.device:

@@ -135,11 +135,11 @@ class ImageClassifierNet(NetComponents):
         """
 
         def step(batch: Any, **fit_params: Any) -> Any:
-            self._n_rows = len(unpack_data(batch)[1])
+            self._batch_codes = to_tensor(unpack_data(batch)[1], device=self.device_)
             try:
                 return step_fn(batch, **fit_params)
             finally:
-                del self._n_rows
+                del self._batch_codes
 
         return step
 
@@ -177,15 +177,15 @@ class ImageClassifierNet(NetComponents):
             return self._infer(x, **fit_params)
 
     def _infer(self, x: Any, **fit_params: Any) -> Any:
-        images, n_rows = image_of(x), vars(self).get("_n_rows")
-        if n_rows is None:
+        images, codes = image_of(x), vars(self).get("_batch_codes")
+        if codes is None:
             return self._outputs(self.module_, images, **fit_params)
         processes: Any = self._processes
-        if len(images) == n_rows:  # of a loader that knows of no shares
-            images = images[processes.share.rows(n_rows)]
+        if len(images) == len(codes):  # of a loader that knows of no shares
+            images = images[processes.share.rows(len(codes))]
         module = processes.replica_of(self.module_) if self.module_.training else self.module_
         outputs = first_output(self._outputs(module, images, **fit_params))
-        return processes.bring_together(outputs.float(), n_rows)
+        return processes.bring_together(outputs.float(), codes)
 
     def _outputs(self, module: Any, images: Any, **fit_params: Any) -> Any:
         """Return what ``module``, the network or its replica, makes of images."""
@@ -226,7 +226,15 @@ class ImageClassifierNet(NetComponents):
             processes.seed(self._seed, len(self.history))
         if method_name == "on_epoch_end":
             self._check_epoch()
-        super().notify(method_name, **cb_kwargs)
+        stop = None
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as interrupt:
+            if method_name != "on_epoch_end" or self._processes_at_work() is None:
+                raise
+            stop = interrupt
+        if method_name == "on_epoch_end" and (processes := self._processes_at_work()) is not None:
+            processes.stop_together(stop)
         if method_name == "on_epoch_begin" and tasks is not None:
             tasks.begin_epoch(self)
         if method_name == "on_epoch_end":

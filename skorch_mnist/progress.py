@@ -96,8 +96,8 @@ class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
     """skorch's table of epochs, through ``show``; another ``sink`` gets it even if not verbose."""
 
     def _sink(self, text: str, verbose: Any) -> None:
-        if self.sink is not show or verbose:
-            self.sink(text)
+        if verbose or self.sink not in (print, show):
+            (show if self.sink is print else self.sink)(text)
 
 
 def show(text: str) -> None:

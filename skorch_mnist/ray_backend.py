@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import Any
 
 __all__ = ["register_ray"]
@@ -56,7 +57,7 @@ def register_ray() -> None:
             """Return the number of processes; -1 is one for each GPU, or else for each core."""
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
             everywhere = int(resources.get("GPU", 0)) or int(resources["CPU"])
-            n_jobs = everywhere if n_jobs == -1 else n_jobs
+            n_jobs = everywhere if n_jobs == -1 else min(n_jobs, everywhere)
             return int(super().effective_n_jobs(n_jobs))  # type: ignore[no-untyped-call, unused-ignore]
 
         def configure(self, n_jobs: int = 1, *args: Any, **kwargs: Any) -> int:
@@ -65,7 +66,14 @@ def register_ray() -> None:
                 ray.init()
             n_gpus = {"num_gpus": 1} if ray.cluster_resources().get("GPU") else {}  # type: ignore[no-untyped-call, unused-ignore]
             self.ray_remote_args = {**REMOTE_ARGS, **n_gpus, **(self.ray_remote_args or {})}
-            return int(super().configure(self.effective_n_jobs(n_jobs), *args, **kwargs))
+            n_jobs = self.effective_n_jobs(n_jobs)
+            if n_jobs == 1:
+                warnings.warn(
+                    "There is one process to train on: joblib takes this one instead of Ray's.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            return int(super().configure(n_jobs, *args, **kwargs))
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             """Send tasks with references to images and labels, which are sent once."""
@@ -111,5 +119,5 @@ def is_large(value: Any) -> bool:
     """Whether ``value`` is worth a reference, as images, labels and the rows of folds are."""
     try:
         return len(value) >= LARGE
-    except TypeError:
+    except (AttributeError, TypeError):  # ensembles count what fit has not made yet
         return False

@@ -42,10 +42,11 @@ def identity(net: Any, data: Any, callbacks: Mapping[str, Any]) -> dict[str, Any
         for name, value in net.get_params(deep=False).items()
         if name not in WITHOUT_EFFECT
     }
-    of_callbacks = {
-        f"callbacks__{name}": [name_of(callback), described(callback.get_params(deep=False))]
-        for name, callback in callbacks.items()
-    }
+    of_callbacks = {}
+    for name, callback in callbacks.items():
+        settings = callback.get_params(deep=False)
+        settings.pop("sink", None)  # where it prints
+        of_callbacks[f"callbacks__{name}"] = [name_of(callback), described(settings)]
     together = vars(net).get("_processes")
     share = together and together.share
     n_processes = {"processes": share.n_processes} if share else {}

@@ -89,6 +89,7 @@ class WholeEpochs(NeuralNetClassifier):
         try:
             yield
         except BaseException:
+            self._leave_processes()
             self._leave_checkpoint()
             if hasattr(self, "_last_epoch"):
                 self._restore(self._last_epoch)
@@ -100,10 +101,13 @@ class WholeEpochs(NeuralNetClassifier):
             raise
         finally:
             self._leave_checkpoint()
-            if (processes := self.__dict__.get("_processes")) is not None:
-                processes.release()
+            self._leave_processes()
             for name in DURING_TRAINING:
                 self.__dict__.pop(name, None)
+
+    def _leave_processes(self) -> None:
+        if (processes := self.__dict__.get("_processes")) is not None:
+            processes.release()
 
     def _leave_checkpoint(self) -> None:
         if checkpoint := self.__dict__.pop("_checkpoint", None):

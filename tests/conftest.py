@@ -15,7 +15,10 @@ from skorch_mnist.cli import _data as cli_data
 from skorch_mnist.datasets import DatasetError
 from skorch_mnist.datasets._cache import HOME_VARIABLE
 
-LONGEST = ("test_readme.py", "test_pictures.py", "test_mnist.py", "test_cluster.py")
+LONGEST = (
+    "test_readme.py", "test_pictures.py", "test_mnist.py", "test_cluster.py",
+    "test_data_parallel.py", "test_optuna.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).with_name("training_of_several.py")
 ALIKE = ["gradients", "weighted_gradients", "single_image_left", "workers", "watched", "lazily"]
 EQUAL = [
     *ALIKE, "defaults", "augmented_without_seed", "batch_norm", "frozen", "more_of_it",
-    "own_accelerator",
+    "own_accelerator", "stopped_by_one",
 ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def test_all_processes_have_the_same_network_and_history(trial, answers):
 
 @pytest.mark.parametrize("trial", ALIKE)
 def test_gradients_are_those_of_whole_batches(trial, answers):
-    """Without dropout, two processes find what one finds, but for rounding."""
+    """Without dropout, two find what one finds, but for rounding, which a large lr blows up."""
     together, alone = answers.first[trial], answers.one[trial]
     for here, there in zip(together["weights"], alone["weights"], strict=True):
         np.testing.assert_allclose(here, there, rtol=2e-3, atol=2e-5)
@@ -144,6 +144,21 @@ def accelerator(**facts):
 def test_an_accelerator_that_does_more_than_is_known_is_refused(facts, message):
     with pytest.raises(ValueError, match=message):
         Processes.of(accelerator(**facts), "auto")
+
+
+def test_a_split_of_each_process_is_refused(answers):
+    for found in (answers.first, answers.second):
+        assert "needs a seed or generator of its own" in found["unseeded_split"]
+    assert answers.one["unseeded_split"] is None
+
+
+def test_one_process_may_end_the_training_of_all(answers):
+    assert len(answers.first["stopped_by_one"]["history"]) == 1
+
+
+def test_all_processes_hear_of_a_folder_that_cannot_be_made(answers):
+    names = {found["locked_folder"] for found in (answers.one, answers.first, answers.second)}
+    assert len(names) == 1 and names != {None}
 
 
 def test_an_accelerator_that_sees_one_process_of_several_is_refused(monkeypatch):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
+from filelock import FileLock
 
+from skorch_mnist import devices
 from skorch_mnist.devices import available_device, resolve_device
 
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
@@ -49,3 +53,47 @@ def test_missing_device_becomes_the_cpu_with_a_warning(device):
     start = re.escape(f"device={device!r} cannot be used on this machine (")
     with pytest.warns(UserWarning, match=f"^{start}.*The model was put on the CPU\\.$"):
         assert available_device(device) == torch.device("cpu")
+
+
+@pytest.fixture
+def two_gpus(monkeypatch, tmp_path):
+    """A worker process that sees two GPUs, or would if there were any."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=f"gpu-{number}")
+    )
+    monkeypatch.setattr(devices.multiprocessing, "parent_process", lambda: "the main process")
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(devices, "_held", None)
+    yield tmp_path
+    if devices._held is not None:
+        devices._held[1].release()
+
+
+def taken(folder, number):
+    lock = FileLock(folder / f"skorch_mnist-gpu-gpu-{number}.lock", mode=0o666)
+    lock.acquire()
+    return lock
+
+
+def test_a_worker_takes_a_gpu_that_no_other_has_taken(two_gpus):
+    other = taken(two_gpus, 0)
+    assert resolve_device("auto") == torch.device("cuda", 1)
+    other.release()
+    assert resolve_device("auto") == torch.device("cuda", 1)  # it keeps its own
+    with pytest.raises(devices.Timeout):
+        FileLock(two_gpus / "skorch_mnist-gpu-gpu-1.lock", timeout=0).acquire()
+
+
+def test_more_workers_than_gpus_share_them(two_gpus):
+    others = [taken(two_gpus, number) for number in range(2)]
+    assert resolve_device("auto") == torch.device("cuda", os.getpid() % 2)
+    for other in others:
+        other.release()
+
+
+def test_the_main_process_takes_the_current_gpu(two_gpus, monkeypatch):
+    monkeypatch.setattr(devices.multiprocessing, "parent_process", lambda: None)
+    assert resolve_device("auto") == torch.device("cuda")
+    assert not list(two_gpus.iterdir())

@@ -214,3 +214,10 @@ def test_the_table_is_still_skorchs():
     [(_, table)] = [pair for pair in clf.callbacks_ if pair[0] == "print_log"]
     assert isinstance(table, EpochTable) and isinstance(table, PrintLog)
     assert clf.callbacks_[-1][0] == "print_log"
+
+
+def test_early_stopping_says_nothing_unless_it_is_to(digits, capsys):
+    X, _, y, _ = digits
+    params = {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 3, "random_state": 0}
+    MNISTCNNClassifier(**params, verbose=0).fit(X[:200], y[:200])
+    assert capsys.readouterr().out == ""

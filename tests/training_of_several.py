@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from skorch.callbacks import Callback, Freezer
+from skorch.dataset import ValidSplit
 from torch.utils.data import Dataset
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
@@ -78,23 +79,23 @@ class Predicting(Callback):
 
 def gradients():
     """Plain descent without dropout: weights follow the gradients of whole batches."""
-    return described(classifier(**PLAIN, lr=0.05).fit(X, y))
+    return described(classifier(**PLAIN, lr=0.01).fit(X, y))
 
 
 def weighted_gradients():
     weight = np.random.default_rng(0).uniform(0, 2, len(y))
-    params = {**PLAIN, "lr": 0.05, "class_weight": {3: 5.0}, "criterion__label_smoothing": 0.1}
+    params = {**PLAIN, "lr": 0.01, "class_weight": {3: 5.0}, "criterion__label_smoothing": 0.1}
     return described(classifier(**params).fit(X, y, sample_weight=weight))
 
 
 def single_image_left():
     """129 images in batches of 64: the last has one, and the second process none."""
-    params = {**PLAIN, "lr": 0.05, "train_split": None}
+    params = {**PLAIN, "lr": 0.01, "train_split": None}
     return described(classifier(**params).fit(X[:129], y[:129]))
 
 
 def workers():
-    return described(classifier(**PLAIN, lr=0.05, iterator_train__num_workers=1).fit(X, y))
+    return described(classifier(**PLAIN, lr=0.01, iterator_train__num_workers=1).fit(X, y))
 
 
 def watched():
@@ -104,7 +105,7 @@ def watched():
         def on_batch_end(self, net, **kwargs):
             pass
 
-    return described(classifier(**PLAIN, lr=0.05, callbacks=[Watching()]).fit(X, y))
+    return described(classifier(**PLAIN, lr=0.01, callbacks=[Watching()]).fit(X, y))
 
 
 def defaults():
@@ -137,7 +138,7 @@ class Named(torch.nn.Module):
 
 
 def lazily():
-    params = {**PLAIN, "lr": 0.05, "train_split": None, "batch_size": 20, "max_epochs": 1}
+    params = {**PLAIN, "lr": 0.01, "train_split": None, "batch_size": 20, "max_epochs": 1}
     clf = classifier(**params)
     Lazy.n_read = 0
     clf.fit(Lazy())
@@ -180,6 +181,33 @@ def saved():
     return {"renamed": opened, "accelerator": clf.accelerator, **described(clf)}
 
 
+def unseeded_split():
+    try:
+        classifier(train_split=ValidSplit(0.2, stratified=True, random_state=RANK)).fit(X, y)
+    except ValueError as error:
+        return str(error)
+
+
+class StopsTheSecond(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if RANK == N_PROCESSES - 1:
+            raise KeyboardInterrupt
+
+
+def stopped_by_one():
+    callbacks = [("stop", StopsTheSecond())]
+    return described(classifier(max_epochs=5, callbacks=callbacks).fit(X[:300], y[:300]))
+
+
+def locked_folder():
+    """The folder cannot be made: the first process alone finds that out."""
+    (FOLDER / "file").touch()
+    try:
+        classifier(callbacks=[ResumeCheckpoint(FOLDER / "file" / "x")]).fit(X[:300], y[:300])
+    except OSError as error:
+        return type(error).__name__
+
+
 def own_accelerator():
     accelerator = Accelerator(cpu=True)
     clf = classifier(accelerator=accelerator, max_epochs=1).fit(X[:300], y[:300])
@@ -196,7 +224,7 @@ def other_images():
 TRIALS = [
     gradients, weighted_gradients, single_image_left, workers, watched, defaults,
     augmented_without_seed, batch_norm, frozen, lazily, more_of_it, resumed, saved, own_accelerator,
-    other_images,
+    other_images, unseeded_split, stopped_by_one, locked_folder,
 ]  # fmt: skip
 
 if __name__ == "__main__":

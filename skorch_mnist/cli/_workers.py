@@ -116,8 +116,10 @@ def on_ray(address: str | None) -> Iterator[dict[str, Any]]:
 
     host, _, port = str(address).rpartition(":")
     try:
-        if host and port.isdigit():
-            socket.create_connection((host, int(port)), PATIENCE).close()  # Ray waits for minutes
+        if host and port.isdigit() and "://" not in host:
+            socket.create_connection(
+                (host.strip("[]"), int(port)), PATIENCE
+            ).close()  # Ray waits for minutes
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         raise unreachable(address, error) from error

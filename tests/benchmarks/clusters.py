@@ -1,4 +1,4 @@
-"""One grid search in this process, in those of joblib, and on Dask workers of this machine.
+"""One grid search in this process, in those of joblib, and on clusters of this machine.
 
 Times are those of the search, once its workers have done a small one; bytes are those that went
 over the loopback device meanwhile. Run by hand: ``python tests/benchmarks/clusters.py``.
@@ -13,12 +13,15 @@ import time
 
 import numpy as np
 import psutil
+import ray
 import torch
 from distributed import Client, LocalCluster
 from joblib import parallel_config
+from ray.cluster_utils import Cluster
 from sklearn.model_selection import GridSearchCV
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist
+from skorch_mnist.ray_backend import register_ray
 from skorch_mnist.recipes import FAST
 
 
@@ -37,9 +40,12 @@ def main() -> None:
     for name, workers in (
         ("joblib, 1 process", parallel_config("loky", n_jobs=1)),
         ("joblib, 2 processes", parallel_config("loky", n_jobs=2)),
+        ("joblib, 4 processes", parallel_config("loky", n_jobs=4)),
         ("Dask, 1", on_dask(1)),
         ("Dask, 2", on_dask(2)),
         ("Dask, 4", on_dask(4)),
+        ("Ray, 2", on_ray(2)),
+        ("Ray, 4", on_ray(4)),
     ):
         with workers:
             search(X[:2000], y[:2000], 4)  # imports, on all workers
@@ -61,6 +67,24 @@ def on_dask(n_workers: int):
         client.wait_for_workers(n_workers)
         with parallel_config("dask", client=client):
             yield
+
+
+@contextlib.contextmanager
+def on_ray(n_nodes: int):
+    """Start nodes of one core each, which share no memory, and have joblib use them."""
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    node = {"num_cpus": 1, "object_store_memory": 200_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    for _ in range(n_nodes - 1):
+        cluster.add_node(**node)
+    ray.init(cluster.address, log_to_driver=False)
+    register_ray()
+    try:
+        with parallel_config("ray", n_jobs=-1):
+            yield
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def search(X: np.ndarray, y: np.ndarray, n_candidates: int) -> float:
