@@ -235,7 +235,7 @@ BAD = {
     "train --data-home": "Option '--data-home' requires an argument",
     "train --set lr": "'lr' is not NAME=VALUE, such as lr=0.002",
     "train --set =3": "'=3' is not NAME=VALUE, such as lr=0.002",
-    "train --set speed=3": "'speed' is no parameter. Valid are: augment, batch_size",
+    "train --set speed=3": "'speed' is no parameter. Valid are: accelerator, augment, batch_size",
     "train --set batchsize=3": "'batchsize' is no parameter. Did you mean 'batch_size'?",
     "train --set module__dropuot=0.3": "'module__dropuot' is no parameter of MNISTCNN. Did "
     "you mean 'module__dropout'?",
@@ -253,7 +253,7 @@ BAD = {
     "search --grid lr=0.1 --grid lr=0.2": "--grid lr is given twice: part its values with commas",
     "search --grid verbose=0,1": "--grid verbose: verbose is nothing to search for",
     "search --grid device=cpu,cuda:99": "device='cuda:99' cannot be used on this machine",
-    "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its scheduler",
+    "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its cluster",
     "search --grid lr=0.1 --address tcp://x": "--address goes with --backend dask",
     "train --dataset cifar": "there is no data set cifar: give auto, mnist,",
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",

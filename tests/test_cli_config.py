@@ -159,7 +159,8 @@ def test_every_parameter_of_the_estimator_can_be_set():
         "use_caching": "true", "module": "BatchNormCNN", "criterion": "NLLLoss",
         "optimizer": "SGD", "iterator_train": "DataLoader", "iterator_valid": "DataLoader",
     }  # fmt: skip
-    assert params.keys() == MNISTCNNClassifier().get_params(deep=False).keys()
+    every = MNISTCNNClassifier().get_params(deep=False).keys()
+    assert params.keys() == every - {"accelerator"}
     params |= {
         "module__depth": "2", "optimizer__momentum": "0.9", "iterator_train__drop_last": "true",
         "callbacks__print_log__floatfmt": ".3f",
@@ -168,6 +169,11 @@ def test_every_parameter_of_the_estimator_can_be_set():
     assert clf.optimizer is torch.optim.SGD and clf.optimizer__momentum == 0.9
     assert clf.class_weight == {0: 2.0} and clf.callbacks == [GradientNormClipping]
     assert clf.image_shape == (28, 28) and clf.module__depth == 2
+
+
+def test_commands_train_in_one_process():
+    with pytest.raises(ValueError, match="accelerator='auto' is for programs"):
+        make_classifier(config(assignments=["accelerator=auto"]).parameters)
 
 
 # --- repeating --------------------------------------------------------------------------------

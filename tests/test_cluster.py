@@ -198,6 +198,7 @@ def test_cross_val_score_gives_what_one_process_gives(cluster, digits, one_threa
     assert there.tolist() == here.tolist()
 
 
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_successive_halving_of_epochs_gives_what_one_process_gives(cluster, digits, one_thread):
     X, _, y, _ = digits
 

@@ -193,6 +193,11 @@ def check_classifier(clf: Any) -> None:
         raise ValueError(
             "callbacks='disable' would switch off the checkpoints: set verbose=0 for silence"
         )
+    if clf.accelerator is not None:
+        raise ValueError(
+            f"accelerator={clf.accelerator!r} is for programs in Python: commands train a network "
+            "in one process"
+        )
     clf._validate_params()
     resolve_device(clf.device)
     try:
