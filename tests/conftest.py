@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two processes share the cores
 
 import pytest
+from filelock import FileLock
 from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
 
@@ -24,6 +25,12 @@ LONGEST = (
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that no process waits for the other in the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory):
+    """A lock for tests that send much over the loopback device, or count what goes over it."""
+    return FileLock(tmp_path_factory.getbasetemp().parent / "loopback.lock")
 
 
 @pytest.fixture(scope="session")
