@@ -30,7 +30,7 @@ from skorch_mnist.devices import memory_advice
 from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.precision import autocast_for
 from skorch_mnist.torch_data import to_array
-from skorch_mnist.whole_epochs import SplitData
+from skorch_mnist.whole_epochs import SplitData, is_stop_request
 
 __all__ = ["ImageClassifierNet", "first_output"]
 
@@ -222,7 +222,8 @@ class ImageClassifierNet(NetComponents):
         tasks, checkpoint = vars(self).get("_tasks"), vars(self).get("_checkpoint")
         if method_name == "on_epoch_begin" and checkpoint is not None:
             checkpoint.epoch_begins(self)
-        if method_name == "on_epoch_begin" and (processes := self._processes_at_work()) is not None:
+        processes = self._processes_at_work()
+        if method_name == "on_epoch_begin" and processes is not None:
             processes.seed(self._seed, len(self.history))
         if method_name == "on_epoch_end":
             self._check_epoch()
@@ -230,10 +231,11 @@ class ImageClassifierNet(NetComponents):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as interrupt:
-            if method_name != "on_epoch_end" or self._processes_at_work() is None:
+            at_end = method_name == "on_epoch_end" and processes is not None
+            if not at_end or not is_stop_request(interrupt):  # Ctrl-C is for this process alone
                 raise
             stop = interrupt
-        if method_name == "on_epoch_end" and (processes := self._processes_at_work()) is not None:
+        if method_name == "on_epoch_end" and processes is not None:
             processes.stop_together(stop)
         if method_name == "on_epoch_begin" and tasks is not None:
             tasks.begin_epoch(self)

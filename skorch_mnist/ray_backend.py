@@ -77,12 +77,12 @@ def register_ray() -> None:
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             """Send tasks with references to images and labels, which are sent once."""
-            func.items = [
-                (run_fetched, (task, *map(self._sent, args)), {k: self._sent(v) for k, v in named})
-                for task, args, kwargs in func.items
-                for named in [kwargs.items()]
-            ]
+            func.items = [self._with_references(*item) for item in func.items]
             return super().submit(func, callback)
+
+        def _with_references(self, task: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+            named = {name: self._sent(value) for name, value in kwargs.items()}
+            return run_fetched, (task, *map(self._sent, args)), named
 
         def _sent(self, value: Any) -> Any:
             """Return a reference to ``value``, if it is large; the same for each task."""

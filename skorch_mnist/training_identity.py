@@ -47,9 +47,8 @@ def identity(net: Any, data: Any, callbacks: Mapping[str, Any]) -> dict[str, Any
         settings = callback.get_params(deep=False)
         settings.pop("sink", None)  # where it prints
         of_callbacks[f"callbacks__{name}"] = [name_of(callback), described(settings)]
-    together = vars(net).get("_processes")
-    share = together and together.share
-    n_processes = {"processes": share.n_processes} if share else {}
+    together = net._processes_at_work()
+    n_processes = {} if together is None else {"processes": together.share.n_processes}
     return {
         "params": {**params, **of_callbacks, **n_processes, "device": net.device_.type},
         "data": digest_of_data(net, data),
