@@ -22,7 +22,6 @@ from skorch_mnist import MNISTCNNClassifier, load_digits28
 from skorch_mnist.checkpoint import ResumeCheckpoint
 from skorch_mnist.network import BatchNormCNN
 
-FOLDER = Path(sys.argv[1])
 RANK, N_PROCESSES = (int(os.environ.get(name, n)) for name, n in (("RANK", 0), ("WORLD_SIZE", 1)))
 X, y = load_digits28(return_X_y=True)
 X_test, y_test, X, y = X[1001:], y[1001:], X[:1001], y[:1001]
@@ -228,6 +227,7 @@ TRIALS = [
 ]  # fmt: skip
 
 if __name__ == "__main__":
+    FOLDER = Path(sys.argv[1])
     torch.set_num_threads(1)
     answers = {trial.__name__: trial() for trial in TRIALS}
     (FOLDER / f"{N_PROCESSES}-{RANK}.json").write_text(json.dumps(answers))
