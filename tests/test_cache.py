@@ -189,11 +189,14 @@ def test_a_redirection_is_followed(tmp_path, mirror):
 
 
 def test_a_mirror_that_drips_is_given_up(tmp_path, mirror, monkeypatch):
-    large, archive = describe("large", np.random.default_rng(0).bytes(200_000))
-    mirror.archives[large.archive.name] = archive
-    monkeypatch.setattr("skorch_mnist.datasets._download._SLOWEST", 10**9)
-    with pytest.raises(DatasetError, match="are too slow"):
-        read(tmp_path, f"{mirror.address}/good/", file=large, silence=1e-6)
+    class BegunLongAgo(_download._Bounded):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.start -= 40
+
+    monkeypatch.setattr(_download, "_Bounded", BegunLongAgo)
+    with pytest.raises(DatasetError, match="0 bytes in 40 seconds are too slow"):
+        read(tmp_path, f"{mirror.address}/good/")
 
 
 def test_proxies_of_the_environment_are_obeyed(tmp_path, mirror, monkeypatch):
