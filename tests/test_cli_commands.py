@@ -514,7 +514,6 @@ def test_commands_end_with_their_status(model, tmp_path):
         ["evaluate", model, "--dataset", "digits", "--json"],
         ["export", model, "--json"],
         ["cross-validate", *quick, "--folds", 2, "--recipe", "fast"],
-        ["search", *quick, "--folds", 2, "--grid", "lr=0.001,0.01", "--recipe", "fast"],
     ]
     for arguments in good:
         done = process(*arguments)

@@ -251,7 +251,7 @@ def constant(clf, X, y):
 def test_a_worker_that_is_killed_does_not_lose_the_search(cluster, digits, one_thread):
     X, _, y, _ = digits
     grid = {"lr": [1e-3, 2e-3, 4e-3]}
-    here = GridSearchCV(quick(max_epochs=4), grid, cv=2, refit=False).fit(X, y)
+    here = GridSearchCV(quick(max_epochs=2), grid, cv=2, refit=False).fit(X, y)
     killed = []
 
     def kill_one():
@@ -261,7 +261,7 @@ def test_a_worker_that_is_killed_does_not_lose_the_search(cluster, digits, one_t
     with cluster.connected():
         thread = threading.Thread(target=kill_one)
         thread.start()
-        there = GridSearchCV(quick(max_epochs=4), grid, cv=2, refit=False).fit(X, y)
+        there = GridSearchCV(quick(max_epochs=2), grid, cv=2, refit=False).fit(X, y)
     thread.join()
     assert not psutil.pid_exists(killed[0])
     np.testing.assert_array_equal(

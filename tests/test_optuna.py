@@ -117,9 +117,11 @@ def test_a_study_outlives_a_killed_process_and_is_shared_by_others(url):
     done = trials(url, complete, pruned)
     assert N_TRIALS <= len(done) <= N_TRIALS + 1  # the second may be at work at the end
     assert trials(url, failed)[0].number == cut_off.number
-    [again] = [trial for trial in trials(url) if trial.system_attrs.get("failed_trial") is not None]
-    assert again.system_attrs["failed_trial"] == cut_off.number
-    assert again.params == cut_off.params
+    again = [trial for trial in trials(url) if trial.system_attrs.get("failed_trial") is not None]
+    assert 1 <= len(again) <= len(others)  # both may find it at once
+    for trial in again:
+        assert trial.system_attrs["failed_trial"] == cut_off.number
+        assert trial.params == cut_off.params
 
 
 def test_a_trial_is_given_up_after_an_epoch(digits):

@@ -19,6 +19,7 @@ from synthetic_pictures import RULINGS, draw_picture
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28
 from skorch_mnist.pictures import PictureError, find_digits
+from skorch_mnist.recipes import FAST
 
 
 def seven(height=200, width=160, ink=30, paper=235):
@@ -400,7 +401,7 @@ def test_find_digits_takes_one_page():
 @pytest.fixture(scope="module")
 def reader(mnist):
     X_train, _, y_train, _ = mnist
-    return MNISTCNNClassifier(max_epochs=3, random_state=0, verbose=0).fit(X_train, y_train)
+    return MNISTCNNClassifier(**FAST, random_state=0, verbose=0).fit(X_train, y_train)
 
 
 @pytest.mark.parametrize("ruling", RULINGS)
@@ -414,7 +415,7 @@ def test_synthetic_pictures_are_drawn_as_they_are_called(images, ruling, light_o
 
 def test_pictures_of_the_test_digits_are_read_nearly_as_well_as_the_test_digits(reader, mnist):
     _, X_test, _, y_test = mnist
-    n = 300
+    n = 200
     images = X_test[:n].reshape(-1, 28, 28)
     # The parameters of the preprocessing were chosen with other seeds and with training images.
     pictures = [draw_picture(images[i], np.random.default_rng([2026, i])) for i in range(n)]
