@@ -1,126 +1,29 @@
-"""How images become batches: kept in their own dtype, one gather for each batch."""
+"""How images become batches: one gather for each, and what a batch holds."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import skorch.dataset
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import Dataset, Subset
+
+from skorch_mnist.image_dataset import ImageDataset, Share, innermost
 
 __all__ = [
     "BatchLoader",
     "BatchReader",
-    "ImageDataset",
     "KeptRows",
-    "Share",
+    "check_batch_size",
     "image_of",
-    "innermost",
     "weight_of",
     "weighted_loss",
     "with_images",
 ]
-
-LARGEST_SHARE = 0.5  # of the free memory of a GPU that the images may take
-ROWS_PER_TRANSFER = 8192
-TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
-
-
-class Share(NamedTuple):
-    """The part of each batch that a process takes: neighbouring rows, as many as the others'."""
-
-    rank: int
-    n_processes: int
-
-    def sizes(self, n_rows: int) -> list[int]:
-        """Return how many of ``n_rows`` each process takes."""
-        each, rest = divmod(n_rows, self.n_processes)
-        return [each + (rank < rest) for rank in range(self.n_processes)]
-
-    def rows(self, n_rows: int) -> slice:
-        """Return the rows to read: the first where none is left, since a network needs an image."""
-        sizes = self.sizes(n_rows)
-        start = sum(sizes[: self.rank]) if sizes[self.rank] else 0
-        return slice(start, start + max(1, sizes[self.rank]))
-
-
-class ImageDataset(skorch.dataset.Dataset):
-    """Canonical images with the user's labels, and the codes that the criterion sees.
-
-    Parameters
-    ----------
-    X : array of shape (n_samples, channels, height, width), any real dtype
-        An ndarray, something indexed by rows like one, or a tensor on a device.
-    y : ndarray of shape (n_samples,) or None
-        Labels as the user gave them.
-    codes : ndarray of shape (n_samples,), int64, or None
-        Index of each label in ``classes_``.
-    sample_weight : ndarray of shape (n_samples,), float32, or None
-        Positive weights. Where given, ``X`` of a batch is a dict of ``image`` and
-        ``sample_weight``.
-    """
-
-    def __init__(
-        self,
-        X: Any,
-        y: NDArray[Any] | None = None,
-        codes: NDArray[np.int64] | None = None,
-        sample_weight: NDArray[np.float32] | None = None,
-    ) -> None:
-        super().__init__(X, y, length=len(X))
-        self.codes = np.zeros(len(X), dtype=np.int64) if codes is None else codes
-        self.sample_weight = sample_weight
-        self._moved: ImageDataset | None = None
-
-    def __getitem__(self, row: int) -> tuple[Any, torch.Tensor]:
-        images, codes = self.take(np.array([row]))
-        if isinstance(images, dict):
-            return {key: value[0] for key, value in images.items()}, codes[0]
-        return images[0], codes[0]
-
-    def take(
-        self, rows: NDArray[np.integer], share: Share | None = None
-    ) -> tuple[Any, torch.Tensor]:
-        """Gather the batch of ``rows``: images, in their dtype where torch has it, and codes.
-
-        With ``share``, the images are those of this process, the codes and weights all.
-        """
-        read = rows if share is None else rows[share.rows(len(rows))]
-        if isinstance(self.X, torch.Tensor):
-            images = self.X[torch.from_numpy(read).to(self.X.device)]
-        else:
-            images = _tensor_of(self.X[read])
-        codes = torch.from_numpy(self.codes[rows])
-        if self.sample_weight is None:
-            return images, codes
-        weight = torch.from_numpy(self.sample_weight[rows])
-        return {"image": images, "sample_weight": weight}, codes
-
-    def moved_to(self, device: torch.device) -> ImageDataset:
-        """Return the data set with its images on ``device``, if that is a CUDA GPU with room.
-
-        They are moved once, however often this is asked. Images that are read lazily stay where
-        they are.
-        """
-        if device.type != "cuda" or not isinstance(self.X, np.ndarray) or not len(self):
-            return self
-        if self._moved is None or self._moved.X.device != device:
-            dtype = _tensor_of(self.X[:1].copy()).dtype
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.X.size * dtype.itemsize > free * LARGEST_SHARE:
-                return self
-            images = torch.empty(self.X.shape, dtype=dtype, device=device)
-            for start in range(0, len(self), ROWS_PER_TRANSFER):
-                rows = slice(start, start + ROWS_PER_TRANSFER)
-                images[rows] = _tensor_of(self.X[rows].copy()).to(device)
-            self._moved = ImageDataset(images, self.y, self.codes, self.sample_weight)
-        return self._moved
 
 
 class BatchReader(Dataset[Any]):
@@ -190,20 +93,19 @@ class BatchLoader:
         drop_last: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        if not isinstance(batch_size, Integral) or int(batch_size) < 1:
-            raise ValueError(f"batch_size must be a positive integer; got {batch_size!r}.")
         self.reader = reader
-        self.batch_size = int(batch_size)
+        self.n_rows = len(reader)
+        self.batch_size = check_batch_size(batch_size)
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.generator = generator
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self.reader), self.batch_size)
+        whole, rest = divmod(self.n_rows, self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
 
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
-        order = np.arange(len(self.reader))
+        order = np.arange(self.n_rows)
         if self.shuffle:
             # As DataLoader and RandomSampler draw: first a seed for workers, then the order.
             torch.empty((), dtype=torch.int64).random_(generator=self.generator)
@@ -213,6 +115,13 @@ class BatchLoader:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             images, codes = self.reader.__getitems__(order[start : start + self.batch_size])
             yield images, labels.keep(codes)
+
+
+def check_batch_size(batch_size: Any) -> int:
+    """Return a size as an int; raise a ValueError if it is no positive integer."""
+    if not isinstance(batch_size, Integral) or int(batch_size) < 1:
+        raise ValueError(f"batch_size must be a positive integer; got {batch_size!r}.")
+    return int(batch_size)
 
 
 class KeptRows:
@@ -242,20 +151,6 @@ class KeptRows:
         part = self.block[self.start : self.start + len(rows)]
         self.start += len(rows)
         return part.copy_(rows)
-
-
-def innermost(dataset: Any) -> Any:
-    """Return what the subsets are taken from."""
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return dataset
-
-
-def _tensor_of(pixels: NDArray[Any]) -> torch.Tensor:
-    """Return an array as a tensor, in float32 where torch has not its dtype."""
-    if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
-        pixels = pixels.astype(np.float32)
-    return torch.from_numpy(np.ascontiguousarray(pixels))
 
 
 def image_of(x: Any) -> torch.Tensor:

@@ -18,17 +18,17 @@ from skorch.utils import noop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import ImageDataset
 from skorch_mnist.data_parallel import Processes
+from skorch_mnist.image_dataset import ImageDataset
 from skorch_mnist.learning_rate import OneCycle
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.parameters import CheckedParameters
-from skorch_mnist.pixels import pixel_statistics
 from skorch_mnist.portable import PortableClassifier
 from skorch_mnist.prediction import ImagePredictions
 from skorch_mnist.progress import EpochTable, TrainingBar, show
 from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from skorch_mnist.stream_batches import ImageStream
 from skorch_mnist.training_data import CheckedData
 from skorch_mnist.whole_epochs import SplitData
 
@@ -265,7 +265,7 @@ class MNISTCNNClassifier(
             Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
             width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
             height, width, channels). A torch data set yields such images, or pairs of image and
-            label.
+            label. An ``IterableDataset`` yields pairs, the same each time that it is read.
         y : array-like of shape (n_samples,) or None, default=None
             Labels: numbers, strings or booleans. None takes those of the data set ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -338,9 +338,9 @@ class MNISTCNNClassifier(
             self._train_seeded(SplitData(dataset, None), epochs=1)
         return self
 
-    def _start_anew(self, dataset: ImageDataset) -> None:
+    def _start_anew(self, dataset: ImageDataset | ImageStream) -> None:
         """Learn the scale of the pixels; make seeds, weights and history start again."""
-        self.pixel_statistics_ = pixel_statistics(dataset.X, dataset.sample_weight)
+        self.pixel_statistics_ = dataset.pixel_statistics()
         self._random_state = check_random_state(self.random_state)
         if self.random_state is None and self._processes is not None:
             self._random_state = self._processes.same_random_state(self._random_state)

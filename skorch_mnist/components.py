@@ -16,9 +16,11 @@ from torch import nn
 from torch.optim import LBFGS
 from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import ImageDataset
+from skorch_mnist.batches import BatchLoader, BatchReader
 from skorch_mnist.devices import available_device, resolve_device
+from skorch_mnist.image_dataset import ImageDataset
 from skorch_mnist.seeding import generator_from
+from skorch_mnist.stream_batches import ImageStream, StreamLoader
 from skorch_mnist.whole_epochs import DURING_TRAINING, WholeEpochs
 
 __all__ = ["NetComponents"]
@@ -28,6 +30,7 @@ __all__ = ["NetComponents"]
 PIXELS_ON_CPU = 128 * 28 * 28
 PIXELS_ON_GPU = 4096 * 28 * 28
 
+LOADER_ARGUMENTS = {"batch_size", "shuffle", "drop_last", "generator"}  # those of our own loaders
 FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 
 
@@ -120,6 +123,42 @@ class NetComponents(WholeEpochs):
             return self.batch_size
         pixels = PIXELS_ON_CPU if self.device_.type == "cpu" else PIXELS_ON_GPU
         return max(1, pixels // math.prod(self.image_shape_))
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Return a loader that gathers a batch at once, where the user did not choose another.
+
+        A ``DataLoader`` with workers, a sampler and so on gathers whole batches as well.
+        """
+        loader = self._loader_of(dataset, training)
+        if training:
+            self._loader = loader
+        return loader
+
+    def _loader_of(self, dataset: Any, training: bool) -> Any:
+        prefix = "iterator_train" if training else "iterator_valid"
+        own = getattr(self, prefix) is DataLoader and not hasattr(self, f"{prefix}__collate_fn")
+        if isinstance(dataset, ImageStream):
+            return self._loader_of_stream(dataset, prefix, own)
+        if not own or not BatchReader.reads(dataset):
+            return super().get_iterator(dataset, training=training)
+        reader = BatchReader(dataset)
+        given = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
+        if given["batch_size"] == -1:
+            given["batch_size"] = len(reader)
+        if given.keys() <= LOADER_ARGUMENTS:
+            return BatchLoader(reader.moved_to(self.device_), **given)
+        return DataLoader(reader, collate_fn=BatchReader.collate, **given)
+
+    def _loader_of_stream(self, stream: ImageStream, prefix: str, own: bool) -> StreamLoader:
+        if not own:
+            raise ValueError(
+                f"X is a stream, which {prefix} and {prefix}__collate_fn cannot read: leave both "
+                "out."
+            )
+        given = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
+        if stream.n_images is None:  # for predictions, in the order of the stream
+            given = {name: given[name] for name in LOADER_ARGUMENTS & given.keys()}
+        return StreamLoader(stream, **given)
 
     def _module_arguments(self) -> dict[str, Any]:
         """``image_shape`` and ``n_classes``, where the module's maker takes them."""

@@ -17,8 +17,8 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skorch_mnist.batches import ImageDataset
 from skorch_mnist.devices import available_device
+from skorch_mnist.image_dataset import ImageDataset
 from skorch_mnist.layouts import (
     PIXEL_DTYPES,
     InputFormat,

@@ -11,7 +11,6 @@ from skorch import NeuralNet
 from skorch.dataset import unpack_data
 from skorch.utils import to_tensor
 from torch import nn
-from torch.utils.data import DataLoader
 
 from skorch_mnist.augmentation import random_affine
 from skorch_mnist.batch_records import record_losses, watches_batches
@@ -29,12 +28,11 @@ from skorch_mnist.data_parallel import Processes
 from skorch_mnist.devices import memory_advice
 from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.precision import autocast_for
+from skorch_mnist.stream_batches import StreamLoader
 from skorch_mnist.torch_data import to_array
 from skorch_mnist.whole_epochs import SplitData, is_stop_request
 
 __all__ = ["ImageClassifierNet", "first_output"]
-
-LOADER_ARGUMENTS = {"batch_size", "shuffle", "drop_last", "generator"}  # those of BatchLoader
 
 
 class ImageClassifierNet(NetComponents):
@@ -58,29 +56,6 @@ class ImageClassifierNet(NetComponents):
         if isinstance(X, SplitData):
             return X
         return SplitData(*super().get_split_datasets(X, y, **params))
-
-    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return a loader that gathers a batch at once, where the user did not choose another.
-
-        A ``DataLoader`` with workers, a sampler and so on gathers whole batches as well.
-        """
-        loader = self._loader_of(dataset, training)
-        if training:
-            self._loader = loader
-        return loader
-
-    def _loader_of(self, dataset: Any, training: bool) -> Any:
-        prefix = "iterator_train" if training else "iterator_valid"
-        own = getattr(self, prefix) is DataLoader and not hasattr(self, f"{prefix}__collate_fn")
-        if not own or not BatchReader.reads(dataset):
-            return super().get_iterator(dataset, training=training)
-        reader = BatchReader(dataset)
-        given = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
-        if given["batch_size"] == -1:
-            given["batch_size"] = len(reader)
-        if given.keys() <= LOADER_ARGUMENTS:
-            return BatchLoader(reader.moved_to(self.device_), **given)
-        return DataLoader(reader, collate_fn=BatchReader.collate, **given)
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -108,9 +83,9 @@ class ImageClassifierNet(NetComponents):
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
         losses = []
-        own = isinstance(iterator, BatchLoader)
+        own = isinstance(iterator, (BatchLoader, StreamLoader))
         if own:
-            kept_losses, outputs = KeptRows(len(iterator)), KeptRows(len(iterator.reader))
+            kept_losses, outputs = KeptRows(len(iterator)), KeptRows(iterator.n_rows)
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["PixelStatistics", "pixel_statistics"]
+__all__ = ["PixelMoments", "PixelStatistics", "pixel_statistics"]
 
 ROWS_PER_CHUNK = 2048  # 13 MB of doubles for 28x28 images
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
@@ -52,29 +52,45 @@ def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> 
     ValueError
         If a pixel is too large for float32.
     """
-    moments = np.zeros(3)  # sums of weight, of pixels and of squares
-    low, high = np.inf, -np.inf
-    shift = 0.0  # near the mean, so that the squares keep their digits
+    moments, total = PixelMoments(), np.zeros(3)
     for start in range(0, len(images), ROWS_PER_CHUNK):
         rows = slice(start, start + ROWS_PER_CHUNK)
-        chunk = images[rows].reshape(-1, math.prod(images.shape[1:]))
-        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
-        if max(abs(low), abs(high)) > LARGEST_FLOAT32:
+        of_images = moments.of(images[rows])
+        total += of_images.sum(axis=1) if weight is None else of_images @ weight[rows]
+    return moments.statistics(total)
+
+
+class PixelMoments:
+    """Number, sum and squares of the pixels of images that come in chunks."""
+
+    def __init__(self) -> None:
+        self.low, self.high = np.inf, -np.inf
+        self.shift: float | None = None  # near the mean, so that the squares keep their digits
+
+    def of(self, chunk: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the moments of each image of a chunk, shape (3, n_samples); note the range.
+
+        Raises
+        ------
+        ValueError
+            If a pixel is too large for float32.
+        """
+        chunk = chunk.reshape(len(chunk), -1)
+        self.low = min(self.low, float(chunk.min()))
+        self.high = max(self.high, float(chunk.max()))
+        if max(abs(self.low), abs(self.high)) > LARGEST_FLOAT32:
             raise ValueError(
-                f"X has pixels in {low:g}..{high:g}, too large for float32. Rescale X."
+                f"X has pixels in {self.low:g}..{self.high:g}, too large for float32. Rescale X."
             )
         pixels = chunk.astype(np.float64)
-        if start == 0:
-            shift = float(pixels.mean())
-        pixels -= shift
-        of_image = np.stack(
-            [
-                np.full(len(pixels), pixels.shape[1]),
-                pixels.sum(axis=1),
-                np.einsum("ij,ij->i", pixels, pixels),
-            ]
-        )
-        moments += of_image.sum(axis=1) if weight is None else of_image @ weight[rows]
-    mean, mean_square = moments[1:] / moments[0]
-    std = math.sqrt(max(mean_square - mean**2, 0.0)) if low < high else 0.0
-    return PixelStatistics(shift + float(mean), std or 1.0, low, high)
+        if self.shift is None:
+            self.shift = float(pixels.mean())
+        pixels -= self.shift
+        n_pixels = np.full(len(pixels), pixels.shape[1])
+        return np.stack([n_pixels, pixels.sum(axis=1), np.einsum("ij,ij->i", pixels, pixels)])
+
+    def statistics(self, total: NDArray[np.float64]) -> PixelStatistics:
+        """Return the scale of all images, of which ``total`` is the (weighted) sum of moments."""
+        mean, mean_square = total[1:] / total[0]
+        std = math.sqrt(max(mean_square - mean**2, 0.0)) if self.low < self.high else 0.0
+        return PixelStatistics((self.shift or 0.0) + float(mean), std or 1.0, self.low, self.high)

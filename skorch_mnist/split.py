@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
-__all__ = ["split_rows"]
+__all__ = ["N_BINS", "split_bins", "split_rows"]
+
+N_BINS = 1024  # into which the images of a class are put, by a hash of their pixels
 
 Rows = NDArray[np.intp]
 
@@ -57,10 +59,46 @@ def _split_scarce_rows(
         if len(valid)
         else "all are used for training, none for validation"
     )
+    _warn_of_scarcity(len(codes), outcome)
+    return train, valid
+
+
+def split_bins(
+    counts: NDArray[np.int64], fraction: float, random_state: np.random.RandomState
+) -> NDArray[np.bool_]:
+    """Draw bins at random, so that those for validation hold a share of each class.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes, N_BINS), int64
+        Images of each class in each bin. Those of a bin stay together.
+    fraction : float
+        Share of the images for validation, in (0, 1).
+    random_state : RandomState
+
+    Returns
+    -------
+    ndarray of shape (n_classes, N_BINS), bool
+        Bins for validation: of each class at most its share, and never all. None of them hold an
+        image, with a warning, where none can be spared.
+    """
+    chosen = np.zeros(counts.shape, bool)
+    for of_class, chosen_of_class in zip(counts, chosen, strict=True):
+        n_images = int(of_class.sum())
+        n_left = min(round(fraction * n_images), n_images - 1)
+        for place in random_state.permutation(N_BINS):
+            if 0 < of_class[place] <= n_left:
+                chosen_of_class[place] = True
+                n_left -= of_class[place]
+    if not chosen.any():
+        _warn_of_scarcity(int(counts.sum()), "all are used for training, none for validation")
+    return chosen
+
+
+def _warn_of_scarcity(n_samples: int, outcome: str) -> None:
     warnings.warn(
-        f"{len(codes)} samples are too few, or a class too rare, for a stratified validation "
+        f"{n_samples} samples are too few, or a class too rare, for a stratified validation "
         f"split: {outcome}. Set train_split=None to train without validation.",
         UserWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
-    return train, valid

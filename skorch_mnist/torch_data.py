@@ -10,11 +10,19 @@ import skorch.dataset
 import torch
 from numpy.typing import NDArray
 from skorch.helper import SliceDataset
-from torch.utils.data import IterableDataset, Subset
+from torch.utils.data import Subset
 
 from skorch_mnist.layouts import Layout
 
-__all__ = ["DatasetImages", "images_of", "is_torch_data", "labels_of", "to_array"]
+__all__ = [
+    "DatasetImages",
+    "image_in",
+    "images_of",
+    "is_torch_data",
+    "labels_of",
+    "stack_images",
+    "to_array",
+]
 
 
 def is_torch_data(X: Any) -> bool:
@@ -35,10 +43,10 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     ValueError
         If ``X`` is empty or has no length.
     """
-    if isinstance(X, IterableDataset) or not hasattr(X, "__len__"):
+    if not hasattr(X, "__len__"):
         raise ValueError(
-            f"X is a {type(X).__name__}, a data set without a length or without numbered items. "
-            "Pass a map-style data set, or arrays."
+            f"X is a {type(X).__name__}, a data set of numbered items without a length. Give it "
+            "__len__, or make it a torch IterableDataset."
         )
     if len(X) == 0:
         raise ValueError("Found array with 0 sample(s): the data set X is empty.")
@@ -102,7 +110,7 @@ class DatasetImages:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         self.rows = np.arange(len(dataset))
-        first = self._read(0)
+        first = image_in(dataset[0], 0)
         self.item_shape = first.shape
         self.dtype = first.dtype
 
@@ -126,30 +134,48 @@ class DatasetImages:
         return part
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
-        numbers = self.rows[rows]
-        items = [self._read(int(i)) for i in numbers]
-        for number, item in zip(numbers, items, strict=True):
-            if item.shape != self.item_shape:
-                raise ValueError(
-                    f"Item {number} of the data set X has shape {item.shape}, item 0 has "
-                    f"{self.item_shape}. All images must be of one size: resize them in the "
-                    "data set's transform."
-                )
-        batch = np.stack(items)
-        if batch.dtype.kind == "f" and not np.isfinite(batch).all():
-            raise ValueError("Input X contains NaN or infinity.")
+        numbers = self.rows[rows].tolist()
+        batch = stack_images([self.dataset[i] for i in numbers], numbers, self.item_shape)
         return self.layout.arrange(batch) if self.layout else batch
 
-    def _read(self, number: int) -> NDArray[Any]:
-        item = self.dataset[number]
-        first = item[0] if isinstance(item, (tuple, list)) else item
-        image = to_array(first)
-        if image.dtype.kind not in "buif":
+
+def image_in(item: Any, number: int) -> NDArray[Any]:
+    """Return the image of an item, which is one or begins with one.
+
+    Raises
+    ------
+    ValueError
+        If it holds no real numbers.
+    """
+    first = item[0] if isinstance(item, (tuple, list)) else item
+    image = to_array(first)
+    if image.dtype.kind not in "buif":
+        raise ValueError(
+            f"Item {number} of the data set X is no image but {type(first).__name__}. Items "
+            "must be (image, label) with a PIL image, tensor or array of real numbers."
+        )
+    return image
+
+
+def stack_images(items: list[Any], numbers: list[int], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the images of items with these numbers, shape (n_samples, *shape).
+
+    Raises
+    ------
+    ValueError
+        If one is no image, of another shape, or has pixels that are NaN or infinite.
+    """
+    images = list(map(image_in, items, numbers))
+    for number, image in zip(numbers, images, strict=True):
+        if image.shape != shape:
             raise ValueError(
-                f"Item {number} of the data set X is no image but {type(first).__name__}. Items "
-                "must be (image, label) with a PIL image, tensor or array of real numbers."
+                f"Item {number} of the data set X has shape {image.shape}, item 0 has {shape}. All "
+                "images must be of one size: resize them in the data set's transform."
             )
-        return image
+    batch = np.stack(images)
+    if batch.dtype.kind == "f" and not np.isfinite(batch).all():
+        raise ValueError("Input X contains NaN or infinity.")
+    return batch
 
 
 def to_array(value: Any) -> NDArray[Any]:

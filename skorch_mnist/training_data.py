@@ -7,18 +7,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
-from torch.utils.data import Dataset, Subset
+from skorch.dataset import ValidSplit
+from torch.utils.data import Dataset
 
-from skorch_mnist.batches import BatchReader, ImageDataset, innermost
+from skorch_mnist.batches import BatchReader
 from skorch_mnist.data_parallel import Processes
+from skorch_mnist.image_dataset import ImageDataset, innermost
 from skorch_mnist.net import ImageClassifierNet
-from skorch_mnist.split import split_rows
+from skorch_mnist.stream_batches import ImageStream
+from skorch_mnist.streams import StreamedImages, StreamSurvey, is_stream
 from skorch_mnist.validation import (
     check_images,
     check_images_and_labels,
     check_pixel_range,
+    check_stream,
     check_weights,
+    weights_of_labels,
 )
 from skorch_mnist.whole_epochs import SplitData
 
@@ -35,26 +41,56 @@ class CheckedData(ImageClassifierNet):
 
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, known: bool
-    ) -> ImageDataset:
+    ) -> ImageDataset | ImageStream:
         """Return the checked samples; learn classes and shape, or compare with those known."""
+        if is_stream(X):
+            images, image_shape = check_stream(self, X, y, sample_weight, reset=not known)
+            all_classes = self._announced(classes, known)
+            stream = self._survey(images, all_classes)
+            self.image_shape_ = image_shape
+            return stream
         images, image_shape, y = check_images_and_labels(self, X, y, reset=not known)
+        all_classes = self._announced(classes, known)
+        if all_classes is not None:
+            self._check_labels(y, all_classes)
+        images, y, weight = check_weights(sample_weight, self.class_weight, images, y, all_classes)
+        self._learn_classes(y, all_classes)
+        self.image_shape_ = image_shape
+        return ImageDataset(images, y, self._encode(y), weight)
+
+    def _survey(self, images: StreamedImages, all_classes: NDArray[Any] | None) -> ImageStream:
+        """Go through a stream once, and learn what arrays show at once."""
+        survey = StreamSurvey(images)
+        labels = survey.labels
+        check_classification_targets(np.repeat(labels, 3))  # it warns of labels that occur once
+        if all_classes is not None:
+            self._check_labels(labels, all_classes)
+        weights = None
+        if self.class_weight is not None:
+            counts = survey.counts.sum(axis=1)
+            classes = labels if all_classes is None else all_classes
+            of_label = weights_of_labels(self.class_weight, labels, counts, classes)
+            weights = np.zeros(len(classes), np.float32)
+            weights[np.searchsorted(classes, labels)] = of_label / of_label.max()
+        self._learn_classes(labels, all_classes)
+        return ImageStream(images, survey, self.classes_, weights)
+
+    def _announced(self, classes: Any, known: bool) -> NDArray[Any] | None:
+        """Return all classes, where they are known before the labels are."""
         announced = None if classes is None else np.unique(column_or_1d(classes))
         if known and announced is not None and not np.array_equal(announced, self.classes_):
             raise ValueError(
                 f"classes={announced} are not those of the first call, {self.classes_}."
             )
-        all_classes = self.classes_ if known else announced
-        if all_classes is not None:
-            self._check_labels(y, all_classes)
-        images, y, weight = check_weights(sample_weight, self.class_weight, images, y, all_classes)
+        return self.classes_ if known else announced
+
+    def _learn_classes(self, y: NDArray[Any], all_classes: NDArray[Any] | None) -> None:
         self.classes_inferred_ = np.unique(y) if all_classes is None else all_classes
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes to tell apart; y has 1 class, "
                 f"{self.classes_[0]}."
             )
-        self.image_shape_ = image_shape
-        return ImageDataset(images, y, self._encode(y), weight)
 
     @staticmethod
     def _check_labels(y: NDArray[Any], classes: NDArray[Any]) -> None:
@@ -70,8 +106,12 @@ class CheckedData(ImageClassifierNet):
 
     def _check_processes_agree(self, processes: Processes, data: SplitData) -> None:
         """Raise a ValueError, in all processes that train together, if they have other data."""
-        codes = getattr(innermost(data.train), "codes", np.zeros(0, np.int64))
-        digest = hashlib.sha256(codes.tobytes()).hexdigest()
+        source = innermost(data.train)
+        if isinstance(source, ImageStream):
+            digest = source.digest
+        else:
+            codes = getattr(source, "codes", np.zeros(0, np.int64))
+            digest = hashlib.sha256(codes.tobytes()).hexdigest()
         facts = self._seed, digest, self.classes_.tolist(), self.pixel_statistics_
         processes.check_agreement(
             facts,
@@ -79,19 +119,20 @@ class CheckedData(ImageClassifierNet):
             "random_state: call fit with the same in all of them.",
         )
 
-    def _split(self, dataset: ImageDataset) -> SplitData:
+    def _split(self, dataset: ImageDataset | ImageStream) -> SplitData:
         """Set samples aside for validation, as ``train_split`` says."""
         if callable(self.train_split):
-            parts = self.get_split_datasets(dataset, dataset.y)
+            if isinstance(self.train_split, ValidSplit) and isinstance(dataset, ImageStream):
+                raise ValueError(
+                    f"train_split={self.train_split!r} takes images by number, which a stream has "
+                    "not. Set a share such as 0.2, predefined_split(valid), or None."
+                )
+            parts = self.get_split_datasets(dataset, getattr(dataset, "y", None))
             data = SplitData(parts.train, self._as_labelled_images(parts.valid))
         elif self.train_split is None:
             data = SplitData(dataset, None)
         else:
-            train, valid = split_rows(dataset.codes, float(self.train_split), self._random_state)
-            data = SplitData(
-                Subset(dataset, train),  # type: ignore[arg-type]
-                Subset(dataset, valid) if len(valid) else None,  # type: ignore[arg-type]
-            )
+            data = SplitData(*dataset.split(float(self.train_split), self._random_state))
         if self.early_stopping and data.valid is None:
             raise ValueError(
                 "early_stopping=True needs validation samples: set train_split to a share such as "
@@ -101,16 +142,23 @@ class CheckedData(ImageClassifierNet):
 
     def _as_labelled_images(self, dataset: Dataset[Any] | None) -> Dataset[Any] | None:
         """Return a data set of the user's, such as ``predefined_split`` gives, in our form."""
-        if dataset is None or BatchReader.reads(dataset):
+        if dataset is None or BatchReader.reads(dataset) or isinstance(dataset, ImageStream):
             return dataset
+        if is_stream(dataset):
+            streamed, _ = check_stream(self, dataset, reset=False)
+            survey = StreamSurvey(streamed)
+            self._check_labels(survey.labels, self.classes_)
+            return ImageStream(streamed, survey, self.classes_)
         images, _, y = check_images_and_labels(self, dataset, None, reset=False)
         return ImageDataset(images, y, self._encode(y))
 
     def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
         """Return ``X`` as the data set that the iterator reads."""
-        if BatchReader.reads(X):
+        if BatchReader.reads(X) or isinstance(X, ImageStream):
             dataset: Dataset[Any] = X
             return dataset
+        if is_stream(X):
+            return ImageStream(check_stream(self, X, reset=False)[0])
         images = check_images(self, X)
         statistics = self.pixel_statistics_
         check_pixel_range(images, (statistics.low, statistics.high), statistics.mean)

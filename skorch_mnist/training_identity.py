@@ -16,6 +16,7 @@ from torch import nn
 
 from skorch_mnist.batches import BatchReader
 from skorch_mnist.plain_data import UnstorableError, encode, name_of
+from skorch_mnist.stream_batches import ImageStream
 
 __all__ = ["describe_differences", "identity"]
 
@@ -155,6 +156,9 @@ def digest_of_data(net: Any, data: Any) -> str:
     )
     seen = set()
     for dataset in data:
+        if isinstance(dataset, ImageStream):
+            sha256.update(dataset.digest.encode())
+            continue
         if not BatchReader.reads(dataset):  # none, or of a splitter of the user's
             sha256.update(repr(None if dataset is None else len(dataset)).encode())
             continue

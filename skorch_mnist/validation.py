@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from skorch_mnist.layouts import (
     infer_layout,
     known_layout,
 )
+from skorch_mnist.streams import StreamedImages
 from skorch_mnist.torch_data import (
     DatasetImages,
     images_of,
@@ -33,7 +34,16 @@ from skorch_mnist.torch_data import (
     to_array,
 )
 
-__all__ = ["check_images", "check_images_and_labels", "check_pixel_range", "check_weights"]
+__all__ = [
+    "check_images",
+    "check_images_and_labels",
+    "check_pixel_range",
+    "check_stream",
+    "check_weights",
+    "weights_of_labels",
+]
+
+Images = TypeVar("Images", DatasetImages, StreamedImages)
 
 
 def check_images_and_labels(
@@ -89,6 +99,33 @@ def check_images(estimator: Any, X: Any) -> Any:
     return _check_array(estimator, X, reset=False)[0]
 
 
+def check_stream(
+    estimator: Any, X: Any, y: Any = None, sample_weight: Any = None, *, reset: bool
+) -> tuple[StreamedImages, ImageShape]:
+    """Check the first image of a stream, and that nothing comes with it that goes by number.
+
+    Parameters
+    ----------
+    estimator, reset :
+        As for ``check_images_and_labels``.
+    X : IterableDataset
+    y, sample_weight :
+        Must be None.
+
+    Returns
+    -------
+    images : StreamedImages
+    image_shape : tuple of (channels, height, width)
+    """
+    for name, value in {"y": y, "sample_weight": sample_weight}.items():
+        if value is not None:
+            raise ValueError(
+                f"X is a stream, whose images have no numbers, so {name} must be None: its items "
+                "are (image, label), and class_weight may weigh them."
+            )
+    return _check_dataset(estimator, StreamedImages(X), reset)
+
+
 def check_weights(
     sample_weight: Any, class_weight: Any, images: Any, y: NDArray[Any], classes: Any = None
 ) -> tuple[Any, NDArray[Any], NDArray[np.float32] | None]:
@@ -121,23 +158,43 @@ def check_weights(
             images = images.only(rows) if lazy else images[rows]
             y, weight = y[rows], weight[rows]
     if class_weight is not None:
-        of_class = _weights_of_labels(class_weight, y, np.unique(y) if classes is None else classes)
-        if not np.isfinite(of_class).all() or of_class.min() < 0 or not of_class.any():
-            raise ValueError(
-                f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
-            )
-        weight = of_class if weight is None else weight * of_class
+        labels, rows, counts = np.unique(y, return_inverse=True, return_counts=True)
+        all_classes = labels if classes is None else classes
+        of_label = weights_of_labels(class_weight, labels, counts, all_classes)[rows]
+        weight = of_label if weight is None else weight * of_label
     if weight is None:
         return images, y, None
     return images, y, (weight / weight.max()).astype(np.float32)  # any scale fits into float32
 
 
-def _weights_of_labels(
-    class_weight: Any, y: NDArray[Any], classes: NDArray[Any]
+def weights_of_labels(
+    class_weight: Any, labels: NDArray[Any], counts: NDArray[np.int64], classes: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return the weight of the class of each label."""
-    of_classes = compute_class_weight(class_weight, classes=classes, y=y)
-    weights: NDArray[np.float64] = of_classes[np.searchsorted(classes, y)]
+    """Return the weight of each label.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+    labels : ndarray of shape (n_labels,)
+        Each once.
+    counts : ndarray of shape (n_labels,)
+        Samples with each label.
+    classes : ndarray of shape (n_classes,)
+        All classes, of which ``labels`` may lack some.
+
+    Raises
+    ------
+    ValueError
+        If weights are negative, not finite or all 0.
+    """
+    of_classes = compute_class_weight(class_weight, classes=classes, y=labels)
+    weights: NDArray[np.float64] = of_classes[np.searchsorted(classes, labels)]
+    if class_weight == "balanced":  # for which each label was one sample
+        weights = weights * counts.sum() / (len(labels) * counts)
+    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+        raise ValueError(
+            f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
+        )
     return weights
 
 
@@ -170,9 +227,7 @@ def _label_array(y: Any) -> Any:
     return y if y is None or hasattr(y, "iloc") else to_array(y)
 
 
-def _check_dataset(
-    estimator: Any, images: DatasetImages, reset: bool
-) -> tuple[DatasetImages, ImageShape]:
+def _check_dataset(estimator: Any, images: Images, reset: bool) -> tuple[Images, ImageShape]:
     n_pixels = math.prod(images.item_shape)
     if reset:
         estimator.n_features_in_ = n_pixels

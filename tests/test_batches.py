@@ -16,12 +16,12 @@ from torch.utils.data import DataLoader, Subset
 from skorch_mnist.batches import (
     BatchLoader,
     BatchReader,
-    ImageDataset,
     image_of,
     weight_of,
     weighted_loss,
     with_images,
 )
+from skorch_mnist.image_dataset import ImageDataset
 
 quick = settings(deadline=None, max_examples=50)
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", ">i2", ">u4", ">f4", ">f8"]

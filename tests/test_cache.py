@@ -12,7 +12,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from misbehaving_mirror import ARCHIVE, CONTENT, FILE, describe, describe_zip
 

@@ -15,11 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.batches import Share
 from skorch_mnist.data_parallel import Processes, is_first_process
+from skorch_mnist.image_dataset import Share
 
 SCRIPT = Path(__file__).with_name("training_of_several.py")
-ALIKE = ["gradients", "weighted_gradients", "single_image_left", "workers", "watched", "lazily"]
+ALIKE = [
+    "gradients", "weighted_gradients", "single_image_left", "workers", "streamed", "watched",
+    "lazily",
+]  # fmt: skip
 EQUAL = [
     *ALIKE, "defaults", "augmented_without_seed", "batch_norm", "frozen", "more_of_it",
     "own_accelerator", "stopped_by_one",

@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from skorch.callbacks import Callback, Freezer
 from skorch.dataset import ValidSplit
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
 from skorch_mnist.checkpoint import ResumeCheckpoint
@@ -95,6 +95,17 @@ def single_image_left():
 
 def workers():
     return described(classifier(**PLAIN, lr=0.01, iterator_train__num_workers=1).fit(X, y))
+
+
+class Stream(IterableDataset):
+    """Images that come one after the other."""
+
+    def __iter__(self):
+        return zip(X[:300].reshape(-1, 28, 28), y[:300].tolist(), strict=True)
+
+
+def streamed():
+    return described(classifier(**PLAIN, lr=0.01).fit(Stream()))
 
 
 def watched():
@@ -221,7 +232,7 @@ def other_images():
 
 
 TRIALS = [
-    gradients, weighted_gradients, single_image_left, workers, watched, defaults,
+    gradients, weighted_gradients, single_image_left, workers, streamed, watched, defaults,
     augmented_without_seed, batch_norm, frozen, lazily, more_of_it, resumed, saved, own_accelerator,
     other_images, unseeded_split, stopped_by_one, locked_folder,
 ]  # fmt: skip
