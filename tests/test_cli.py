@@ -19,7 +19,7 @@ from filelock import FileLock
 
 import skorch_mnist
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
-from skorch_mnist.cli import _data as data
+from skorch_mnist.cli import _named_data
 from skorch_mnist.datasets._download import PATIENT
 from skorch_mnist.datasets._files import MNIST
 
@@ -31,7 +31,7 @@ FILES = [
     "metrics.json",
     "model.safetensors",
 ]
-bundled_digits = data.bundled_digits
+bundled_digits = _named_data.bundled_digits
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -199,8 +199,8 @@ def test_data_home_is_handed_on_and_mnist_is_used(tmp_path, monkeypatch, capsys)
     start = time.monotonic()
     assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
     subset, home, limits = asked[2]
-    assert (subset, home, limits.silence) == ("train", None, data.SILENCE)
-    assert start + data.PATIENCE <= limits.until <= time.monotonic() + data.PATIENCE
+    assert (subset, home, limits.silence) == ("train", None, _named_data.SILENCE)
+    assert start + _named_data.PATIENCE <= limits.until <= time.monotonic() + _named_data.PATIENCE
     assert "Data: MNIST, 100 images to train on" in capsys.readouterr().out
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from skorch_mnist.cli import _data as data
+from skorch_mnist.cli import _images, _named_data
 from skorch_mnist.cli._config import Source
 from skorch_mnist.cli._messages import Screen
 from skorch_mnist.datasets import DatasetError, fetch_emnist, fetch_fashion_mnist
@@ -202,12 +203,12 @@ def test_every_name_stands_for_a_data_set(monkeypatch):
 
     for name in ("emnist", "fashion_mnist", "kmnist", "qmnist"):
         monkeypatch.setattr(f"skorch_mnist.datasets.fetch_{name}", fetch)
-    for name in data.NAMES:
+    for name in _named_data.NAMES:
         if name not in ("auto", "mnist", "digits"):
             found = data.load_data(Source(name, data_home="x"), SILENT)
             assert found.name == name and found.train.y.tolist() == ["0", "a", "0", "a"]
     assert [options["split"] for options in asked if "split" in options] == [
-        split for split in data.EMNIST for _ in range(2)
+        split for split in _named_data.EMNIST for _ in range(2)
     ]
     assert {options["subset"] for options in asked} == {"train", "test"}
     assert {options["data_home"] for options in asked} == {"x"}
@@ -228,7 +229,7 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
         fetch_emnist(split="nothing")
     from skorch_mnist.datasets._files import EMNIST_SPLITS
 
-    assert tuple(EMNIST_SPLITS) == data.EMNIST
+    assert tuple(EMNIST_SPLITS) == _named_data.EMNIST
     assert callable(fetch_fashion_mnist)
 
 
@@ -280,9 +281,9 @@ def test_bad_sources_are_refused(source, message, images):
 def test_digest_tells_images_labels_and_order_apart(few_digits):
     X, y = few_digits.train
     other = [
-        few_digits._replace(train=data.Images(X[::-1], y[::-1])),
-        few_digits._replace(train=data.Images(X, y[::-1])),
-        few_digits._replace(train=data.Images(X.astype(np.int32), y)),
+        few_digits._replace(train=_images.Images(X[::-1], y[::-1])),
+        few_digits._replace(train=_images.Images(X, y[::-1])),
+        few_digits._replace(train=_images.Images(X.astype(np.int32), y)),
         few_digits._replace(test=few_digits.train),
     ]
     assert len({one.sha256 for one in [few_digits, *other]}) == 5

@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 from ._config import RECIPES
-from ._data import NAMES
+from ._named_data import NAMES
 
 
 class Backend(Enum):

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from . import _plots, _run
 from ._arguments import Backend
-from ._data import Images, load_data, title_of
+from ._data import load_data
 from ._document import CONFIG, document, warn_of_differences
 from ._folds import Fold, FoldsBar, Warnings, run_folds, show_epochs
+from ._images import Images
 from ._messages import Screen
+from ._named_data import title_of
 from ._options import (
     Address,
     BackendOption,

@@ -14,7 +14,7 @@ from ._values import to_toml
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    from ._data import Data
+    from ._images import Data
 
 CONFIG = "config.toml"
 FIRST_LINE = f"# Repeat this run: {PROGRAM} "

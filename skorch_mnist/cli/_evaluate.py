@@ -10,15 +10,10 @@ import typer
 from . import _run
 from ._arguments import complete_dataset, some_path, some_text
 from ._config import Source, read_file
-from ._data import (
-    Images,
-    check_labels_known,
-    load_data,
-    load_test_images,
-    resolved,
-    title_of,
-)
+from ._data import check_labels_known, load_data, load_test_images, resolved
+from ._images import Images
 from ._messages import Screen, report
+from ._named_data import title_of
 from ._options import DATA, OUTPUT, DataHome, Json, Model, Preprocess, usage_errors
 from ._report import write_report
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ._data import Images
+from ._images import Images
 from ._messages import Screen, report
 
 if TYPE_CHECKING:

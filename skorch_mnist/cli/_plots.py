@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ._data import Images
+    from ._images import Images
     from ._metrics import Metrics
 
 MOST_COUNTED = 20  # classes whose confusions are written as numbers

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skorch_mnist import __version__
 
 from . import _plots
-from ._data import Images, title_of
 from ._document import environment
+from ._images import Images
+from ._named_data import title_of
 from ._values import to_toml
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import typer
 from . import _run
 from ._arguments import Backend
 from ._config import check_classifier, parse_grid
-from ._data import Images, load_data
+from ._data import load_data
 from ._document import CONFIG, document, stated, warn_of_differences
 from ._folds import Fold, FoldsBar, Warnings, run_folds
+from ._images import Images
 from ._messages import Screen, report
 from ._options import (
     TRAINING,

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._config import Config, make_classifier
-from ._data import title_of
+from ._named_data import title_of
 from ._options import usage_errors
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    from ._data import Data
+    from ._images import Data
     from ._messages import Screen
     from ._metrics import Metrics
     from ._run import RunFolder

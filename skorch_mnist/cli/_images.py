@@ -1,0 +1,88 @@
+"""Images with their labels, as commands hold them: in parts, or split for testing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TEST_SHARE = 0.2  # of a data set that has no images for testing
+
+
+class Images(NamedTuple):
+    """Images in flat rows, or in the layout of a folder of pictures, and their labels."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+
+
+class Parts(NamedTuple):
+    """What a path holds: images that are set apart for testing, and the others."""
+
+    train: Images | None = None
+    test: Images | None = None
+
+
+class Data(NamedTuple):
+    """Images for training and for testing."""
+
+    name: str
+    train: Images
+    test: Images
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all pixels and labels, in their order."""
+        digest = hashlib.sha256()
+        for X, y in (self.train, self.test):
+            digest.update(f"{X.shape} {X.dtype} {y.tolist()}".encode())
+            digest.update(X.tobytes())
+        return digest.hexdigest()
+
+
+def split(name: str, images: Images) -> Data:
+    """Split images into those to train on and a fifth of each class, or one, to test on."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    X, y = images
+    try:
+        train, test = train_test_split(
+            np.arange(len(y)), test_size=TEST_SHARE, random_state=0, stratify=y
+        )
+    except ValueError:  # a fifth is less than one of each class
+        rng = np.random.default_rng(0)
+        parts: list[Any] = []
+        for label in np.unique(y):
+            rows = rng.permutation(np.flatnonzero(y == label))
+            parts.append(rows[: max(1, round(TEST_SHARE * len(rows)))] if len(rows) > 1 else [])
+        test = np.concatenate(parts).astype(int)
+        train = np.setdiff1d(np.arange(len(y)), test)
+    if not len(test):
+        raise ValueError(f"{name} has no class of two images: none can be set aside to test on")
+    return Data(name, Images(X[train], y[train]), Images(X[test], y[test]))
+
+
+def named(*bunches: Any) -> list[Images]:
+    """Return the images of bunches, and labels: the names of the classes, or their numbers."""
+    labels = [labels_of(bunch) for bunch in bunches]
+    if any(y.dtype.kind == "U" for y in labels):
+        labels = [y.astype(str) for y in labels]
+    parts = []
+    for bunch, y in zip(bunches, labels, strict=True):
+        _, height, width = bunch.images.shape
+        parts.append(Images(bunch.data if height == width else bunch.images, y))
+    return parts
+
+
+def labels_of(bunch: Any) -> NDArray[Any]:
+    """Return the labels of a bunch: words, where not all names of the classes are numbers."""
+    import numpy as np
+
+    target: NDArray[Any] = bunch.target
+    if all(name.lstrip("-").isdecimal() for name in bunch.target_names):
+        return target
+    words: NDArray[Any] = np.asarray(bunch.target_names)[target]
+    return words
