@@ -16,6 +16,11 @@ import torch
 from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
+from skorch_mnist.callback_state import (
+    get_callback_state,
+    names_with_state,
+    set_callback_state,
+)
 from skorch_mnist.plain_data import UnstorableError, decode, encode
 from skorch_mnist.progress import TrainingBar, show
 from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
@@ -168,12 +173,7 @@ class ResumeCheckpoint(Callback):
         if failure is not None:
             raise failure
         self.absolute_ = folder.resolve()
-        self.with_state_ = {
-            (name, attribute)
-            for name, callback in callbacks.items()
-            for attribute, value in learned(callback)
-            if has_state(value)
-        }
+        self.with_state_ = {name: names_with_state(one) for name, one in callbacks.items()}
         self.generators_: dict[str, Any] | None = None
         self.finished_ = self.path_.exists() and self._restore(net)
         if processes is not None:
@@ -277,10 +277,8 @@ class ResumeCheckpoint(Callback):
             net._restore((0, state["components"]))
             net.history.extend(state["history"])
             callbacks = dict(others(net))
-            for name, (plain, states) in state["callbacks"].items():
-                vars(callbacks[name]).update(plain)
-                for attribute, kept in states.items():
-                    getattr(callbacks[name], attribute).load_state_dict(kept)
+            for name, learned in state["callbacks"].items():
+                set_callback_state(callbacks[name], learned)
             set_network(net.module_, state["network"])
             self.generators_ = state["generators"]
             return bool(state["finished"])
@@ -297,7 +295,8 @@ class ResumeCheckpoint(Callback):
                 "history": list(net.history),
                 "components": net._training_state()[1],
                 "callbacks": {
-                    name: self._state_of(name, callback) for name, callback in others(net)
+                    name: get_callback_state(name, callback, self.with_state_.get(name, ()))
+                    for name, callback in others(net)
                 },
                 "network": get_network(net.module_),
                 "generators": get_generators(net),
@@ -319,25 +318,6 @@ class ResumeCheckpoint(Callback):
                 stacklevel=2,
             )
 
-    def _state_of(self, name: str, callback: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what a callback has learned: plain data, and the state of what has one."""
-        plain, states = {}, {}
-        for attribute, value in learned(callback):
-            if has_state(value):
-                if (name, attribute) not in self.with_state_:
-                    raise UnstorableError(
-                        f"{name} keeps a {type(value).__name__} in {attribute} that was not there "
-                        "when the training began; make it in on_train_begin"
-                    )
-                states[attribute] = value.state_dict()
-            elif is_plain(value):
-                plain[attribute] = value
-            elif isinstance(value, Mapping):
-                raise UnstorableError(
-                    f"{name} keeps a {type(value).__name__} in {attribute} that is no plain data"
-                )
-        return plain, states
-
 
 def name_of_subfolder(identity: Mapping[str, Any]) -> str:
     """Return the name of the folder of one training among many."""
@@ -345,33 +325,8 @@ def name_of_subfolder(identity: Mapping[str, Any]) -> str:
     return f"training-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-# --- state ----------------------------------------------------------------------------------
-
-
 def others(net: Any) -> Iterator[tuple[str, Any]]:
     """Yield the callbacks whose state belongs to a training."""
     for name, callback in net.callbacks_:
         if not isinstance(callback, (*DISPLAYS, ResumeCheckpoint)):
             yield name, callback
-
-
-def learned(callback: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the attributes of a callback that are no parameters."""
-    for name, value in vars(callback).items():
-        if name.endswith("_"):
-            yield name, value
-
-
-def has_state(value: Any) -> bool:
-    """Whether ``value`` gives its state and takes it back."""
-    both = hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
-    return both and not isinstance(value, type)
-
-
-def is_plain(value: Any) -> bool:
-    """Whether ``value`` can be written."""
-    try:
-        encode(value, {})
-    except UnstorableError:
-        return False
-    return True

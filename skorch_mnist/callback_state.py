@@ -1,0 +1,81 @@
+"""What a callback has learned in a training: to be written, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from skorch_mnist.plain_data import UnstorableError, encode
+
+__all__ = ["get_callback_state", "names_with_state", "set_callback_state"]
+
+
+def names_with_state(callback: Any) -> set[str]:
+    """Return the attributes that a callback has learned and that have a state of their own."""
+    return {name for name, value in learned(callback) if has_state(value)}
+
+
+def get_callback_state(
+    name: str, callback: Any, with_state: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a callback has learned: plain data, and the state of what has one.
+
+    Parameters
+    ----------
+    name : str
+        That of the callback, for errors.
+    callback : callback
+    with_state : collection of str
+        What ``names_with_state`` returned when the training began.
+
+    Raises
+    ------
+    UnstorableError
+        If something cannot be written, or could not be put back.
+    """
+    plain, states = {}, {}
+    for attribute, value in learned(callback):
+        if has_state(value):
+            if attribute not in with_state:
+                raise UnstorableError(
+                    f"{name} keeps a {type(value).__name__} in {attribute} that was not there "
+                    "when the training began; make it in on_train_begin"
+                )
+            states[attribute] = value.state_dict()
+        elif is_plain(value):
+            plain[attribute] = value
+        elif isinstance(value, Mapping):
+            raise UnstorableError(
+                f"{name} keeps a {type(value).__name__} in {attribute} that is no plain data"
+            )
+    return plain, states
+
+
+def set_callback_state(callback: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Give a callback what ``get_callback_state`` returned."""
+    plain, states = state
+    vars(callback).update(plain)
+    for attribute, kept in states.items():
+        getattr(callback, attribute).load_state_dict(kept)
+
+
+def learned(callback: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of a callback that are no parameters."""
+    for name, value in vars(callback).items():
+        if name.endswith("_"):
+            yield name, value
+
+
+def has_state(value: Any) -> bool:
+    """Whether ``value`` gives its state and takes it back."""
+    both = hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
+    return both and not isinstance(value, type)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether ``value`` can be written."""
+    try:
+        encode(value, {})
+    except UnstorableError:
+        return False
+    return True
