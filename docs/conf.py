@@ -21,7 +21,7 @@ autosummary_generate = False
 autodoc_typehints = "none"  # numpydoc's sections state the types
 numpydoc_show_class_members = False
 
-myst_heading_anchors = 2
+myst_heading_anchors = 3
 
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery"],

@@ -67,8 +67,9 @@ class MNISTCNNClassifier(
     train_split : float in (0, 1), callable or None, default=0.2
         Share of the samples for validation after each epoch, drawn with ``random_state`` from each
         class alike. Too few samples, or too rare a class, are split without regard to classes,
-        with a warning. A callable such as ``skorch.dataset.ValidSplit`` is called with the data
-        set and the labels. None trains on all samples.
+        with a warning. Images of an ``IterableDataset`` are drawn by a hash of their pixels. A
+        callable such as ``skorch.dataset.ValidSplit`` is called with the data set and the labels.
+        None trains on all samples.
     image_shape : (height, width), (channels, height, width) or None, default=None
         Shape of the images in flat rows. None takes them for squares.
     augment : "affine", callable or None, default=None
@@ -265,7 +266,7 @@ class MNISTCNNClassifier(
             Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
             width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
             height, width, channels). A torch data set yields such images, or pairs of image and
-            label. An ``IterableDataset`` yields pairs, the same each time that it is read.
+            label; an ``IterableDataset`` yields pairs, the same each time that it is read.
         y : array-like of shape (n_samples,) or None, default=None
             Labels: numbers, strings or booleans. None takes those of the data set ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None

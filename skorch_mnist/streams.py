@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
 from torch.utils.data import IterableDataset, get_worker_info
 
 from skorch_mnist.layouts import Layout
@@ -19,6 +20,7 @@ from skorch_mnist.torch_data import image_in, stack_images, to_array
 __all__ = ["IMAGES_PER_CHUNK", "StreamSurvey", "StreamedImages", "hashes_of", "is_stream"]
 
 IMAGES_PER_CHUNK = 64
+MOST_SINGLE_LABELS = 1000  # where most images have one of their own
 
 
 def is_stream(X: Any) -> bool:
@@ -116,21 +118,30 @@ class StreamSurvey:
     Raises
     ------
     ValueError
-        If an item is not valid, or labels are of several types.
+        If an item is not valid, or labels are no classes or of several types.
     """
 
     def __init__(self, images: StreamedImages) -> None:
         self.dtype = images.dtype
         self.pixels = PixelMoments()
         rows: dict[Any, int] = {}
+        n_images = 0
         self.counts = np.zeros((0, N_BINS), np.int64)
         self.hashes = np.zeros((0, N_BINS), np.uint64)
         self.moments = np.zeros((0, 3))
         for chunk, labels in images.chunks(labelled=True):
             row = np.array([rows.setdefault(label, len(rows)) for label in labels])
-            new = ((0, len(rows) - len(self.counts)), (0, 0))
-            self.counts, self.hashes = np.pad(self.counts, new), np.pad(self.hashes, new)
-            self.moments = np.pad(self.moments, new)
+            n_images += len(labels)
+            if len(rows) > len(self.counts):
+                check_classification_targets(np.repeat(list(rows), 3))  # it warns of single ones
+                if len(rows) > max(MOST_SINGLE_LABELS, n_images // 2):
+                    raise ValueError(
+                        f"The data set X has given {len(rows)} labels with {n_images} images. "
+                        "Items must be (image, label), with the class of the image as label."
+                    )
+                new = ((0, len(rows) - len(self.counts)), (0, 0))
+                self.counts, self.hashes = np.pad(self.counts, new), np.pad(self.hashes, new)
+                self.moments = np.pad(self.moments, new)
             hashed = hashes_of(chunk)
             place = row, hashed % N_BINS
             np.add.at(self.counts, place, 1)

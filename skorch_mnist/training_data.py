@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 from skorch.dataset import ValidSplit
 from torch.utils.data import Dataset
@@ -62,7 +61,6 @@ class CheckedData(ImageClassifierNet):
         """Go through a stream once, and learn what arrays show at once."""
         survey = StreamSurvey(images)
         labels = survey.labels
-        check_classification_targets(np.repeat(labels, 3))  # it warns of labels that occur once
         if all_classes is not None:
             self._check_labels(labels, all_classes)
         weights = None

@@ -1,6 +1,7 @@
 """Memory that fitting adds on images that stay on the disk, and images per second.
 
-A memory map of made-up images, or a torch data set that reads each image from it when asked.
+A memory map of made-up images, or a torch data set that reads each image from it: when asked for
+its number, or one after the other.
 Anonymous memory is counted, at its highest while batches go through the network: not the pages of
 the map, which the system keeps while it has room. Run by hand, with a number of images of 784
 bytes: ``python tests/benchmarks/larger_than_memory.py 12800000 --linear``.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +62,8 @@ class Convolutional(MNISTCNN):
         return super().forward(x)
 
 
-class Streamed(torch.utils.data.Dataset):
-    """Images that are read one by one."""
+class Numbered(torch.utils.data.Dataset):
+    """Images that are read one by one, by number."""
 
     def __init__(self, X: np.ndarray, y: np.ndarray) -> None:
         self.X, self.targets = X, y
@@ -73,12 +75,23 @@ class Streamed(torch.utils.data.Dataset):
         return np.array(self.X[number]).reshape(28, 28), int(self.targets[number])
 
 
+class Stream(torch.utils.data.IterableDataset):
+    """Images that are read one after the other."""
+
+    def __init__(self, X: np.ndarray, y: np.ndarray) -> None:
+        self.X, self.y = X, y
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, int]]:
+        for image, label in zip(self.X, self.y, strict=True):
+            yield np.array(image).reshape(28, 28), int(label)
+
+
 def main() -> None:
     """Write the images, train on them and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=int)
     parser.add_argument("--folder", default=None)
-    parser.add_argument("--streamed", action="store_true", help="through a torch data set")
+    parser.add_argument("--through", choices=["map", "dataset", "stream"], default="map")
     parser.add_argument("--linear", action="store_true", help="with a network that costs little")
     parser.add_argument("--augment", choices=["affine"], default=None)
     args = parser.parse_args()
@@ -101,7 +114,8 @@ def main() -> None:
         clf.fit(X[:2000], y[:2000])
         before, Peak.megabytes = anonymous(), 0.0
         start = time.perf_counter()
-        clf.fit(Streamed(X, y)) if args.streamed else clf.fit(X, y)
+        of = {"map": (X, y), "dataset": (Numbered(X, y),), "stream": (Stream(X, y),)}
+        clf.fit(*of[args.through])
         seconds = time.perf_counter() - start
     print(f"{args.images:,} images, {X.nbytes / 1e9:.2f} GB on the disk")
     print(f"added memory {Peak.megabytes - before:.0f} MB, {seconds:.0f} s an epoch")
