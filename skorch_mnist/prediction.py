@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from skorch_mnist.net import first_output
+from skorch_mnist.streams import LabelKeepingStream, is_stream
+from skorch_mnist.torch_data import is_torch_data, labels_of
 
 __all__ = ["ImagePredictions"]
 
@@ -85,6 +88,38 @@ class ImagePredictions:
         """
         scores = self.predict_log_proba(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy of ``predict``.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+        y : array-like of shape (n_samples,) or None, default=None
+            True labels. None takes those of the data set ``X``.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights, not negative; None weighs all alike.
+
+        Returns
+        -------
+        float
+            Share of the images, in [0, 1], whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If there are no labels.
+        """
+        if y is None and is_stream(X):
+            X = LabelKeepingStream(X)
+            y_pred, y = self.predict(X), X.labels
+        else:
+            y = labels_of(X) if y is None and is_torch_data(X) else y
+            if y is None:
+                raise ValueError("There are no labels: pass them as y.")
+            y_pred = self.predict(X)
+        return float(accuracy_score(y, y_pred, sample_weight=sample_weight))
 
     def _logits(self, X: Any) -> torch.Tensor:
         check_is_fitted(self)

@@ -17,7 +17,14 @@ from skorch_mnist.pixels import PixelMoments
 from skorch_mnist.split import N_BINS
 from skorch_mnist.torch_data import image_in, stack_images, to_array
 
-__all__ = ["IMAGES_PER_CHUNK", "StreamSurvey", "StreamedImages", "hashes_of", "is_stream"]
+__all__ = [
+    "IMAGES_PER_CHUNK",
+    "LabelKeepingStream",
+    "StreamSurvey",
+    "StreamedImages",
+    "hashes_of",
+    "is_stream",
+]
 
 IMAGES_PER_CHUNK = 64
 MOST_SINGLE_LABELS = 1000  # where most images have one of their own
@@ -80,11 +87,24 @@ class StreamedImages:
             yield self.layout.arrange(images), labels
 
 
+class LabelKeepingStream(IterableDataset[Any]):
+    """A stream that keeps the labels of what it has given in its last pass, in ``labels``."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        self.labels: list[Any] = []
+        for number, item in enumerate(self.dataset):
+            self.labels.append(_label_in(item, number))
+            yield item
+
+
 def _label_in(item: Any, number: int) -> Any:
     if not isinstance(item, (tuple, list)) or len(item) < 2:
         raise ValueError(
-            f"Item {number} of the data set X has no label. The items of a stream to train on must "
-            "be (image, label)."
+            f"Item {number} of the data set X has no label. Items of a stream to train on, or to "
+            "score, must be (image, label)."
         )
     label = to_array(item[1])
     if label.ndim:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skorch.dataset import ValidSplit
 from skorch.helper import predefined_split
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.checkpoint import ResumeCheckpoint
@@ -213,6 +213,21 @@ def test_predictions_keep_the_order_of_the_stream_whatever_the_workers(fitted, d
     X = digits[1][:150]
     clf = Classifier(iterator_valid__num_workers=2).fit(digits[0][:100], digits[2][:100])
     np.testing.assert_array_equal(clf.predict(Images(iter(X))), clf.predict(X))
+
+
+def test_score_takes_the_labels_of_what_it_reads(fitted, digits):
+    X, y = digits[1][:150].reshape(-1, 28, 28), digits[3][:150]
+    expected = fitted.score(X, y)
+    weight = np.linspace(0, 1, 150)
+    assert fitted.score(Images(zip(X, y, strict=True))) == expected
+    assert fitted.score(TensorDataset(torch.as_tensor(X), torch.as_tensor(y))) == expected
+    assert fitted.score(Stream(X, y), sample_weight=weight) == fitted.score(X, y, weight)
+    assert fitted.score(Stream(X, y), y[::-1]) == fitted.score(X, y[::-1])
+    for unlabelled in (X, TensorDataset(torch.as_tensor(X))):
+        with pytest.raises(ValueError, match="There are no labels: pass them as y"):
+            fitted.score(unlabelled)
+    with pytest.raises(ValueError, match="Item 0 of the data set X has no label"):
+        fitted.score(Images(X))
 
 
 # --- the first pass -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import contextlib
 import os
 import time
 
+import dask
 import numpy as np
 import psutil
 import ray
@@ -29,7 +30,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=20_000)
-    parser.add_argument("--candidates", type=int, nargs="+", default=[2, 8])
+    parser.add_argument("--candidates", type=int, nargs="+", default=[2, 16])
     args = parser.parse_args()
     torch.set_num_threads(1)  # as workers have
     X, y = fetch_mnist(return_X_y=True)
@@ -37,31 +38,40 @@ def main() -> None:
     print(f"{args.images:,} images, {X.nbytes / 1e6:.1f} MB, 2 folds")
     print("| workers | candidates | seconds | MB sent | mean accuracy |")
     print("|---|---|---|---|---|")
-    for name, workers in (
-        ("joblib, 1 process", parallel_config("loky", n_jobs=1)),
-        ("joblib, 2 processes", parallel_config("loky", n_jobs=2)),
-        ("joblib, 4 processes", parallel_config("loky", n_jobs=4)),
-        ("Dask, 1", on_dask(1)),
-        ("Dask, 2", on_dask(2)),
-        ("Dask, 4", on_dask(4)),
-        ("Ray, 2", on_ray(2)),
-        ("Ray, 4", on_ray(4)),
+    for name, started, n in (
+        ("joblib", on_joblib, 1),
+        ("joblib", on_joblib, 2),
+        ("joblib", on_joblib, 4),
+        ("Dask", on_dask, 1),
+        ("Dask", on_dask, 2),
+        ("Dask", on_dask, 4),
+        ("Ray", on_ray, 2),
+        ("Ray", on_ray, 4),
     ):
-        with workers:
+        with started(n):
             search(X[:2000], y[:2000], 4)  # imports, on all workers
             for n_candidates in args.candidates:
                 before, start = sent(), time.perf_counter()
                 scores = search(X, y, n_candidates)
                 seconds = time.perf_counter() - start
                 megabytes = (sent() - before) / 1e6
-                row = [name, n_candidates, f"{seconds:.1f}", f"{megabytes:.1f}", f"{scores:.4f}"]
-                print("| " + " | ".join(map(str, row)) + " |", flush=True)
+                figures = f"{seconds:.1f}", f"{megabytes:.1f}", f"{scores:.4f}"
+                row = [f"{name}, {n}", str(n_candidates), *figures]
+                print("| " + " | ".join(row) + " |", flush=True)
+
+
+@contextlib.contextmanager
+def on_joblib(n_jobs: int):
+    """Have joblib use its own processes."""
+    with parallel_config("loky", n_jobs=n_jobs):  # which takes effect as soon as it is made
+        yield
 
 
 @contextlib.contextmanager
 def on_dask(n_workers: int):
-    """Start a cluster, its workers' memory as docs/scaling.md says, and have joblib use it."""
+    """Start a cluster, its workers set as docs/scaling.md says, and have joblib use it."""
     os.environ |= dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(2**30))
+    dask.config.set({"distributed.worker.profile.enabled": False})
     options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
     with LocalCluster(n_workers=n_workers, **options) as cluster, Client(cluster) as client:
         client.wait_for_workers(n_workers)
