@@ -79,6 +79,11 @@ class ImageStream(IterableDataset[Any]):
         counts = self.survey.counts
         return int(counts.sum() if self.chosen is None else counts[self.chosen].sum())
 
+    def __len__(self) -> int:
+        if self.n_images is None:
+            raise TypeError("the number of images in a stream is not known before its end")
+        return self.n_images
+
     @property
     def hash_sum(self) -> int:
         """Sum of the hashes of the images of a part, modulo 2**64."""
@@ -181,9 +186,7 @@ class StreamLoader:
         )
 
     def __len__(self) -> int:
-        if self.n_rows is None:
-            raise TypeError("the length of a stream is not known before its end")
-        whole, rest = divmod(self.n_rows, self.batch_size)
+        whole, rest = divmod(len(self.stream), self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
 
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -153,6 +154,7 @@ class StreamSurvey:
             row = np.array([rows.setdefault(label, len(rows)) for label in labels])
             n_images += len(labels)
             if len(rows) > len(self.counts):
+                assert_all_finite(np.asarray(list(rows)), input_name="y")
                 check_classification_targets(np.repeat(list(rows), 3))  # it warns of single ones
                 if len(rows) > max(MOST_SINGLE_LABELS, n_images // 2):
                     raise ValueError(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import cross_val_score
 from skorch.callbacks import PrintLog
+from torch.utils.data import IterableDataset
 
 from skorch_mnist import MNISTCNNClassifier, progress
 from skorch_mnist.batch_records import watches_batches
@@ -98,8 +99,14 @@ def test_table_stays_readable_and_the_bar_goes(terminal):
     assert all(len(line.split()) == 5 for line in lines)
 
 
+class Toys(IterableDataset):
+    def __iter__(self):
+        return zip(*toy(900), strict=True)
+
+
 @pytest.mark.parametrize("batch_size", [16, -1])
-def test_bar_counts_the_images_of_training_and_validation(batch_size, terminal):
+@pytest.mark.parametrize("data", [toy(900), (Toys(),)], ids=["arrays", "stream"])
+def test_bar_counts_the_images_of_training_and_validation(batch_size, data, terminal):
     terminal()
 
     class Counts(TrainingBar):
@@ -109,7 +116,7 @@ def test_bar_counts_the_images_of_training_and_validation(batch_size, terminal):
 
     bar = Counts()
     clf = quick(batch_size=batch_size, callbacks=[bar], iterator_valid__batch_size=100, verbose=0)
-    clf.fit(*toy(900))
+    clf.fit(*data)
     assert bar.n == bar.total == 2 * 900
 
 
