@@ -46,6 +46,7 @@ def register_ray() -> None:
         raise ImportError('the backend ray needs Ray: pip install "skorch_mnist[ray]"')
     import ray
     from joblib import register_parallel_backend
+    from ray.util.debug import log_once
     from ray.util.joblib import ray_backend
 
     class RayBackend(ray_backend.RayBackend):  # type: ignore[misc, unused-ignore]
@@ -73,6 +74,7 @@ def register_ray() -> None:
                     UserWarning,
                     stacklevel=2,
                 )
+            log_once("context_argument_warning")  # Ray would warn of joblib's own arguments
             return int(super().configure(n_jobs, *args, **kwargs))
 
         def submit(self, func: Any, callback: Any = None) -> Any:

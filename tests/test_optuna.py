@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,15 @@ def test_a_study_outlives_a_killed_process_and_is_shared_by_others(url):
     for trial in again:
         assert trial.system_attrs["failed_trial"] == cut_off.number
         assert trial.params == cut_off.params
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_processes_may_find_a_new_database_at_once(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+    open_storage = importlib.import_module("search_with_optuna").open_storage
+    with ThreadPoolExecutor(4) as threads:
+        for storage in threads.map(open_storage, [f"sqlite:///{tmp_path}/study.db"] * 4, [60] * 4):
+            storage.engine.dispose()
 
 
 def test_a_trial_is_given_up_after_an_epoch(digits):

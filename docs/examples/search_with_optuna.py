@@ -8,14 +8,33 @@ whose process dies is taken up by another process.
 from __future__ import annotations
 
 import argparse
+import time
 
 import optuna
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import TrialState
 from optuna_integration import SkorchPruningCallback
+from sqlalchemy.exc import SQLAlchemyError
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
+
+
+def open_storage(url: str, heartbeat: int) -> RDBStorage:
+    """Return a database that shows which trials are at work.
+
+    Of processes that find a new database at once, one makes the tables; the others wait.
+    """
+    options = {
+        "heartbeat_interval": heartbeat,
+        "grace_period": 2 * heartbeat,
+        "heartbeat_stale_trial_callback": RetryHeartbeatStaleTrialCallback(max_retry=3),
+    }
+    try:
+        return RDBStorage(url, **options)
+    except SQLAlchemyError:
+        time.sleep(3)
+        return RDBStorage(url, **options)
 
 
 def main() -> None:
@@ -45,15 +64,9 @@ def main() -> None:
         clf.fit(X, y)
         return clf.history_[-1, "valid_acc"]
 
-    storage = RDBStorage(
-        args.storage,
-        heartbeat_interval=args.heartbeat,
-        grace_period=2 * args.heartbeat,
-        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3),
-    )
     study = optuna.create_study(
         study_name=args.study,
-        storage=storage,
+        storage=open_storage(args.storage, args.heartbeat),
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
         load_if_exists=True,
