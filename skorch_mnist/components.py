@@ -156,7 +156,7 @@ class NetComponents(WholeEpochs):
                 "out."
             )
         given = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
-        if stream.n_images is None:  # for predictions, in the order of the stream
+        if stream.survey is None:  # for predictions, in the order of the stream
             given = {name: given[name] for name in LOADER_ARGUMENTS & given.keys()}
         return StreamLoader(stream, **given)
 

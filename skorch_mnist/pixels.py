@@ -31,6 +31,10 @@ class PixelStatistics(NamedTuple):
         )
         return fit_into_float32 and self.std >= SMALLEST_FLOAT32 and self.low <= self.high
 
+    def rounded(self) -> list[str]:
+        """Return texts that tell these numbers from others, but for the order of their sums."""
+        return [f"{number:.9g}" for number in self]
+
     def standardize(self, images: torch.Tensor, channels_last: bool = False) -> torch.Tensor:
         """Return ``images`` as float32 of mean 0 and standard deviation 1."""
         layout = torch.channels_last if channels_last else torch.preserve_format

@@ -70,7 +70,7 @@ def split_bins(
 
     Parameters
     ----------
-    counts : ndarray of shape (n_classes, N_BINS), int64
+    counts : ndarray of shape (n_classes, n_bins), int64
         Images of each class in each bin. Those of a bin stay together.
     fraction : float
         Share of the images for validation, in (0, 1).
@@ -78,7 +78,7 @@ def split_bins(
 
     Returns
     -------
-    ndarray of shape (n_classes, N_BINS), bool
+    ndarray of shape (n_classes, n_bins), bool
         Bins for validation: of each class at most its share, and never all. None of them hold an
         image, with a warning, where none can be spared.
     """
@@ -86,7 +86,7 @@ def split_bins(
     for of_class, chosen_of_class in zip(counts, chosen, strict=True):
         n_images = int(of_class.sum())
         n_left = min(round(fraction * n_images), n_images - 1)
-        for place in random_state.permutation(N_BINS):
+        for place in random_state.permutation(len(of_class)):
             if 0 < of_class[place] <= n_left:
                 chosen_of_class[place] = True
                 n_left -= of_class[place]

@@ -16,13 +16,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from skorch_mnist.batches import BatchReader, KeptRows, check_batch_size
 from skorch_mnist.image_dataset import tensor_of
 from skorch_mnist.pixels import PixelStatistics
-from skorch_mnist.split import N_BINS, split_bins
-from skorch_mnist.streams import (
-    IMAGES_PER_CHUNK,
-    StreamedImages,
-    StreamSurvey,
-    hashes_of,
-)
+from skorch_mnist.split import split_bins
+from skorch_mnist.streams import IMAGES_PER_CHUNK, StreamedImages, StreamSurvey
 
 __all__ = ["ImageStream", "StreamLoader"]
 
@@ -30,7 +25,7 @@ __all__ = ["ImageStream", "StreamLoader"]
 SHUFFLED_IMAGES = 2**14
 SHUFFLED_BYTES = 2**26
 
-Chunk = tuple[torch.Tensor, torch.Tensor]  # images and codes
+Rows = tuple[torch.Tensor, torch.Tensor]  # images and codes
 
 
 class ImageStream(IterableDataset[Any]):
@@ -72,22 +67,25 @@ class ImageStream(IterableDataset[Any]):
         return self.survey
 
     @property
-    def n_images(self) -> int | None:
-        """Number of images, None where there was no first pass."""
-        if self.survey is None:
-            return None
-        counts = self.survey.counts
-        return int(counts.sum() if self.chosen is None else counts[self.chosen].sum())
+    def counts(self) -> NDArray[np.int64]:
+        """Number of images of each label, in this part."""
+        counts = self.known.counts
+        n_images: NDArray[np.int64] = np.where(self._chosen, counts, 0).sum(axis=1)
+        return n_images
 
     def __len__(self) -> int:
-        if self.n_images is None:
+        if self.survey is None:
             raise TypeError("the number of images in a stream is not known before its end")
-        return self.n_images
+        return int(self.counts.sum())
 
     @property
     def hash_sum(self) -> int:
-        """Sum of the hashes of the images of a part, modulo 2**64."""
+        """Sum of the hashes of the images in this part, modulo 2**64; 0 without a split."""
         return 0 if self.chosen is None else int(self.known.hashes[self.chosen].sum())
+
+    @property
+    def _chosen(self) -> NDArray[np.bool_] | bool:
+        return True if self.chosen is None else self.chosen
 
     @property
     def digest(self) -> str:
@@ -114,17 +112,25 @@ class ImageStream(IterableDataset[Any]):
         return train, valid
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
-        for images, labels in self.images.chunks(labelled=self.survey is not None):
+        known = self.survey is not None
+        for images, labels, hashes in self.images.chunks(known, hashed=self.chosen is not None):
             codes, hash_sum = np.zeros(len(images), np.int64), 0
-            if self.survey is not None:
-                images = images.astype(self.survey.dtype, copy=False)
-                codes = self._encode(labels)
-            if self.chosen is not None:
-                hashes = hashes_of(images)
-                ours = self.chosen[np.searchsorted(self.rows, codes), hashes % N_BINS]
+            if known:
+                images, codes = self._in_dtype(images), self._encode(labels)
+            if self.chosen is not None and hashes is not None:
+                bins = hashes % self.chosen.shape[1]
+                ours = self.chosen[np.searchsorted(self.rows, codes), bins]
                 images, codes = images[ours], codes[ours]
                 hash_sum = int(hashes[ours].sum())
             yield tensor_of(images), torch.from_numpy(codes), hash_sum
+
+    def _in_dtype(self, images: NDArray[Any]) -> NDArray[Any]:
+        if not np.can_cast(images.dtype, self.known.dtype):
+            raise ValueError(
+                f"The data set X has given pixels of {images.dtype}, and of {self.known.dtype} "
+                "when fit began. A stream must give the same dtype each time."
+            )
+        return images.astype(self.known.dtype, copy=False)
 
     def _encode(self, labels: list[Any]) -> NDArray[np.int64]:
         try:
@@ -169,7 +175,7 @@ class StreamLoader:
         generator: torch.Generator | None = None,
         **others: Any,
     ) -> None:
-        self.n_rows = stream.n_images
+        self.n_rows = None if stream.survey is None else len(stream)
         everything = sys.maxsize if self.n_rows is None else self.n_rows
         self.batch_size = everything if batch_size == -1 else check_batch_size(batch_size)
         self.stream = stream
@@ -190,7 +196,7 @@ class StreamLoader:
         return whole if self.drop_last or not rest else whole + 1
 
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
-        chunks = self._whole_pass()
+        chunks = self._compared_pass() if self.stream.survey is not None else self._pass()
         if self.shuffle:
             chunks = shuffled(chunks, self.generator)
         kept = None if self.n_rows is None else KeptRows(self.n_rows)
@@ -201,17 +207,26 @@ class StreamLoader:
             X = images if weights is None else {"image": images, "sample_weight": weights[codes]}
             yield X, codes if kept is None else kept.keep(codes)
 
-    def _whole_pass(self) -> Iterator[Chunk]:
+    def _pass(self) -> Iterator[Rows]:
+        """Yield the chunks of a stream of which nothing is known."""
+        for images, codes, _ in self._chunks:
+            yield images, codes
+
+    def _compared_pass(self) -> Iterator[Rows]:
         """Yield chunks; raise a ValueError where they are not those of the first pass."""
-        n, hash_sum = 0, 0
+        n_whole, hash_sum = len(self.stream), 0
+        counts = np.zeros(self.stream.rows[-1] + 1, np.int64)
         for images, codes, hashed in self._chunks:
-            n, hash_sum = n + len(codes), (hash_sum + hashed) % 2**64
-            if self.n_rows is not None and n > self.n_rows:
+            counts += np.bincount(codes.numpy(), minlength=len(counts))
+            hash_sum = (hash_sum + hashed) % 2**64
+            if counts.sum() > n_whole:
                 self._refuse("more")
             yield images, codes
-        if self.n_rows is not None and n < self.n_rows:
-            self._refuse(str(n))
-        if self.n_rows is not None and hash_sum != self.stream.hash_sum:
+        if counts.sum() < n_whole:
+            self._refuse(str(counts.sum()))
+        if (counts[self.stream.rows] != self.stream.counts).any():
+            self._refuse("as many with other labels")
+        if hash_sum != self.stream.hash_sum:
             self._refuse("others")
 
     def _refuse(self, got: str) -> None:
@@ -221,7 +236,7 @@ class StreamLoader:
                 f"With several workers, __iter__ of {name} must give each its share: see "
                 "torch.utils.data.get_worker_info, or leave num_workers out."
             )
-        elif self.stream.chosen is not None:
+        elif self.stream.chosen is not None and got != "0":
             remedy = (
                 "A share for validation is told by its pixels, so they must not change: change "
                 "images with augment, not in the data set, or set train_split to None or "
@@ -235,9 +250,9 @@ class StreamLoader:
         )
 
 
-def in_batches(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
+def in_batches(chunks: Iterable[Rows], size: int) -> Iterator[Rows]:
     """Cut chunks into batches of ``size``; the last one has what is left."""
-    waiting: list[Chunk] = []
+    waiting: list[Rows] = []
     n_waiting = 0
     for chunk in chunks:
         waiting.append(chunk)
@@ -252,9 +267,9 @@ def in_batches(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
         yield together(waiting)
 
 
-def shuffled(chunks: Iterable[Chunk], generator: torch.Generator | None) -> Iterator[Chunk]:
+def shuffled(chunks: Iterable[Rows], generator: torch.Generator | None) -> Iterator[Rows]:
     """Hold images back, and give for each that comes another, drawn from those held."""
-    held: list[Chunk] = []
+    held: list[Rows] = []
     n_held, capacity = 0, SHUFFLED_IMAGES
     for images, codes in chunks:
         if n_held < capacity:
@@ -278,7 +293,7 @@ def shuffled(chunks: Iterable[Chunk], generator: torch.Generator | None) -> Iter
             yield images[rows], codes[rows]
 
 
-def together(chunks: list[Chunk]) -> Chunk:
+def together(chunks: list[Rows]) -> Rows:
     """Return several chunks as one."""
     if len(chunks) == 1:
         return chunks[0]

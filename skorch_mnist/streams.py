@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,42 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from skorch_mnist.layouts import Layout
 from skorch_mnist.pixels import PixelMoments
-from skorch_mnist.split import N_BINS
 from skorch_mnist.torch_data import image_in, stack_images, to_array
 
 __all__ = [
     "IMAGES_PER_CHUNK",
+    "Chunk",
     "LabelKeepingStream",
     "StreamSurvey",
     "StreamedImages",
-    "hashes_of",
     "is_stream",
 ]
 
 IMAGES_PER_CHUNK = 64
-MOST_SINGLE_LABELS = 1000  # where most images have one of their own
+NOTHING = object()
+ENOUGH_IMAGES = 20_000  # to know that most have a label of their own, and no class
 
 
 def is_stream(X: Any) -> bool:
     """Whether ``X`` gives its images one after the other, without numbers."""
     return isinstance(X, IterableDataset)
+
+
+class Chunk(NamedTuple):
+    """Some images that came one after the other.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_samples, channels, height, width)
+    labels : list
+        As Python's numbers and texts; None where they are not wanted.
+    hashes : ndarray of shape (n_samples,), uint64, or None
+        Of the pixels of each image in its own dtype, the same in every process.
+    """
+
+    images: NDArray[Any]
+    labels: list[Any]
+    hashes: NDArray[np.uint64] | None
 
 
 class StreamedImages:
@@ -55,8 +72,8 @@ class StreamedImages:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         items = iter(dataset)
-        first = next(items, None)
-        if first is None:
+        first = next(items, NOTHING)
+        if first is NOTHING:
             raise ValueError("Found array with 0 sample(s): the data set X is empty.")
         image = image_in(first, 0)
         self.item_shape = image.shape
@@ -71,21 +88,24 @@ class StreamedImages:
         self.layout = layout
         return self
 
-    def chunks(self, labelled: bool) -> Iterator[tuple[NDArray[Any], list[Any]]]:
-        """Read the stream once: images (n_samples, channels, height, width), and labels if asked.
+    def chunks(self, labelled: bool, hashed: bool = False) -> Iterator[Chunk]:
+        """Read the stream once, with labels and hashes if they are wanted.
 
         The first pass goes on where the first item was taken, as some streams cannot begin anew.
-        In a worker process of a loader, the stream gives what it has for that worker.
+        In a worker process of a loader, the stream gives what it has for that worker. An item is
+        copied as it comes: the stream may close it, or write the next one over it.
         """
         items, self._opened = self._opened, None
         if items is None or get_worker_info() is not None:
             items = iter(self.dataset)
-        numbered = enumerate(items)
-        while chunk := list(itertools.islice(numbered, IMAGES_PER_CHUNK)):
-            numbers = [number for number, _ in chunk]
-            images = stack_images([item for _, item in chunk], numbers, self.item_shape)
-            labels = [_label_in(item, number) for number, item in chunk] if labelled else []
-            yield self.layout.arrange(images), labels
+        read = (
+            (number, image_in(item, number).copy(), label_in(item, number) if labelled else None)
+            for number, item in enumerate(items)
+        )
+        while chunk := list(itertools.islice(read, IMAGES_PER_CHUNK)):
+            numbers, images, labels = map(list, zip(*chunk, strict=True))
+            stacked = self.layout.arrange(stack_images(images, numbers, self.item_shape))
+            yield Chunk(stacked, labels, hashes_of(images) if hashed else None)
 
 
 class LabelKeepingStream(IterableDataset[Any]):
@@ -97,11 +117,18 @@ class LabelKeepingStream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         self.labels: list[Any] = []
         for number, item in enumerate(self.dataset):
-            self.labels.append(_label_in(item, number))
+            self.labels.append(label_in(item, number))
             yield item
 
 
-def _label_in(item: Any, number: int) -> Any:
+def label_in(item: Any, number: int) -> Any:
+    """Return the label of an item, as Python's number or text.
+
+    Raises
+    ------
+    ValueError
+        If it has none, or several.
+    """
     if not isinstance(item, (tuple, list)) or len(item) < 2:
         raise ValueError(
             f"Item {number} of the data set X has no label. Items of a stream to train on, or to "
@@ -122,6 +149,8 @@ class StreamSurvey:
     Parameters
     ----------
     images : StreamedImages
+    n_bins : int
+        Into how many bins the images of a label are put by their hashes; 1 does without hashes.
 
     Attributes
     ----------
@@ -129,9 +158,9 @@ class StreamSurvey:
         One that has room for all images.
     labels : ndarray of shape (n_labels,)
         In ascending order, each once.
-    counts : ndarray of shape (n_labels, N_BINS), int64
+    counts : ndarray of shape (n_labels, n_bins), int64
         Images of each label whose hashes fall into each bin.
-    hashes : ndarray of shape (n_labels, N_BINS), uint64
+    hashes : ndarray of shape (n_labels, n_bins), uint64
         Sum of these hashes.
     moments : ndarray of shape (n_labels, 3), float64
         Sums of the moments of the images of each label.
@@ -142,44 +171,55 @@ class StreamSurvey:
         If an item is not valid, or labels are no classes or of several types.
     """
 
-    def __init__(self, images: StreamedImages) -> None:
+    def __init__(self, images: StreamedImages, n_bins: int = 1) -> None:
         self.dtype = images.dtype
         self.pixels = PixelMoments()
         rows: dict[Any, int] = {}
         n_images = 0
-        self.counts = np.zeros((0, N_BINS), np.int64)
-        self.hashes = np.zeros((0, N_BINS), np.uint64)
+        self.counts = np.zeros((0, n_bins), np.int64)
+        self.hashes = np.zeros((0, n_bins), np.uint64)
         self.moments = np.zeros((0, 3))
-        for chunk, labels in images.chunks(labelled=True):
-            row = np.array([rows.setdefault(label, len(rows)) for label in labels])
-            n_images += len(labels)
-            if len(rows) > len(self.counts):
-                assert_all_finite(np.asarray(list(rows)), input_name="y")
-                check_classification_targets(np.repeat(list(rows), 3))  # it warns of single ones
-                if len(rows) > max(MOST_SINGLE_LABELS, n_images // 2):
-                    raise ValueError(
-                        f"The data set X has given {len(rows)} labels with {n_images} images. "
-                        "Items must be (image, label), with the class of the image as label."
-                    )
-                new = ((0, len(rows) - len(self.counts)), (0, 0))
-                self.counts, self.hashes = np.pad(self.counts, new), np.pad(self.hashes, new)
-                self.moments = np.pad(self.moments, new)
-            hashed = hashes_of(chunk)
-            place = row, hashed % N_BINS
+        for chunk in images.chunks(labelled=True, hashed=n_bins > 1):
+            n_known = len(rows)
+            row = np.array([rows.setdefault(label, len(rows)) for label in chunk.labels])
+            n_images += len(row)
+            if len(rows) > n_known:
+                self._check_labels(list(rows)[n_known:], len(rows), n_images)
+                self._make_room(len(rows))
+            hashes = np.zeros(len(row), np.uint64) if chunk.hashes is None else chunk.hashes
+            place = row, hashes % n_bins
             np.add.at(self.counts, place, 1)
-            np.add.at(self.hashes, place, hashed)
-            np.add.at(self.moments, row, self.pixels.of(chunk).T)
-            self.dtype = np.result_type(self.dtype, chunk)
+            np.add.at(self.hashes, place, hashes)
+            np.add.at(self.moments, row, self.pixels.of(chunk.images).T)
+            self.dtype = np.result_type(self.dtype, chunk.images)
         self.labels, order = np.unique(np.asarray(list(rows)), return_index=True)
-        if len(self.labels) < len(rows):
+        if set(self.labels.tolist()) != set(rows):
             raise ValueError(
-                "The data set X has labels of several types, such as 1 and '1'. Give it one."
+                "The data set X has labels of several types, such as 1 and 'a'. Give it one."
             )
         self.counts, self.hashes = self.counts[order], self.hashes[order]
         self.moments = self.moments[order]
 
+    @staticmethod
+    def _check_labels(labels: list[Any], n_labels: int, n_images: int) -> None:
+        assert_all_finite(np.asarray(labels), input_name="y")
+        check_classification_targets(np.repeat(labels, 3))  # it warns of labels that occur once
+        if n_images >= ENOUGH_IMAGES and n_labels > n_images // 2:
+            raise ValueError(
+                f"The data set X has given {n_labels} labels with {n_images} images. Items must "
+                "be (image, label), with the class of the image as label."
+            )
 
-def hashes_of(images: NDArray[Any]) -> NDArray[np.uint64]:
-    """Return a hash of the pixels of each image, shape (n_samples,), the same in every process."""
+    def _make_room(self, n_labels: int) -> None:
+        """Let the tables grow, by doubling, to hold so many labels."""
+        n_held = len(self.counts)
+        if n_labels > n_held:
+            more = ((0, max(n_labels, 2 * n_held) - n_held), (0, 0))
+            self.counts, self.hashes = np.pad(self.counts, more), np.pad(self.hashes, more)
+            self.moments = np.pad(self.moments, more)
+
+
+def hashes_of(images: list[NDArray[Any]]) -> NDArray[np.uint64]:
+    """Return a hash of the pixels of each image, shape (n_samples,)."""
     digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)

@@ -135,7 +135,8 @@ class DatasetImages:
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
         numbers = self.rows[rows].tolist()
-        batch = stack_images([self.dataset[i] for i in numbers], numbers, self.item_shape)
+        images = [image_in(self.dataset[i], i) for i in numbers]
+        batch = stack_images(images, numbers, self.item_shape)
         return self.layout.arrange(batch) if self.layout else batch
 
 
@@ -157,15 +158,16 @@ def image_in(item: Any, number: int) -> NDArray[Any]:
     return image
 
 
-def stack_images(items: list[Any], numbers: list[int], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return the images of items with these numbers, shape (n_samples, *shape).
+def stack_images(
+    images: list[NDArray[Any]], numbers: list[int], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Return the images of items with these numbers as one array, shape (n_samples, *shape).
 
     Raises
     ------
     ValueError
-        If one is no image, of another shape, or has pixels that are NaN or infinite.
+        If one is of another shape, or has pixels that are NaN or infinite.
     """
-    images = list(map(image_in, items, numbers))
     for number, image in zip(numbers, images, strict=True):
         if image.shape != shape:
             raise ValueError(

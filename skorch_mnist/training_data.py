@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
+from skorch.callbacks import EpochScoring
 from skorch.dataset import ValidSplit
 from torch.utils.data import Dataset
 
@@ -15,6 +16,7 @@ from skorch_mnist.batches import BatchReader
 from skorch_mnist.data_parallel import Processes
 from skorch_mnist.image_dataset import ImageDataset, innermost
 from skorch_mnist.net import ImageClassifierNet
+from skorch_mnist.split import N_BINS
 from skorch_mnist.stream_batches import ImageStream
 from skorch_mnist.streams import StreamedImages, StreamSurvey, is_stream
 from skorch_mnist.validation import (
@@ -34,15 +36,18 @@ class CheckedData(ImageClassifierNet):
     """A net that checks what it is given, before anything is initialized."""
 
     _random_state: np.random.RandomState
+    callbacks: Any
     class_weight: Any
     classes_inferred_: NDArray[Any]
     early_stopping: bool
+    use_caching: Any
 
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, known: bool
     ) -> ImageDataset | ImageStream:
         """Return the checked samples; learn classes and shape, or compare with those known."""
         if is_stream(X):
+            self._check_parameters_for_streams()
             images, image_shape = check_stream(self, X, y, sample_weight, reset=not known)
             all_classes = self._announced(classes, known)
             stream = self._survey(images, all_classes)
@@ -59,7 +64,7 @@ class CheckedData(ImageClassifierNet):
 
     def _survey(self, images: StreamedImages, all_classes: NDArray[Any] | None) -> ImageStream:
         """Go through a stream once, and learn what arrays show at once."""
-        survey = StreamSurvey(images)
+        survey = StreamSurvey(images, N_BINS if self._validates_a_share else 1)
         labels = survey.labels
         if all_classes is not None:
             self._check_labels(labels, all_classes)
@@ -72,6 +77,32 @@ class CheckedData(ImageClassifierNet):
             weights[np.searchsorted(classes, labels)] = of_label / of_label.max()
         self._learn_classes(labels, all_classes)
         return ImageStream(images, survey, self.classes_, weights)
+
+    def _check_parameters_for_streams(self) -> None:
+        """Raise a ValueError for parameters that ask for images, or all labels, by number."""
+        if isinstance(self.train_split, ValidSplit):
+            raise ValueError(
+                f"train_split={self.train_split!r} takes images by number, which a stream has "
+                "not. Set a share such as 0.2, predefined_split(valid), or None."
+            )
+        if self._validates_a_share and float(self.train_split) * N_BINS < 1:
+            raise ValueError(
+                f"train_split={self.train_split} is too small for a stream, of which a share is "
+                f"taken in steps of 1/{N_BINS} of each class. Use predefined_split(valid)."
+            )
+        listed = self.callbacks if isinstance(self.callbacks, list) else []
+        own = [callback[1] if isinstance(callback, tuple) else callback for callback in listed]
+        scores = [callback for callback in own if isinstance(callback, EpochScoring)]
+        asked = self.use_caching == "auto" and not all(score.use_caching for score in scores)
+        if asked or self.use_caching is False:
+            raise ValueError(
+                "X is a stream, whose labels come with its batches: scores cannot do without them. "
+                "Leave use_caching=False out."
+            )
+
+    @property
+    def _validates_a_share(self) -> bool:
+        return self.train_split is not None and not callable(self.train_split)
 
     def _announced(self, classes: Any, known: bool) -> NDArray[Any] | None:
         """Return all classes, where they are known before the labels are."""
@@ -110,7 +141,7 @@ class CheckedData(ImageClassifierNet):
         else:
             codes = getattr(source, "codes", np.zeros(0, np.int64))
             digest = hashlib.sha256(codes.tobytes()).hexdigest()
-        facts = self._seed, digest, self.classes_.tolist(), self.pixel_statistics_
+        facts = self._seed, digest, self.classes_.tolist(), self.pixel_statistics_.rounded()
         processes.check_agreement(
             facts,
             "The processes that train together have other images or labels, or another "
@@ -120,11 +151,6 @@ class CheckedData(ImageClassifierNet):
     def _split(self, dataset: ImageDataset | ImageStream) -> SplitData:
         """Set samples aside for validation, as ``train_split`` says."""
         if callable(self.train_split):
-            if isinstance(self.train_split, ValidSplit) and isinstance(dataset, ImageStream):
-                raise ValueError(
-                    f"train_split={self.train_split!r} takes images by number, which a stream has "
-                    "not. Set a share such as 0.2, predefined_split(valid), or None."
-                )
             parts = self.get_split_datasets(dataset, getattr(dataset, "y", None))
             data = SplitData(parts.train, self._as_labelled_images(parts.valid))
         elif self.train_split is None:

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from skorch.callbacks import EpochScoring
 from skorch.dataset import ValidSplit
 from skorch.helper import predefined_split
 from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
@@ -19,6 +20,7 @@ from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.checkpoint import ResumeCheckpoint
 from skorch_mnist.layouts import infer_layout
 from skorch_mnist.pixels import pixel_statistics
+from skorch_mnist.split import N_BINS
 from skorch_mnist.stream_batches import ImageStream, StreamLoader, shuffled
 from skorch_mnist.streams import StreamedImages, StreamSurvey
 
@@ -74,7 +76,7 @@ def pictures(digits):
 def stream_of(images, labels, **kwargs):
     read = StreamedImages(Stream(images, labels))
     read.arranged(infer_layout(read.item_shape))
-    survey = StreamSurvey(read)
+    survey = StreamSurvey(read, N_BINS)
     return ImageStream(read, survey, survey.labels, **kwargs)
 
 
@@ -191,6 +193,7 @@ def test_a_training_that_was_cut_off_goes_on(pictures, tmp_path):
         Classifier(**keep).fit(Fragile(X, y))
     resumed = Classifier(**keep).fit(Stream(X, y))
     assert_equal_weights(resumed, Classifier(max_epochs=3).fit(Stream(X, y)))
+    assert_equal_weights(resumed, Classifier(**keep).fit(Stream(X[::-1], y[::-1])))
     with pytest.raises(ValueError, match="its images, labels or weights are others"):
         Classifier(**keep).fit(Stream(255 - X, y))
 
@@ -283,10 +286,10 @@ def test_validation_takes_a_share_of_each_class_whatever_the_order(n, n_classes,
         assert n_valid >= fraction * count - 1.5 or count < 3
 
 
-def test_equal_images_are_never_parted():
+def test_equal_images_of_a_class_are_never_parted():
     images = np.repeat(np.random.default_rng(0).integers(0, 256, (30, 4, 4), np.uint8), 4, axis=0)
     train, valid = stream_of(images, [0, 1] * 60).split(0.5, np.random.RandomState(0))
-    assert train.n_images + valid.n_images == 120 and valid.n_images >= 56
+    assert len(train) + len(valid) == 120 and len(valid) >= 56
     assert not set(items_of(train)) & set(items_of(valid))
 
 
@@ -359,6 +362,38 @@ def test_pixels_of_several_dtypes_get_one_that_has_room():
     np.testing.assert_array_equal(pixels[:, 0], np.stack(images))
 
 
+def test_shards_of_several_dtypes_are_split(pictures):
+    X, y = pictures
+    shards = [*X[:150], *X[150:].astype(np.float32)]
+    clf = Classifier(max_epochs=1).fit(Stream(shards, y))
+    assert clf.history[-1, "valid_batch_count"] == 1
+
+
+def test_an_item_is_copied_as_it_comes(pictures, tmp_path):
+    """The next may be written over it, or its file be closed."""
+    X, y = pictures
+    for number, image in enumerate(X[:30]):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+
+    class Reused(IterableDataset):
+        def __iter__(self):
+            buffer = torch.empty(28, 28, dtype=torch.uint8)
+            for image, label in zip(X[:30], y[:30], strict=True):
+                yield buffer.copy_(torch.as_tensor(image)), label
+
+    class Closed(IterableDataset):
+        def __iter__(self):
+            for number, label in enumerate(y[:30]):
+                with Image.open(tmp_path / f"{number}.png") as image:
+                    yield image, label
+
+    for dataset in (Reused(), Closed()):
+        survey = StreamSurvey(arranged(dataset), N_BINS)
+        assert ImageStream(arranged(dataset), survey, survey.labels).digest == (
+            stream_of(X[:30], y[:30]).digest
+        )
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 REFUSED = {
@@ -375,7 +410,7 @@ REFUSED = {
         [(p, label) for p, label in zip(PIXELS, [1, "1"] * 3, strict=True)]
     ),
     "Unknown label type: continuous": Images([(p, i + 0.5) for i, p in enumerate(PIXELS)]),
-    "has given 1024 labels with 1024 images": Images([(PIXELS[0], i) for i in range(2000)]),
+    "has given 20032 labels with 20032 images": Images([(PIXELS[0], i) for i in range(25_000)]),
     "Input y contains NaN": Images([(p, np.nan) for p in PIXELS]),
     "Unknown label type: unknown": Images([(p, None) for p in PIXELS]),
     "needs at least 2 classes": Images([(p, 1) for p in PIXELS]),
@@ -398,6 +433,9 @@ def test_a_bad_stream_is_refused_and_nothing_is_changed(message, data):
         ({}, {"y": LABELS}, "so y must be None"),
         ({}, {"sample_weight": np.ones(6)}, "so sample_weight must be None"),
         ({"train_split": ValidSplit(2)}, {}, "takes images by number"),
+        ({"train_split": 1e-4}, {}, "train_split=0.0001 is too small for a stream"),
+        ({"use_caching": False}, {}, "Leave use_caching=False out"),
+        ({"callbacks": [EpochScoring("accuracy", use_caching=False)]}, {}, "use_caching=False out"),
         (
             {"train_split": None, "iterator_train": Stream},
             {},
@@ -433,6 +471,8 @@ def test_other_labels_than_those_known_are_refused(pictures):
 @pytest.mark.parametrize(
     ("second", "message"),
     [
+        (zip(PIXELS, [3] * 6, strict=True), "now as many with other labels"),
+        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "given pixels of int16, and of uint8"),
         ([], r"gave 6 images when fit began, now 0\. __iter__ of Passes must begin anew"),
         (zip(PIXELS[:4], LABELS[:4], strict=True), "gave 6 images when fit began, now 4"),
         (zip([*PIXELS] * 2, LABELS * 2, strict=True), "gave 6 images when fit began, now more"),
