@@ -236,14 +236,13 @@ class StreamLoader:
                 f"With several workers, __iter__ of {name} must give each its share: see "
                 "torch.utils.data.get_worker_info, or leave num_workers out."
             )
-        elif self.stream.chosen is not None and got != "0":
-            remedy = (
-                "A share for validation is told by its pixels, so they must not change: change "
-                "images with augment, not in the data set, or set train_split to None or "
-                "predefined_split(valid)."
-            )
         else:
             remedy = f"__iter__ of {name} must begin anew each time, and give the same images."
+            if self.stream.chosen is not None and got != "0":
+                remedy += (
+                    " A share for validation is told by its pixels: change images with augment, "
+                    "not in the data set, or set train_split to None or predefined_split(valid)."
+                )
         part = "" if self.stream.chosen is None else " of this part"
         raise ValueError(
             f"The data set X gave {self.n_rows} images{part} when fit began, now {got}. {remedy}"

@@ -75,9 +75,9 @@ class StreamedImages:
         first = next(items, NOTHING)
         if first is NOTHING:
             raise ValueError("Found array with 0 sample(s): the data set X is empty.")
-        image = image_in(first, 0)
-        self.item_shape = image.shape
-        self.dtype = image.dtype
+        self.first = image_in(first, 0).copy()
+        self.item_shape = self.first.shape
+        self.dtype = self.first.dtype
         self._opened: Iterator[Any] | None = itertools.chain([first], items)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def label_in(item: Any, number: int) -> Any:
     ValueError
         If it has none, or several.
     """
-    if not isinstance(item, (tuple, list)) or len(item) < 2:
+    if not isinstance(item, (tuple, list)) or len(item) < 2 or item[1] is None:
         raise ValueError(
             f"Item {number} of the data set X has no label. Items of a stream to train on, or to "
             "score, must be (image, label)."
@@ -138,7 +138,7 @@ def label_in(item: Any, number: int) -> Any:
     if label.ndim:
         raise ValueError(
             f"Item {number} of the data set X has a label of shape {label.shape}. Each item must "
-            "be one image with one label: a stream gives images, not batches."
+            "be one image with one label, a number or a text: neither a batch, nor one-hot."
         )
     return label.item()
 

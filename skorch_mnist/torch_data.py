@@ -110,9 +110,9 @@ class DatasetImages:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
         self.rows = np.arange(len(dataset))
-        first = image_in(dataset[0], 0)
-        self.item_shape = first.shape
-        self.dtype = first.dtype
+        self.first = image_in(dataset[0], 0)
+        self.item_shape = self.first.shape
+        self.dtype = self.first.dtype
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -170,10 +170,12 @@ class CheckedData(ImageClassifierNet):
             return dataset
         if is_stream(dataset):
             streamed, _ = check_stream(self, dataset, reset=False)
+            self._check_pixel_range(streamed)
             survey = StreamSurvey(streamed)
             self._check_labels(survey.labels, self.classes_)
             return ImageStream(streamed, survey, self.classes_)
         images, _, y = check_images_and_labels(self, dataset, None, reset=False)
+        self._check_pixel_range(images)
         return ImageDataset(images, y, self._encode(y))
 
     def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
@@ -182,8 +184,14 @@ class CheckedData(ImageClassifierNet):
             dataset: Dataset[Any] = X
             return dataset
         if is_stream(X):
-            return ImageStream(check_stream(self, X, reset=False)[0])
+            streamed, _ = check_stream(self, X, reset=False)
+            self._check_pixel_range(streamed)
+            return ImageStream(streamed)
         images = check_images(self, X)
+        self._check_pixel_range(images)
+        return ImageDataset(images)
+
+    def _check_pixel_range(self, images: Any) -> None:
+        """Warn where images are on another scale than those that were trained on."""
         statistics = self.pixel_statistics_
         check_pixel_range(images, (statistics.low, statistics.high), statistics.mean)
-        return ImageDataset(images)

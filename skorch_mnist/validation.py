@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     check_consistent_length,
     validate_data,
 )
+from torch.utils.data import DataLoader
 
 from skorch_mnist.layouts import (
     ImageShape,
@@ -46,6 +47,15 @@ __all__ = [
 Images = TypeVar("Images", DatasetImages, StreamedImages)
 
 
+def refuse_loader(X: Any) -> None:
+    """Raise a ValueError for a ``DataLoader``, which many pass first."""
+    if isinstance(X, DataLoader):
+        raise ValueError(
+            "X is a DataLoader, which the classifier makes itself. Pass its data set; its "
+            "arguments are parameters: batch_size, iterator_train__num_workers and the like."
+        )
+
+
 def check_images_and_labels(
     estimator: Any, X: Any, y: Any, *, reset: bool = True
 ) -> tuple[Any, ImageShape, NDArray[Any]]:
@@ -72,6 +82,7 @@ def check_images_and_labels(
     ValueError
         In scikit-learn's words where it has any.
     """
+    refuse_loader(X)
     if is_torch_data(X):
         images = images_of(X)
         y = labels_of(X) if y is None else y
@@ -92,6 +103,7 @@ def check_images_and_labels(
 
 def check_images(estimator: Any, X: Any) -> Any:
     """Check the input of ``predict`` against what ``fit`` saw; return canonical images."""
+    refuse_loader(X)
     if is_torch_data(X):
         X = images_of(X)
     if isinstance(X, DatasetImages):
@@ -203,10 +215,13 @@ def check_pixel_range(images: Any, fitted: tuple[float, float], fitted_mean: flo
 
     A factor of eight tells 0..1, 0..16 and 0..255 apart. Both the brightest pixel and the mean must
     be beyond it: faint images have a mean, and scalers of features let single pixels through.
-    Data with negative values were standardized, and their extremes say nothing.
+    Data with negative values were standardized, and their extremes say nothing. Of images that are
+    read lazily, the first stands for all.
     """
     low, high = fitted
-    if isinstance(images, DatasetImages) or low < 0 or images.size == 0:
+    if isinstance(images, (DatasetImages, StreamedImages)):
+        images = images.first
+    if low < 0 or images.size == 0:
         return
     brightest = float(images.max())
     brighter, fainter = brightest > high * 8, 0 < brightest < high / 8

@@ -364,7 +364,7 @@ def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
         patch.setattr(MNISTCNNClassifier, "notify", interrupting)
         assert train("--output-dir", tmp_path / "out") == 130
     assert capsys.readouterr().err.splitlines() == [
-        "skorch-mnist: interrupted: no epoch was finished, and nothing is kept"
+        "skorch-mnist: interrupted: there is no finished epoch to go on from"
     ]
     assert not (tmp_path / "out").exists()
 

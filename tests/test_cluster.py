@@ -324,6 +324,10 @@ def test_without_its_extra_the_error_says_how_to_install_it(
     [
         (["--backend", "dask"], "--address of its cluster, such as tcp://10.0.0.1:8786"),
         (["--backend", "ray"], "--address of its cluster, such as 10.0.0.1:6379"),
+        (
+            ["--backend", "ray", "--address", "tcp://x:1"],
+            "--address of a Ray cluster has no tcp://",
+        ),
         (["--address", "10.0.0.1:6379"], "--address goes with --backend dask or ray"),
         (["--backend", "ray", "--address", "x", "--resume"], "--resume goes with --backend loky"),
     ],

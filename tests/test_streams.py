@@ -412,7 +412,7 @@ REFUSED = {
     "Unknown label type: continuous": Images([(p, i + 0.5) for i, p in enumerate(PIXELS)]),
     "has given 20032 labels with 20032 images": Images([(PIXELS[0], i) for i in range(25_000)]),
     "Input y contains NaN": Images([(p, np.nan) for p in PIXELS]),
-    "Unknown label type: unknown": Images([(p, None) for p in PIXELS]),
+    "Item 0 of the data set X has no label. Items of": Images([(p, None) for p in PIXELS]),
     "needs at least 2 classes": Images([(p, 1) for p in PIXELS]),
     "X has items of shape (4, 5, 5), which are no images": Images([(np.ones((4, 5, 5)), 1)]),
 }

@@ -13,11 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.helper import SliceDataset
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
+from skorch_mnist.streams import StreamedImages
 from skorch_mnist.torch_data import DatasetImages
 from skorch_mnist.validation import (
     check_images,
@@ -398,12 +399,27 @@ def test_warning_names_both_ranges():
         (np.full((1, 4), -3.0), (0.0, 255.0)),
         (np.zeros((0, 4)), (0.0, 255.0)),
         (np.full((1, 4), 100.0), (-1.0, 2.0)),
-        (DatasetImages([(PIXELS[0], 0)]), (0.0, 1.0)),
+        (DatasetImages([(PIXELS[0] * 0, 0)]), (0.0, 255.0)),
     ],
     ids=["black", "negative", "empty", "fitted on standardized", "lazy"],
 )
 def test_images_that_say_nothing_of_their_scale_do_not_warn(images, fitted_range):
     check_pixel_range(images, fitted_range, 1.0)
+
+
+@pytest.mark.parametrize("read", [DatasetImages, StreamedImages])
+def test_the_first_of_lazy_images_tells_their_scale(read):
+    with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, while"):
+        check_pixel_range(read([(np.ones((2, 2)), 0), (np.ones((2, 2)), 1)]), (0.0, 255.0), 30.0)
+
+
+@pytest.mark.parametrize("passed", [("fit", 1), ("predict", 0)], ids=lambda passed: passed[0])
+def test_a_loader_is_refused(passed, fitted):
+    method, n_labels = passed
+    loader = DataLoader(TensorDataset(torch.as_tensor(PIXELS)))
+    clf = clone(fitted) if n_labels else fitted
+    with pytest.raises(ValueError, match=r"X is a DataLoader, .* Pass its data set"):
+        getattr(clf, method)(loader, *[Y] * n_labels)
 
 
 def test_single_pixels_out_of_range_do_not_warn():

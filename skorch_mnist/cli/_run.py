@@ -160,7 +160,7 @@ class RunFolder:
                     "the finished epochs are kept; the same command with --resume goes on"
                 ) from interrupt
             self.discard()
-            raise InterruptedRunError("no epoch was finished, and nothing is kept") from interrupt
+            raise InterruptedRunError("there is no finished epoch to go on from") from interrupt
         self.discard()
 
     def _check_same(self, run: Mapping[str, Any]) -> None:

@@ -48,6 +48,11 @@ class Workers(NamedTuple):
             raise UsageError(
                 f"--backend {name} needs the --address of its cluster, such as {cluster.address}"
             )
+        if self.backend is Backend.RAY and self.address.startswith("tcp://"):
+            raise UsageError(
+                f"--address of a Ray cluster has no tcp://: it is like {cluster.address}, or "
+                "begins with ray://"
+            )
         if resume:
             raise UsageError(
                 "--resume goes with --backend loky: the machines of a cluster share no folder"
