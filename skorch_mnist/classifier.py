@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from skorch_mnist.data_parallel import Processes
 from skorch_mnist.image_dataset import ImageDataset
+from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.learning_rate import OneCycle
 from skorch_mnist.network import MNISTCNN
 from skorch_mnist.parameters import CheckedParameters
@@ -28,7 +29,6 @@ from skorch_mnist.prediction import ImagePredictions
 from skorch_mnist.progress import EpochTable, TrainingBar, show
 from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from skorch_mnist.stream_batches import ImageStream
 from skorch_mnist.training_data import CheckedData
 from skorch_mnist.whole_epochs import SplitData
 

@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 from skorch_mnist.batches import BatchReader
 from skorch_mnist.data_parallel import Processes
 from skorch_mnist.image_dataset import ImageDataset, innermost
+from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.net import ImageClassifierNet
 from skorch_mnist.split import N_BINS
-from skorch_mnist.stream_batches import ImageStream
 from skorch_mnist.streams import StreamedImages, StreamSurvey, is_stream
 from skorch_mnist.validation import (
     check_images,

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from skorch_mnist.batches import BatchReader
+from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.plain_data import UnstorableError, encode, name_of
-from skorch_mnist.stream_batches import ImageStream
 
 __all__ = ["describe_differences", "identity"]
 

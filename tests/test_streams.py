@@ -18,10 +18,11 @@ from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.checkpoint import ResumeCheckpoint
+from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.layouts import infer_layout
 from skorch_mnist.pixels import pixel_statistics
 from skorch_mnist.split import N_BINS
-from skorch_mnist.stream_batches import ImageStream, StreamLoader, shuffled
+from skorch_mnist.stream_batches import StreamLoader, shuffled
 from skorch_mnist.streams import StreamedImages, StreamSurvey
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
