@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two processes share the cores
 
@@ -26,6 +27,14 @@ LONGEST = (
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that no process waits for the other in the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(autouse=True)
+def figures_closed():
+    """No figures stay open: matplotlib warns when there are many."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,6 @@ from skorch_mnist.recipes import FAST
 def no_window(monkeypatch):
     mpl.use("Agg")
     monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("plt.show was called"))
-    yield
-    plt.close("all")
 
 
 def curves_of(ax):

@@ -123,7 +123,7 @@ def test_a_study_outlives_a_killed_process_and_is_shared_by_others(url):
     assert 1 <= len(again) <= len(others)  # both may find it at once
     for trial in again:
         assert trial.system_attrs["failed_trial"] == cut_off.number
-        assert trial.params == cut_off.params
+        assert cut_off.params.items() <= trial.params.items()  # it may have had no time for all
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -59,7 +59,7 @@ def test_imports_never_form_a_ring():
     [
         "network",
         "layouts",
-        "batches",
+        "split",
         "pixels",
         "augmentation",
         "precision",

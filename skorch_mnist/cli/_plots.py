@@ -81,6 +81,8 @@ def reliability(images: Images, proba: Any, classes: Any) -> Figure:
 
 def mistakes(images: Images, proba: Any, classes: Any, image_shape: tuple[int, ...]) -> Figure:
     """Draw the most confident wrong answers."""
+    import matplotlib.pyplot as plt
+
     from skorch_mnist.displays import MistakesDisplay
 
     display = MistakesDisplay.from_predictions(
@@ -92,6 +94,7 @@ def mistakes(images: Images, proba: Any, classes: Any, image_shape: tuple[int, .
         n_images=MOST_MISTAKES,
     )
     figure: Figure = display.figure_
+    plt.close(figure)  # no window is to know of it
     return figure
 
 
