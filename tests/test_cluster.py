@@ -272,6 +272,7 @@ def test_a_worker_that_is_killed_does_not_lose_the_search(cluster, digits, one_t
 # --- on the command line ----------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.apply_async. is deprecated")  # joblib 1.5, of its own call
 @pytest.mark.parametrize(
     ("command", "options"),
     [("cross-validate", []), ("search", ["--grid", "lr=0.001,0.01"])],
