@@ -20,6 +20,7 @@ __all__ = [
     "KeptRows",
     "check_batch_size",
     "image_of",
+    "number_of_batches",
     "weight_of",
     "weighted_loss",
     "with_images",
@@ -101,8 +102,7 @@ class BatchLoader:
         self.generator = generator
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.n_rows, self.batch_size)
-        return whole if self.drop_last or not rest else whole + 1
+        return number_of_batches(self.n_rows, self.batch_size, self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
         order = np.arange(self.n_rows)
@@ -122,6 +122,12 @@ def check_batch_size(batch_size: Any) -> int:
     if not isinstance(batch_size, Integral) or int(batch_size) < 1:
         raise ValueError(f"batch_size must be a positive integer; got {batch_size!r}.")
     return int(batch_size)
+
+
+def number_of_batches(n_rows: int, batch_size: int, drop_last: bool) -> int:
+    """Return how many batches so many rows make; the last may not be full."""
+    whole, rest = divmod(n_rows, batch_size)
+    return whole if drop_last or not rest else whole + 1
 
 
 class KeptRows:

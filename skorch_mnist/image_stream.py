@@ -61,8 +61,8 @@ class ImageStream(IterableDataset[Any]):
     @property
     def counts(self) -> NDArray[np.int64]:
         """Number of images of each label, in this part."""
-        counts = self.known.counts
-        n_images: NDArray[np.int64] = np.where(self._chosen, counts, 0).sum(axis=1)
+        counts = self.known.counts if self.chosen is None else self.known.counts * self.chosen
+        n_images: NDArray[np.int64] = counts.sum(axis=1)
         return n_images
 
     def __len__(self) -> int:
@@ -74,10 +74,6 @@ class ImageStream(IterableDataset[Any]):
     def hash_sum(self) -> int:
         """Sum of the hashes of the images in this part, modulo 2**64; 0 without a split."""
         return 0 if self.chosen is None else int(self.known.hashes[self.chosen].sum())
-
-    @property
-    def _chosen(self) -> NDArray[np.bool_] | bool:
-        return True if self.chosen is None else self.chosen
 
     @property
     def digest(self) -> str:

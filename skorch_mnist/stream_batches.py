@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import BatchReader, KeptRows, check_batch_size
+from skorch_mnist.batches import BatchReader, KeptRows, check_batch_size, number_of_batches
 from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.streams import IMAGES_PER_CHUNK
 
@@ -73,8 +73,8 @@ class StreamLoader:
         )
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self.stream), self.batch_size)
-        return whole if self.drop_last or not rest else whole + 1
+        n_rows = len(self.stream) if self.n_rows is None else self.n_rows  # schedules ask often
+        return number_of_batches(n_rows, self.batch_size, self.drop_last)
 
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
         chunks = self._compared_pass() if self.stream.survey is not None else self._pass()
@@ -95,16 +95,17 @@ class StreamLoader:
 
     def _compared_pass(self) -> Iterator[Rows]:
         """Yield chunks; raise a ValueError where they are not those of the first pass."""
-        n_whole, hash_sum = len(self.stream), 0
+        n_whole, n, hash_sum = len(self.stream), 0, 0
         counts = np.zeros(self.stream.rows[-1] + 1, np.int64)
         for images, codes, hashed in self._chunks:
+            n += len(codes)
             counts += np.bincount(codes.numpy(), minlength=len(counts))
             hash_sum = (hash_sum + hashed) % 2**64
-            if counts.sum() > n_whole:
+            if n > n_whole:
                 self._refuse("more")
             yield images, codes
-        if counts.sum() < n_whole:
-            self._refuse(str(counts.sum()))
+        if n < n_whole:
+            self._refuse(str(n))
         if (counts[self.stream.rows] != self.stream.counts).any():
             self._refuse("as many with other labels")
         if hash_sum != self.stream.hash_sum:
