@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from joblib import parallel_config
-from joblib.parallel import BACKENDS
+from joblib import Parallel, delayed, parallel_config
+from joblib.parallel import BACKENDS, get_active_backend
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skorch_mnist import MNISTCNNClassifier, cli
 from skorch_mnist.cli import _workers
-from skorch_mnist.ray_backend import register_ray
+from skorch_mnist.joblib_backends import register_dask, register_ray
 
 psutil = pytest.importorskip("psutil")
 
@@ -48,18 +48,19 @@ class OnDask:
     def connected(self):
         with self.distributed.Client(self.address) as client:
             client.wait_for_workers(2, timeout=30)
+            register_dask()
             with parallel_config("dask", client=client):
                 yield
 
     def disconnect(self):
         pass
 
-    def busy_worker(self):
-        """The number of a process that trains."""
+    def busy_workers(self):
+        """The numbers of the processes, as soon as one of them trains."""
         with self.distributed.Client(self.address) as client:
-            while not (busy := [where for where, keys in client.processing().items() if keys]):
+            while not any(client.processing().values()):
                 time.sleep(0.05)
-            return client.run(os.getpid, workers=busy[:1])[busy[0]]
+            return list(client.run(os.getpid).values())
 
 
 class OnRay:
@@ -117,14 +118,16 @@ class OnRay:
         with parallel_config("ray", n_jobs=-1):
             yield
 
-    def busy_worker(self):
-        """The number of a process that trains: Ray names them after what they do."""
-        while True:
+    def busy_workers(self):
+        """The numbers of the processes that train: Ray names them after what they do."""
+        found = []
+        while not found:
+            time.sleep(0.05)
             for process in psutil.Process().children(recursive=True):
                 with suppress(psutil.Error):
                     if "PoolActor.run_batch" in process.name() + " ".join(process.cmdline()):
-                        return process.pid
-            time.sleep(0.05)
+                        found.append(process.pid)
+        return found
 
 
 def free_port():
@@ -248,31 +251,112 @@ def constant(clf, X, y):
     return 1.0
 
 
-def test_a_worker_that_is_killed_does_not_lose_the_search(cluster, digits, one_thread):
+def test_workers_that_are_killed_do_not_lose_the_search(cluster, digits, one_thread):
     X, _, y, _ = digits
     grid = {"lr": [1e-3, 2e-3, 4e-3]}
     here = GridSearchCV(quick(max_epochs=2), grid, cv=2, refit=False).fit(X, y)
     killed = []
 
-    def kill_one():
-        killed.append(cluster.busy_worker())
-        os.kill(killed[0], signal.SIGKILL)
+    def kill_all():
+        for pid in cluster.busy_workers():
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
 
     with cluster.connected():
-        thread = threading.Thread(target=kill_one)
+        thread = threading.Thread(target=kill_all, daemon=True)
         thread.start()
         there = GridSearchCV(quick(max_epochs=2), grid, cv=2, refit=False).fit(X, y)
-    thread.join()
-    assert not psutil.pid_exists(killed[0])
+    thread.join(30)
+    assert killed and not any(map(psutil.pid_exists, killed))
     np.testing.assert_array_equal(
         there.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"]
     )
 
 
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_a_search_within_a_cross_validation_survives_a_worker(cluster, digits, one_thread):
+    X, _, y, _ = digits
+    search = GridSearchCV(quick(), {"lr": [1e-3, 1e-2]}, cv=2)
+    here = cross_val_score(search, X, y, cv=2)
+    killed = []
+
+    def kill_one():
+        pids = cluster.busy_workers()
+        with cluster.distributed.Client(cluster.address) as client:
+            while len(client.who_has()) < 12:  # images, labels and rows of the searches within too
+                time.sleep(0.05)
+        os.kill(pids[0], signal.SIGKILL)
+        killed.append(pids[0])
+
+    with cluster.connected():
+        thread = threading.Thread(target=kill_one, daemon=True)
+        thread.start()
+        there = cross_val_score(search, X, y, cv=2, error_score="raise")
+    thread.join(30)
+    assert killed
+    assert there.tolist() == here.tolist()
+
+
+def name_of_backend():
+    return type(get_active_backend()[0]).__name__
+
+
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_searches_within_tasks_use_the_same_backend(cluster):
+    with cluster.connected():
+        here = name_of_backend()
+        assert Parallel()([delayed(name_of_backend)()]) == [here] == ["DaskBackend"]
+
+
+def test_what_kills_every_worker_is_an_error(cluster):
+    with cluster.connected(), pytest.raises(Exception, match="died"):
+        Parallel()(delayed(os._exit)(9) for _ in range(2))
+
+
+class Unsendable:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __call__(self, clf, X, y):
+        return 1.0
+
+
+def test_what_cannot_be_sent_is_an_error(cluster, digits):
+    X, _, y, _ = digits
+    with cluster.connected(), pytest.raises(TypeError, match=r"[Cc]ould not serialize|pickle"):
+        GridSearchCV(quick(), GRID, cv=2, scoring=Unsendable()).fit(X, y)
+
+
+def fail_or_wait(i):
+    if i == 0:
+        raise ValueError("this one fails")
+    time.sleep(5)
+
+
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_after_an_error_the_tasks_that_are_left_are_cancelled(cluster):
+    with cluster.connected():
+        with pytest.raises(ValueError, match="this one fails"):
+            Parallel()(delayed(fail_or_wait)(i) for i in range(4))
+        with cluster.distributed.Client(cluster.address) as client:
+            deadline = time.monotonic() + 3
+            while any(client.processing().values()) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert not any(client.processing().values())
+
+
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_arrays_that_change_between_two_calls_are_sent_again(cluster):
+    values = np.zeros(1000)
+    with cluster.connected():
+        assert Parallel()([delayed(np.sum)(values)]) == [0]
+        values += 1
+        assert Parallel()([delayed(np.sum)(values)]) == [1000]
+
+
 # --- on the command line ----------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:.apply_async. is deprecated")  # joblib 1.5, of its own call
 @pytest.mark.parametrize(
     ("command", "options"),
     [("cross-validate", []), ("search", ["--grid", "lr=0.001,0.01"])],
@@ -361,7 +445,11 @@ def test_each_training_on_ray_gets_a_gpu_where_there_are_some(
     assert options["num_cpus"] == 1 and options["max_task_retries"] == 3
 
 
-def test_registering_ray_without_it_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ImportError, match=r'pip install "skorch_mnist\[ray\]"'):
-        register_ray()
+@pytest.mark.parametrize(
+    ("register", "name", "module"),
+    [(register_dask, "dask", "distributed"), (register_ray, "ray", "ray")],
+)
+def test_registering_without_the_extra_says_how_to_install_it(register, name, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=rf'pip install "skorch_mnist\[{name}\]"'):
+        register()

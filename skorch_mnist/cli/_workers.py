@@ -101,13 +101,16 @@ class Workers(NamedTuple):
 
 @contextmanager
 def on_dask(address: str | None) -> Iterator[dict[str, Any]]:
-    """Connect with a Dask cluster."""
+    """Connect with a Dask cluster, as ``register_dask`` says."""
     from distributed import Client
+
+    from skorch_mnist.joblib_backends import register_dask
 
     try:
         client = Client(address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
     except (OSError, ValueError) as error:
         raise unreachable(address, error) from error
+    register_dask()
     with client:
         yield {"client": client, "n_jobs": -1}
 
@@ -117,7 +120,7 @@ def on_ray(address: str | None) -> Iterator[dict[str, Any]]:
     """Connect with a Ray cluster, as ``register_ray`` says."""
     import ray
 
-    from skorch_mnist.ray_backend import register_ray
+    from skorch_mnist.joblib_backends import register_ray
 
     host, _, port = str(address).rpartition(":")
     try:

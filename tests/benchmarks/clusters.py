@@ -22,7 +22,7 @@ from ray.cluster_utils import Cluster
 from sklearn.model_selection import GridSearchCV
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist
-from skorch_mnist.ray_backend import register_ray
+from skorch_mnist.joblib_backends import register_dask, register_ray
 from skorch_mnist.recipes import FAST
 
 
@@ -75,6 +75,7 @@ def on_dask(n_workers: int):
     options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
     with LocalCluster(n_workers=n_workers, **options) as cluster, Client(cluster) as client:
         client.wait_for_workers(n_workers)
+        register_dask()
         with parallel_config("dask", client=client):
             yield
 

@@ -6,11 +6,12 @@ import importlib.util
 import warnings
 from typing import Any
 
+from ._large import is_large
+
 __all__ = ["register_ray"]
 
 # A training takes a core, and is done again elsewhere when its process dies, as often as on Dask.
 REMOTE_ARGS = {"num_cpus": 1, "max_restarts": 3, "max_task_retries": 3}
-LARGE = 1000  # items
 
 
 def register_ray() -> None:
@@ -115,11 +116,3 @@ def run_fetched(task: Any, *args: Any, **kwargs: Any) -> Any:
         return ray.get(value) if isinstance(value, ray.ObjectRef) else value
 
     return task(*map(fetched, args), **{name: fetched(value) for name, value in kwargs.items()})
-
-
-def is_large(value: Any) -> bool:
-    """Whether ``value`` is worth a reference, as images, labels and the rows of folds are."""
-    try:
-        return len(value) >= LARGE
-    except (AttributeError, TypeError):  # ensembles count what fit has not made yet
-        return False
