@@ -287,7 +287,9 @@ class MNISTCNNClassifier(
             self._validate_params()
             self._processes = Processes.of(self.accelerator, self.device)
             known = self.warm_start and self.__sklearn_is_fitted__()
-            dataset = self._check_training_data(X, y, sample_weight, known=known)
+            dataset = self._check_training_data(
+                X, y, sample_weight, known=known, split=self.train_split
+            )
             if not known:
                 self._start_anew(dataset)
             self._train_seeded(self._split(dataset), self.max_epochs, tasks)
@@ -333,7 +335,9 @@ class MNISTCNNClassifier(
             known = self.__sklearn_is_fitted__()
             if not known and classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
-            dataset = self._check_training_data(X, y, sample_weight, classes, known=known)
+            dataset = self._check_training_data(
+                X, y, sample_weight, classes, known=known, split=None
+            )
             if not known:
                 self._start_anew(dataset)
             self._train_seeded(SplitData(dataset, None), epochs=1)

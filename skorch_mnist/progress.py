@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,12 +15,14 @@ from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
 from skorch_mnist.data_parallel import is_first_process
+from skorch_mnist.streams import Chunk
 
 __all__ = [
     "Bar",
     "EpochTable",
     "TrainingBar",
     "colours_are_shown",
+    "count_images",
     "in_worker_process",
     "is_watched",
     "show",
@@ -90,6 +93,20 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
         if self.bar_ is not None:
             self.bar_.close()
             self.bar_ = None
+
+
+def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Show a bar of the images in the first pass over a stream, whose end is not known."""
+    with Bar(
+        desc="first pass",
+        unit=" images",
+        unit_scale=True,
+        leave=False,
+        disable=not is_watched(),
+    ) as bar:
+        for chunk in chunks:
+            yield chunk
+            bar.update(len(chunk.images))
 
 
 class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]

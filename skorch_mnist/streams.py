@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -151,6 +151,8 @@ class StreamSurvey:
     images : StreamedImages
     n_bins : int
         Into how many bins the images of a label are put by their hashes; 1 does without hashes.
+    watch : callable, optional
+        Yields the chunks that it is given, as they are, and shows how it goes.
 
     Attributes
     ----------
@@ -171,7 +173,12 @@ class StreamSurvey:
         If an item is not valid, or labels are no classes or of several types.
     """
 
-    def __init__(self, images: StreamedImages, n_bins: int = 1) -> None:
+    def __init__(
+        self,
+        images: StreamedImages,
+        n_bins: int = 1,
+        watch: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
+    ) -> None:
         self.dtype = images.dtype
         self.pixels = PixelMoments()
         rows: dict[Any, int] = {}
@@ -179,7 +186,7 @@ class StreamSurvey:
         self.counts = np.zeros((0, n_bins), np.int64)
         self.hashes = np.zeros((0, n_bins), np.uint64)
         self.moments = np.zeros((0, 3))
-        for chunk in images.chunks(labelled=True, hashed=n_bins > 1):
+        for chunk in watch(images.chunks(labelled=True, hashed=n_bins > 1)):
             n_known = len(rows)
             row = np.array([rows.setdefault(label, len(rows)) for label in chunk.labels])
             n_images += len(row)

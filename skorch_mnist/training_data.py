@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from skorch_mnist.data_parallel import Processes
 from skorch_mnist.image_dataset import ImageDataset, innermost
 from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.net import ImageClassifierNet
+from skorch_mnist.progress import count_images
 from skorch_mnist.split import N_BINS
-from skorch_mnist.streams import StreamedImages, StreamSurvey, is_stream
+from skorch_mnist.streams import Chunk, StreamedImages, StreamSurvey, is_stream
 from skorch_mnist.validation import (
     check_images,
     check_images_and_labels,
@@ -43,14 +45,17 @@ class CheckedData(ImageClassifierNet):
     use_caching: Any
 
     def _check_training_data(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, known: bool
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, known: bool, split: Any
     ) -> ImageDataset | ImageStream:
-        """Return the checked samples; learn classes and shape, or compare with those known."""
+        """Return the checked samples; learn classes and shape, or compare with those known.
+
+        ``split`` is what will set some of them aside, ``train_split`` or None.
+        """
         if is_stream(X):
-            self._check_parameters_for_streams()
+            self._check_parameters_for_streams(split)
             images, image_shape = check_stream(self, X, y, sample_weight, reset=not known)
             all_classes = self._announced(classes, known)
-            stream = self._survey(images, all_classes)
+            stream = self._survey(images, all_classes, N_BINS if is_share(split) else 1)
             self.image_shape_ = image_shape
             return stream
         images, image_shape, y = check_images_and_labels(self, X, y, reset=not known)
@@ -62,9 +67,11 @@ class CheckedData(ImageClassifierNet):
         self.image_shape_ = image_shape
         return ImageDataset(images, y, self._encode(y), weight)
 
-    def _survey(self, images: StreamedImages, all_classes: NDArray[Any] | None) -> ImageStream:
+    def _survey(
+        self, images: StreamedImages, all_classes: NDArray[Any] | None, n_bins: int
+    ) -> ImageStream:
         """Go through a stream once, and learn what arrays show at once."""
-        survey = StreamSurvey(images, N_BINS if self._validates_a_share else 1)
+        survey = StreamSurvey(images, n_bins, self._watch)
         labels = survey.labels
         if all_classes is not None:
             self._check_labels(labels, all_classes)
@@ -78,16 +85,20 @@ class CheckedData(ImageClassifierNet):
         self._learn_classes(labels, all_classes)
         return ImageStream(images, survey, self.classes_, weights)
 
-    def _check_parameters_for_streams(self) -> None:
+    def _watch(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Show how many images have been read, if the bar of the training will be shown."""
+        return count_images(chunks) if self.verbose >= 2 else chunks
+
+    def _check_parameters_for_streams(self, split: Any) -> None:
         """Raise a ValueError for parameters that ask for images, or all labels, by number."""
-        if isinstance(self.train_split, ValidSplit):
+        if isinstance(split, ValidSplit):
             raise ValueError(
-                f"train_split={self.train_split!r} takes images by number, which a stream has "
+                f"train_split={split!r} takes images by number, which a stream has "
                 "not. Set a share such as 0.2, predefined_split(valid), or None."
             )
-        if self._validates_a_share and float(self.train_split) * N_BINS < 1:
+        if is_share(split) and float(split) * N_BINS < 1:
             raise ValueError(
-                f"train_split={self.train_split} is too small for a stream, of which a share is "
+                f"train_split={split} is too small for a stream, of which a share is "
                 f"taken in steps of 1/{N_BINS} of each class. Use predefined_split(valid)."
             )
         listed = self.callbacks if isinstance(self.callbacks, list) else []
@@ -99,10 +110,6 @@ class CheckedData(ImageClassifierNet):
                 "X is a stream, whose labels come with its batches: scores cannot do without them. "
                 "Leave use_caching=False out."
             )
-
-    @property
-    def _validates_a_share(self) -> bool:
-        return self.train_split is not None and not callable(self.train_split)
 
     def _announced(self, classes: Any, known: bool) -> NDArray[Any] | None:
         """Return all classes, where they are known before the labels are."""
@@ -171,7 +178,7 @@ class CheckedData(ImageClassifierNet):
         if is_stream(dataset):
             streamed, _ = check_stream(self, dataset, reset=False)
             self._check_pixel_range(streamed)
-            survey = StreamSurvey(streamed)
+            survey = StreamSurvey(streamed, watch=self._watch)
             self._check_labels(survey.labels, self.classes_)
             return ImageStream(streamed, survey, self.classes_)
         images, _, y = check_images_and_labels(self, dataset, None, reset=False)
@@ -195,3 +202,8 @@ class CheckedData(ImageClassifierNet):
         """Warn where images are on another scale than those that were trained on."""
         statistics = self.pixel_statistics_
         check_pixel_range(images, (statistics.low, statistics.high), statistics.mean)
+
+
+def is_share(split: Any) -> bool:
+    """Whether ``train_split`` is the share of the images that is kept for validation."""
+    return split is not None and not callable(split)

@@ -196,7 +196,7 @@ def test_frame_names_its_features():
 
 def test_images_are_not_copied_to_float(digits):
     X_train, _, y_train, _ = digits
-    data = quick()._check_training_data(X_train, y_train, None, known=False)
+    data = quick()._check_training_data(X_train, y_train, None, known=False, split=None)
     assert np.shares_memory(data.X, X_train)
 
 

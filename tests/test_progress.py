@@ -120,6 +120,18 @@ def test_bar_counts_the_images_of_training_and_validation(batch_size, data, term
     assert bar.n == bar.total == 2 * 900
 
 
+def test_first_pass_over_a_stream_counts_its_images(terminal):
+    screen = terminal()
+    quick().fit(Toys())
+    lines, drawn = shown(screen.getvalue())
+    counted = [line for line in drawn if line.startswith("first pass:")]
+    assert re.match(r"first pass: [89]\d\d images \[\d\d:\d\d, [\d.?]+k? images/s\]", counted[-1])
+    assert not any("first pass" in line for line in lines)
+    screen = terminal()
+    quick(verbose=1).fit(Toys())
+    assert "first pass" not in screen.getvalue()
+
+
 def test_bar_goes_on_where_a_checkpoint_does(terminal, tmp_path):
     terminal()
 

@@ -16,7 +16,7 @@ from skorch.dataset import ValidSplit
 from skorch.helper import predefined_split
 from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
 
-from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist import MNISTCNNClassifier, streams
 from skorch_mnist.checkpoint import ResumeCheckpoint
 from skorch_mnist.image_stream import ImageStream
 from skorch_mnist.layouts import infer_layout
@@ -172,6 +172,14 @@ def test_partial_fit_takes_streams_one_after_the_other(pictures):
     arrays.partial_fit(X[120:][few], y[120:][few])
     for name, weight in state_of(clf).items():
         np.testing.assert_allclose(weight, state_of(arrays)[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("train_split", [0.2, ValidSplit(2), 1e-4])
+def test_partial_fit_sets_nothing_aside_and_so_needs_no_hashes(train_split, pictures, monkeypatch):
+    X, y = pictures
+    monkeypatch.delattr(streams, "hashes_of")
+    clf = Classifier(train_split=train_split).partial_fit(Stream(X, y), classes=range(10))
+    assert clf.n_iter_ == 1 and "valid_loss" not in clf.history[-1]
 
 
 def test_a_training_that_was_cut_off_goes_on(pictures, tmp_path):
