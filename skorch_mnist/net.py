@@ -12,13 +12,14 @@ from skorch.dataset import unpack_data
 from skorch.utils import to_tensor
 from torch import nn
 
-from skorch_mnist.augmentation import random_affine
 from skorch_mnist.batch_records import record_losses, watches_batches
 from skorch_mnist.batches import (
     BatchLoader,
     BatchReader,
     KeptRows,
+    StreamLoader,
     image_of,
+    random_affine,
     weight_of,
     weighted_loss,
     with_images,
@@ -26,10 +27,8 @@ from skorch_mnist.batches import (
 from skorch_mnist.components import NetComponents
 from skorch_mnist.data_parallel import Processes
 from skorch_mnist.devices import memory_advice
-from skorch_mnist.pixels import PixelStatistics
+from skorch_mnist.images import PixelStatistics, to_array
 from skorch_mnist.precision import autocast_for
-from skorch_mnist.stream_batches import StreamLoader
-from skorch_mnist.torch_data import to_array
 from skorch_mnist.whole_epochs import SplitData, is_stop_request
 
 __all__ = ["ImageClassifierNet", "first_output"]

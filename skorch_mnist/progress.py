@@ -15,7 +15,7 @@ from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
 from skorch_mnist.data_parallel import is_first_process
-from skorch_mnist.streams import Chunk
+from skorch_mnist.images import Chunk
 
 __all__ = [
     "Bar",

@@ -13,22 +13,22 @@ from skorch.callbacks import EpochScoring
 from skorch.dataset import ValidSplit
 from torch.utils.data import Dataset
 
-from skorch_mnist.batches import BatchReader
+from skorch_mnist.batches import N_BINS, BatchReader, ImageDataset, ImageStream, innermost
 from skorch_mnist.data_parallel import Processes
-from skorch_mnist.image_dataset import ImageDataset, innermost
-from skorch_mnist.image_stream import ImageStream
-from skorch_mnist.net import ImageClassifierNet
-from skorch_mnist.progress import count_images
-from skorch_mnist.split import N_BINS
-from skorch_mnist.streams import Chunk, StreamedImages, StreamSurvey, is_stream
-from skorch_mnist.validation import (
+from skorch_mnist.images import (
+    Chunk,
+    StreamedImages,
+    StreamSurvey,
     check_images,
     check_images_and_labels,
     check_pixel_range,
     check_stream,
     check_weights,
+    is_stream,
     weights_of_labels,
 )
+from skorch_mnist.net import ImageClassifierNet
+from skorch_mnist.progress import count_images
 from skorch_mnist.whole_epochs import SplitData
 
 __all__ = ["CheckedData"]

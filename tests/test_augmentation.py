@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from skorch_mnist import augmentation
-from skorch_mnist.augmentation import random_affine
+from skorch_mnist.batches import _augmentation
+from skorch_mnist.batches._augmentation import random_affine
 
 quick = settings(deadline=None, max_examples=30)
 
@@ -27,7 +27,7 @@ def square(height=28, width=28, n=1):
 def moved_by(monkeypatch, **strengths):
     """Change the strengths; what is not named is switched off."""
     for name in ("ROTATION", "SCALE", "SHEAR", "SHIFT"):
-        monkeypatch.setattr(augmentation, name, strengths.get(name, 0.0))
+        monkeypatch.setattr(_augmentation, name, strengths.get(name, 0.0))
 
 
 def highest_draw(monkeypatch):
@@ -123,7 +123,7 @@ def test_strengths_are_those_of_the_documentation():
     from skorch_mnist import MNISTCNNClassifier
 
     text = " ".join(MNISTCNNClassifier.__doc__.split())
-    assert f"rotates each image by up to {augmentation.ROTATION:g} degrees" in text
-    assert f"stretches its sides by up to {augmentation.SCALE:.0%}".replace("%", " %") in text
-    assert f"shears it by up to {augmentation.SHEAR:.0%}".replace("%", " %") in text
-    assert f"shifts it by up to 1/{math.ceil(1 / augmentation.SHIFT)}" in text
+    assert f"rotates each image by up to {_augmentation.ROTATION:g} degrees" in text
+    assert f"stretches its sides by up to {_augmentation.SCALE:.0%}".replace("%", " %") in text
+    assert f"shears it by up to {_augmentation.SHEAR:.0%}".replace("%", " %") in text
+    assert f"shifts it by up to 1/{math.ceil(1 / _augmentation.SHIFT)}" in text

@@ -22,7 +22,7 @@ from skorch.callbacks import (
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.batch_records import record_losses, watches_batches
-from skorch_mnist.batches import KeptRows
+from skorch_mnist.batches._loader import KeptRows
 from skorch_mnist.learning_rate import OneCycle
 
 

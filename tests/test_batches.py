@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from skorch_mnist.batches import (
+from skorch_mnist.batches._image_dataset import ImageDataset
+from skorch_mnist.batches._loader import (
     BatchLoader,
     BatchReader,
     image_of,
@@ -21,7 +22,6 @@ from skorch_mnist.batches import (
     weighted_loss,
     with_images,
 )
-from skorch_mnist.image_dataset import ImageDataset
 
 quick = settings(deadline=None, max_examples=50)
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", ">i2", ">u4", ">f4", ">f8"]

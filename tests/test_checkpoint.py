@@ -27,8 +27,9 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, RandomSampler, WeightedRandomSampler
 from torchvision.transforms.v2 import RandomRotation
 
-from skorch_mnist import MNISTCNNClassifier, checkpoint
-from skorch_mnist.checkpoint import FILE, ResumeCheckpoint
+from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist.checkpoint import _resume
+from skorch_mnist.checkpoint._resume import FILE, ResumeCheckpoint
 from skorch_mnist.network import BatchNormCNN
 
 
@@ -304,7 +305,8 @@ def test_objects_and_functions_are_told_apart(name, tmp_path):
 def test_identity_is_the_same_in_another_process(tmp_path):
     code = (
         "import sys, json, functools; sys.path.insert(0, sys.argv[1]);"
-        "from test_checkpoint import OBJECTS; from skorch_mnist.training_identity import described;"
+        "from test_checkpoint import OBJECTS;"
+        "from skorch_mnist.checkpoint._identity import described;"
         "print(json.dumps([described(make(1)) for make in OBJECTS.values()]))"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]
@@ -389,7 +391,7 @@ def test_model_file_is_no_checkpoint(fitted, tmp_path):
 
 def test_newer_format_is_refused(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "FORMAT", 2)
+        patch.setattr(_resume, "FORMAT", 2)
         interrupted(tmp_path)
     with pytest.raises(ValueError, match="has format 2, this version of skorch_mnist reads 1: ins"):
         same_call(tmp_path)
@@ -475,7 +477,7 @@ def test_a_callback_may_change_the_working_folder(tmp_path, monkeypatch):
 
 
 def test_folder_in_use_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "PATIENCE", 0.1)
+    monkeypatch.setattr(_resume, "PATIENCE", 0.1)
     lock = str(tmp_path / ".lock")
     code = (
         f"from filelock import FileLock; lock = FileLock({lock!r}); lock.acquire(); print(input())"

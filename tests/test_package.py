@@ -58,15 +58,15 @@ def test_imports_never_form_a_ring():
     "name",
     [
         "network",
-        "layouts",
-        "split",
-        "pixels",
-        "augmentation",
+        "images",
         "precision",
         "learning_rate",
         "datasets",
         "pictures",
         "devices",
+        "joblib_backends",
+        "plain_data",
+        "seeding",
         "tensor_file",
     ],
 )
@@ -74,8 +74,9 @@ def test_rooms_that_know_nothing_of_ours(name):
     assert imports_of(modules()[name]) <= {name}
 
 
-def test_displays_know_the_layouts_of_images_and_nothing_else():
-    assert imports_of(modules()["displays"]) <= {"displays", "layouts"}
+@pytest.mark.parametrize("name", ["batches", "displays"])
+def test_rooms_that_know_the_form_of_images_and_nothing_else(name):
+    assert imports_of(modules()[name]) <= {name, "images"}
 
 
 def test_nobody_imports_the_command_line():

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skorch_mnist import pixels
-from skorch_mnist.layouts import Layout
-from skorch_mnist.pixels import PixelStatistics, pixel_statistics
-from skorch_mnist.torch_data import DatasetImages
+from skorch_mnist.images._layouts import Layout
+from skorch_mnist.images._pixels import PixelStatistics, pixel_statistics
+from skorch_mnist.images._torch_data import DatasetImages
 
 quick = settings(deadline=None, max_examples=50)
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", ">i2", ">u4", ">f4", ">f8"]

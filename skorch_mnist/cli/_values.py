@@ -86,7 +86,7 @@ def find_class(parameter: str, name: str) -> type:
     from skorch.callbacks import Callback
     from torch import nn
 
-    from skorch_mnist.stored_params import ROLES
+    from skorch_mnist.saving import ROLES
 
     base: type = {"module": nn.Module, "callbacks": Callback, **ROLES}[parameter]
     package, _, attribute = name.rpartition(".")

@@ -27,9 +27,9 @@ import torch
 from fuzz_idx import mutate
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.model_file import KEY, network_of, parse
 from skorch_mnist.network import BatchNormCNN
-from skorch_mnist.stored_params import COMPILE_ARGUMENTS
+from skorch_mnist.saving._model_file import KEY, network_of, parse
+from skorch_mnist.saving._stored_params import COMPILE_ARGUMENTS
 from skorch_mnist.tensor_file import digest
 
 FORBIDDEN = {

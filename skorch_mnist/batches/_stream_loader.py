@@ -1,4 +1,4 @@
-"""How images of a stream become batches: what ``batches`` does for images that have numbers."""
+"""How images of a stream become batches: what ``_loader`` does for images that have numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import BatchReader, KeptRows, check_batch_size, number_of_batches
-from skorch_mnist.image_stream import ImageStream
-from skorch_mnist.streams import IMAGES_PER_CHUNK
+from skorch_mnist.images import IMAGES_PER_CHUNK
+
+from ._image_stream import ImageStream
+from ._loader import BatchReader, KeptRows, check_batch_size, number_of_batches
 
 __all__ = ["StreamLoader"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, Subset
 
-from skorch_mnist.image_dataset import ImageDataset, Share, innermost
+from ._image_dataset import ImageDataset, Share, innermost
 
 __all__ = [
     "BatchLoader",

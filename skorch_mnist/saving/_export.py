@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skorch_mnist.layouts import known_layout
-from skorch_mnist.model_file import network_of
+from skorch_mnist.images import known_layout
 from skorch_mnist.net import first_output
 from skorch_mnist.tensor_file import replace_file
+
+from ._model_file import network_of
 
 __all__ = ["exported_program", "write_onnx"]
 

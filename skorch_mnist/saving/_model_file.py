@@ -17,21 +17,22 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
+from skorch_mnist.batches import ImageDataset
 from skorch_mnist.devices import available_device
-from skorch_mnist.image_dataset import ImageDataset
-from skorch_mnist.layouts import (
+from skorch_mnist.images import (
     PIXEL_DTYPES,
     InputFormat,
+    PixelStatistics,
     check_image_shape,
     infer_layout,
     known_layout,
 )
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
-from skorch_mnist.pixels import PixelStatistics
 from skorch_mnist.plain_data import decode_classes, encode_classes, name_of
 from skorch_mnist.seeding import seeded
-from skorch_mnist.stored_params import decode_params, encode_params
 from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
+
+from ._stored_params import decode_params, encode_params
 
 __all__ = ["load_model", "network_of", "save_model"]
 

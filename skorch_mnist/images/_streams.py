@@ -13,9 +13,9 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from torch.utils.data import IterableDataset, get_worker_info
 
-from skorch_mnist.layouts import Layout
-from skorch_mnist.pixels import PixelMoments
-from skorch_mnist.torch_data import image_in, stack_images, to_array
+from ._layouts import Layout
+from ._pixels import PixelMoments
+from ._torch_data import image_in, stack_images, to_array
 
 __all__ = [
     "IMAGES_PER_CHUNK",

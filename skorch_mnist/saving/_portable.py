@@ -9,8 +9,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skorch_mnist.data_parallel import is_first_process
-from skorch_mnist.export import exported_program, write_onnx
-from skorch_mnist.model_file import load_model, save_model
+
+from ._export import exported_program, write_onnx
+from ._model_file import load_model, save_model
 
 __all__ = ["PortableClassifier"]
 

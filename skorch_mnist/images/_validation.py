@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 )
 from torch.utils.data import DataLoader
 
-from skorch_mnist.layouts import (
+from ._layouts import (
     ImageShape,
     InputFormat,
     Layout,
@@ -26,8 +26,8 @@ from skorch_mnist.layouts import (
     infer_layout,
     known_layout,
 )
-from skorch_mnist.streams import StreamedImages
-from skorch_mnist.torch_data import (
+from ._streams import StreamedImages
+from ._torch_data import (
     DatasetImages,
     images_of,
     is_torch_data,

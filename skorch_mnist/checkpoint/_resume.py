@@ -16,16 +16,17 @@ import torch
 from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
-from skorch_mnist.callback_state import (
+from skorch_mnist.plain_data import UnstorableError, decode, encode
+from skorch_mnist.progress import TrainingBar, show
+from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
+
+from ._callback_state import (
     get_callback_state,
     names_with_state,
     set_callback_state,
 )
-from skorch_mnist.plain_data import UnstorableError, decode, encode
-from skorch_mnist.progress import TrainingBar, show
-from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
-from skorch_mnist.training_identity import describe_differences, identity
-from skorch_mnist.training_state import (
+from ._identity import describe_differences, identity
+from ._training_state import (
     get_generators,
     get_network,
     set_generators,
@@ -106,7 +107,7 @@ class ResumeCheckpoint(Callback):
     --------
     >>> import tempfile
     >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
-    >>> from skorch_mnist.checkpoint import ResumeCheckpoint
+    >>> from ._resume import ResumeCheckpoint
     >>> X, y = load_digits28(return_X_y=True)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     clf = MNISTCNNClassifier(

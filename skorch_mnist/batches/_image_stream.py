@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
-from skorch_mnist.image_dataset import tensor_of
-from skorch_mnist.pixels import PixelStatistics
-from skorch_mnist.split import split_bins
-from skorch_mnist.streams import StreamedImages, StreamSurvey
+from skorch_mnist.images import PixelStatistics, StreamedImages, StreamSurvey
+
+from ._image_dataset import tensor_of
+from ._split import split_bins
 
 __all__ = ["ImageStream"]
 

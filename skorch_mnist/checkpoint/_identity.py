@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skorch_mnist.batches import BatchReader
-from skorch_mnist.image_stream import ImageStream
+from skorch_mnist.batches import BatchReader, ImageStream
 from skorch_mnist.plain_data import UnstorableError, encode, name_of
 
 __all__ = ["describe_differences", "identity"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skorch.helper import SliceDataset
 from torch.utils.data import Subset
 
-from skorch_mnist.layouts import Layout
+from ._layouts import Layout
 
 __all__ = [
     "DatasetImages",

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Subset
 
-from skorch_mnist.pixels import PixelStatistics, pixel_statistics
-from skorch_mnist.split import split_rows
+from skorch_mnist.images import PixelStatistics, pixel_statistics
+
+from ._split import split_rows
 
 __all__ = ["ImageDataset", "Share", "innermost", "tensor_of"]
 
