@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell starts with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two processes share the cores
 
 import pytest

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skorch_mnist import pixels
+from skorch_mnist.images import _pixels
 from skorch_mnist.images._layouts import Layout
 from skorch_mnist.images._pixels import PixelStatistics, pixel_statistics
 from skorch_mnist.images._torch_data import DatasetImages
@@ -46,7 +46,7 @@ def test_statistics_are_those_of_numpy(dtype, n, shape, weighted, rows_per_chunk
     if weighted:
         weight = np.random.default_rng(seed).random(n).astype(np.float32) + np.float32(0.01)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixels, "ROWS_PER_CHUNK", rows_per_chunk)
+        patch.setattr(_pixels, "ROWS_PER_CHUNK", rows_per_chunk)
         statistics = pixel_statistics(images, weight)
     mean, std = numpy_statistics(images, weight)
     assert statistics.mean == pytest.approx(mean, rel=1e-12, abs=1e-12)

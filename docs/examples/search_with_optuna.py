@@ -8,6 +8,7 @@ whose process dies is taken up by another process.
 from __future__ import annotations
 
 import argparse
+import random
 import time
 
 import optuna
@@ -23,18 +24,20 @@ from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
 def open_storage(url: str, heartbeat: int) -> RDBStorage:
     """Return a database that shows which trials are at work.
 
-    Of processes that find a new database at once, one makes the tables; the others wait.
+    Of processes that find a new database at once, one makes the tables; the others try again, each
+    after a time of its own.
     """
     options = {
         "heartbeat_interval": heartbeat,
         "grace_period": 2 * heartbeat,
         "heartbeat_stale_trial_callback": RetryHeartbeatStaleTrialCallback(max_retry=3),
     }
-    try:
-        return RDBStorage(url, **options)
-    except SQLAlchemyError:
-        time.sleep(3)
-        return RDBStorage(url, **options)
+    for seconds in (1, 2, 4):
+        try:
+            return RDBStorage(url, **options)
+        except SQLAlchemyError:
+            time.sleep(seconds * random.uniform(0.5, 1.5))
+    return RDBStorage(url, **options)
 
 
 def main() -> None:
