@@ -28,8 +28,8 @@ from torch.utils.data import DataLoader, RandomSampler, WeightedRandomSampler
 from torchvision.transforms.v2 import RandomRotation
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.checkpoint import _resume
-from skorch_mnist.checkpoint._resume import FILE, ResumeCheckpoint
+from skorch_mnist.checkpoint import ResumeCheckpoint, _folder, _resume
+from skorch_mnist.checkpoint._folder import FILE
 from skorch_mnist.network import BatchNormCNN
 
 
@@ -477,7 +477,7 @@ def test_a_callback_may_change_the_working_folder(tmp_path, monkeypatch):
 
 
 def test_folder_in_use_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_resume, "PATIENCE", 0.1)
+    monkeypatch.setattr(_folder, "PATIENCE", 0.1)
     lock = str(tmp_path / ".lock")
     code = (
         f"from filelock import FileLock; lock = FileLock({lock!r}); lock.acquire(); print(input())"

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
 from skorch_mnist.plain_data import UnstorableError, decode, encode
 from skorch_mnist.progress import TrainingBar, show
-from skorch_mnist.tensor_file import TEMPORARY, DamagedFileError, read_tensors, write_tensors
+from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
 
 from ._callback_state import (
     get_callback_state,
     names_with_state,
     set_callback_state,
 )
+from ._folder import TrainingFolder
 from ._identity import describe_differences, identity
 from ._training_state import (
     get_generators,
@@ -37,15 +37,8 @@ __all__ = ["ResumeCheckpoint"]
 
 FORMAT = 1
 KEY = "skorch_mnist_checkpoint"
-FILE, LOCK = "training.safetensors", ".lock"
 SUBFOLDER = "training-[0-9a-f]{16}"
-PATIENCE = 10.0  # seconds: loaders' workers outlive a killed process for a moment
-DISPLAYS = (
-    EpochTimer,
-    PrintLog,
-    ProgressBar,
-    TrainingBar,
-)  # they neither steer a training nor remember it
+DISPLAYS = EpochTimer, PrintLog, ProgressBar, TrainingBar  # they neither steer nor remember
 
 
 class ResumeCheckpoint(Callback):
@@ -107,7 +100,7 @@ class ResumeCheckpoint(Callback):
     --------
     >>> import tempfile
     >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
-    >>> from ._resume import ResumeCheckpoint
+    >>> from skorch_mnist.checkpoint import ResumeCheckpoint
     >>> X, y = load_digits28(return_X_y=True)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     clf = MNISTCNNClassifier(
@@ -158,25 +151,23 @@ class ResumeCheckpoint(Callback):
             )
         callbacks = dict(others(net))
         self.identity_ = identity(net, data, callbacks)
-        folder = Path(self.folder)
-        if self.subfolders:
-            folder /= name_of_subfolder(self.identity_)
+        of_training = name_of_subfolder(self.identity_) if self.subfolders else ""
+        self.folder_ = TrainingFolder(Path(self.folder, of_training))
         processes = net._processes
         self.writes_ = processes is None or processes.is_first
         failure = None
         if self.writes_:
             try:
-                self._take(folder)
+                self.folder_.take()
             except (OSError, ValueError) as error:
                 failure = error
         if processes is not None:
             failure = processes.same(failure)
         if failure is not None:
             raise failure
-        self.absolute_ = folder.resolve()
         self.with_state_ = {name: names_with_state(one) for name, one in callbacks.items()}
         self.generators_: dict[str, Any] | None = None
-        self.finished_ = self.path_.exists() and self._restore(net)
+        self.finished_ = self.folder_.file.exists() and self._restore(net)
         if processes is not None:
             processes.check_agreement(
                 len(net.history),
@@ -209,9 +200,8 @@ class ResumeCheckpoint(Callback):
 
     def leave(self) -> None:
         """Let other processes take the folder."""
-        if hasattr(self, "lock_"):
-            self.lock_.release()
-            del self.lock_
+        if hasattr(self, "folder_"):
+            self.folder_.leave()
 
     def discard(self) -> None:
         """Delete the checkpoint, and the folder if nothing else is in it.
@@ -226,44 +216,19 @@ class ResumeCheckpoint(Callback):
             return
         within = [path for path in root.iterdir() if re.fullmatch(SUBFOLDER, path.name)]
         for folder in [path for path in within if path.is_dir()] if self.subfolders else [root]:
-            self._take(folder)
-            self.path_.unlink(missing_ok=True)
-            (self.path_.parent / LOCK).unlink(missing_ok=True)
-            self.leave()
-            with contextlib.suppress(OSError):  # of others' files, or a link
-                folder.rmdir()
+            TrainingFolder(folder).delete()
         if self.subfolders:
             with contextlib.suppress(OSError):
                 root.rmdir()
 
-    # --- folder -----------------------------------------------------------------------------
-
-    @property
-    def path_(self) -> Path:
-        """The file of the checkpoint; a callback may change the working folder."""
-        return Path(vars(self).get("absolute_", self.folder)) / FILE
-
-    def _take(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.absolute_ = folder.resolve()
-        self.lock_ = FileLock(self.absolute_ / LOCK, is_singleton=True)
-        try:
-            self.lock_.acquire(timeout=PATIENCE)
-        except Timeout as error:
-            del self.lock_
-            raise ValueError(
-                f"Another process trains with the folder {folder}: give each training a folder of "
-                "its own."
-            ) from error
-        for left in self.absolute_.iterdir():  # by a process that was killed while it wrote
-            if re.fullmatch(TEMPORARY, left.name):
-                left.unlink()
+    # --- file -------------------------------------------------------------------------------
 
     def _restore(self, net: Any) -> bool:
         """Give ``net`` the state in the file; return whether its training is over."""
-        damaged = f"{self.path_} is damaged, or no checkpoint: delete it to start anew."
+        file = self.folder_.file
+        damaged = f"{file} is damaged, or no checkpoint: delete it to start anew."
         try:
-            manifest, tensors = read_tensors(self.path_, KEY, newest=FORMAT)
+            manifest, tensors = read_tensors(file, KEY, newest=FORMAT)
         except DamagedFileError as error:
             raise ValueError(damaged) from error
         if differences := describe_differences(self.identity_, manifest["identity"]):
@@ -310,7 +275,7 @@ class ResumeCheckpoint(Callback):
             ) from error
         facts = {"identity": self.identity_, "state": encoded}
         try:
-            write_tensors(self.path_, KEY, FORMAT, facts, tensors)
+            write_tensors(self.folder_.file, KEY, FORMAT, facts, tensors)
         except OSError as error:
             warnings.warn(
                 f"The checkpoint after epoch {len(net.history)} could not be written ({error}). "

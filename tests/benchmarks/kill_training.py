@@ -23,7 +23,8 @@ import numpy as np
 import torch
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.checkpoint._resume import FILE, ResumeCheckpoint
+from skorch_mnist.checkpoint import ResumeCheckpoint
+from skorch_mnist.checkpoint._folder import FILE
 from skorch_mnist.tensor_file import read_tensors
 
 KINDS = [

@@ -1,0 +1,75 @@
+"""The folder of a training: one process has it at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from skorch_mnist.tensor_file import TEMPORARY
+
+__all__ = ["TrainingFolder"]
+
+FILE, LOCK = "training.safetensors", ".lock"
+PATIENCE = 10.0  # seconds: loaders' workers outlive a killed process for a moment
+
+
+class TrainingFolder:
+    """A folder with the checkpoint of one training.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist before it is taken.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.given = folder
+        self.path = folder.resolve()  # a callback may change the working folder
+        self.lock: FileLock | None = None
+
+    @property
+    def file(self) -> Path:
+        """The checkpoint."""
+        return self.path / FILE
+
+    def take(self) -> None:
+        """Make the folder, and keep other processes out; clear up what a killed one has left.
+
+        Raises
+        ------
+        ValueError
+            If another process has it.
+        OSError
+            If it cannot be written.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / LOCK, is_singleton=True)
+        try:
+            lock.acquire(timeout=PATIENCE)
+        except Timeout as error:
+            raise ValueError(
+                f"Another process trains with the folder {self.given}: give each training a folder "
+                "of its own."
+            ) from error
+        self.lock = lock
+        for left in self.path.iterdir():
+            if re.fullmatch(TEMPORARY, left.name):
+                left.unlink()
+
+    def leave(self) -> None:
+        """Let other processes take it."""
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
+
+    def delete(self) -> None:
+        """Delete the checkpoint, and the folder if nothing else is in it."""
+        self.take()
+        self.file.unlink(missing_ok=True)
+        (self.path / LOCK).unlink(missing_ok=True)
+        self.leave()
+        with contextlib.suppress(OSError):  # of others' files, or a link
+            self.given.rmdir()
