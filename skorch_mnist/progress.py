@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from skorch.callbacks import Callback, PrintLog
@@ -110,7 +110,23 @@ def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
-    """skorch's table of epochs, through ``show``; another ``sink`` gets it even if not verbose."""
+    """skorch's table of epochs, through ``show``; another ``sink`` gets it even if not verbose.
+
+    A header stands above the first epoch, and above each whose columns are others.
+    """
+
+    def initialize(self) -> Self:
+        """Begin a table."""
+        super().initialize()
+        self.columns_: list[str] = []
+        return self
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Show the row of an epoch."""
+        columns = self._sorted_keys(net.history[-1])
+        self.first_iteration_ = columns != self.columns_
+        self.columns_ = columns
+        super().on_epoch_end(net, **kwargs)
 
     def _sink(self, text: str, verbose: Any) -> None:
         if verbose or self.sink not in (print, show):

@@ -11,20 +11,25 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import BACKENDS, get_active_backend
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skorch_mnist import MNISTCNNClassifier, cli
 from skorch_mnist.cli import _workers
 from skorch_mnist.joblib_backends import register_dask, register_ray
+from skorch_mnist.joblib_backends._large import is_large
 
 psutil = pytest.importorskip("psutil")
 
@@ -345,13 +350,88 @@ def test_after_an_error_the_tasks_that_are_left_are_cancelled(cluster):
             assert not any(client.processing().values())
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_arrays_that_change_between_two_calls_are_sent_again(cluster):
     values = np.zeros(1000)
-    with cluster.connected():
-        assert Parallel()([delayed(np.sum)(values)]) == [0]
+    with cluster.connected(), Parallel() as parallel:
+        assert parallel([delayed(np.sum)(values)]) == [0]
         values += 1
-        assert Parallel()([delayed(np.sum)(values)]) == [1000]
+        assert parallel([delayed(np.sum)(values)]) == [1000]
+
+
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException])
+def test_what_a_task_raises_is_raised_and_no_worker_dies(error, cluster):
+    with cluster.connected():
+        before = Parallel()([delayed(os.getpid)()] * 8)
+        with pytest.raises(error, match="of the task"):
+            Parallel()([delayed(give_up)(error)])
+        assert set(Parallel()([delayed(os.getpid)()] * 8)) <= set(before)
+
+
+def give_up(error):
+    raise error("of the task")
+
+
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_a_call_that_is_given_up_leaves_another_alone(cluster):
+    values = np.arange(1000)
+    with cluster.connected():
+        one, other = (
+            Parallel(return_as="generator", pre_dispatch="all", batch_size=1)(
+                delayed(slow_sum)(values + i) for i in range(6)
+            )
+            for _ in range(2)
+        )
+        assert next(one) == values.sum()
+        with pytest.warns(UserWarning, match="have been cancelled"):
+            one.close()
+        assert list(other) == [values.sum() + 1000 * i for i in range(6)]
+
+
+def slow_sum(values):
+    time.sleep(0.2)
+    return values.sum()
+
+
+@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
+def test_the_cluster_keeps_nothing_and_dask_its_configuration(cluster, digits):
+    import dask
+
+    X, _, y, _ = digits
+    before = dask.config.get("distributed.admin.large-graph-warning-threshold")
+    with cluster.connected():
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda _: GridSearchCV(quick(), GRID, cv=2).fit(X, y), range(2)))
+        assert dask.config.get("distributed.admin.large-graph-warning-threshold") == before
+        with cluster.distributed.Client(cluster.address) as client:
+            deadline = time.monotonic() + 5
+            while client.who_has() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not client.who_has()
+
+
+@pytest.mark.parametrize(
+    ("value", "large"),
+    [
+        (np.zeros(1000, np.uint8), True),
+        (np.zeros(100, np.uint8), False),
+        (torch.zeros(3, 784), True),
+        (pd.DataFrame(np.zeros((3, 784))), True),
+        (scipy.sparse.csr_matrix(np.eye(784)), True),
+        ([[0.0] * 784] * 3, True),
+        ([0, 1] * 100, True),
+        ({"sample_weight": np.ones(1000)}, True),
+        ({"lr": 0.01, "batch_size": 64}, False),
+        (RandomForestClassifier(), False),
+        (quick(), False),
+        (None, False),
+        ((), False),
+        (["accuracy"], False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_sent_apart_from_tasks(value, large):
+    assert is_large(value) == large
 
 
 # --- on the command line ----------------------------------------------------------------------

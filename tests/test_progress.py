@@ -154,6 +154,18 @@ def test_bar_goes_on_where_a_checkpoint_does(terminal, tmp_path):
     assert begun[0] == (200, 600)
 
 
+def test_a_row_with_other_columns_has_a_header_of_its_own(capsys):
+    X, y = toy()
+    clf = quick(verbose=1).fit(X, y).partial_fit(X, y).partial_fit(X, y)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    headers = [line for line in lines if line[0] == "epoch"]
+    assert headers == [
+        ["epoch", "train_loss", "valid_acc", "valid_loss", "dur"],
+        ["epoch", "train_loss", "dur"],
+    ]
+    assert len(lines) == 2 * 2 + len(clf.history)
+
+
 def test_bar_and_partial_fit(terminal):
     screen = terminal()
     clf = quick()

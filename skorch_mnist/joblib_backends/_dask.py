@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Callable
+import threading
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from joblib import register_parallel_backend
 from joblib._dask import Batch, DaskDistributedBackend
+from joblib._utils import _TracebackCapturingWrapper
 
 from ._large import is_large
 
 __all__ = ["register_dask"]
 
 GRAPH_WARNING = "distributed.admin.large-graph-warning-threshold"
+CONFIG = threading.Lock()  # dask's, which all threads share
 
 
 def register_dask() -> None:
@@ -27,7 +30,7 @@ def register_dask() -> None:
     here the scheduler keeps them, and sends them anew. They are sent once for each call of ``fit``,
     and not once for each task. And a search whose tasks cannot be sent, or kill one worker after
     the other, ends with the error, where joblib's would wait for ever. Searches within searches do
-    likewise.
+    likewise. joblib's option ``scatter`` is not needed, and has no effect.
 
     Raises
     ------
@@ -51,56 +54,70 @@ def register_dask() -> None:
 class DaskBackend(DaskDistributedBackend):  # type: ignore[misc, unused-ignore]
     """joblib's backend, as ``register_dask`` describes it."""
 
+    def __init__(self, *, scatter: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._n_calls = 0  # that go on at once, as generators may
+        self._sent: dict[tuple[str, int], tuple[Any, Any]] = {}  # values live as long as their ids
+        self._running: dict[Any, Any] = {}
+
     def start_call(self) -> None:
         """Begin a call of joblib's ``Parallel``."""
-        self._sent: dict[int, tuple[Any, Any]] = {}  # values live as long as their ids
-        self._running: set[Any] = set()
+        self._n_calls += 1
 
     def stop_call(self) -> None:
-        """Forget what the call has sent: arrays may change before the next."""
-        self._sent.clear()
+        """Let the cluster forget what has been sent."""
+        self._n_calls -= 1
+        if not self._n_calls:
+            self._sent.clear()
 
-    def submit(self, func: Any, callback: Callable[[Any], None]) -> None:
+    def submit(self, func: Any, callback: Any) -> None:
         """Send tasks; ``callback`` gets their results, or the error that takes their place."""
+        kept = partial(self._kept, callback.parallel_call_id)
         try:
             tasks = [
-                (task, list(map(self._kept, args)), {k: self._kept(v) for k, v in kwargs.items()})
+                (task, list(map(kept, args)), {name: kept(value) for name, value in kwargs.items()})
                 for task, args, kwargs in func.items
             ]
             batch = RegisteredBatch(tasks)
             key = f"{batch!r}-{uuid4().hex}"
-            future = self.client.submit(batch, tasks=tasks, key=key, **self.submit_kwargs)
+            run = _TracebackCapturingWrapper(batch)
+            future = self.client.submit(run, tasks=tasks, key=key, **self.submit_kwargs)
         except Exception as error:  # they cannot be pickled, for instance
             callback(error)
             return
-        self._running.add(future)
-        future.add_done_callback(partial(self._done, callback))
+        self._running[future] = callback
+        future.add_done_callback(self._done)
 
-    def _done(self, callback: Callable[[Any], None], future: Any) -> None:
-        self._running.discard(future)
+    def _done(self, future: Any) -> None:
+        callback = self._running.pop(future)
         try:
             outcome = future.result()
-        except Exception as error:
+        except BaseException as error:  # in Dask's thread, which it would end
             outcome = error
         callback(outcome)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Have Dask cancel the tasks that have not begun."""
-        self.client.cancel(list(self._running))
+        """Have Dask cancel the tasks that have not begun, of the calls that are given up."""
+        running = list(self._running.items())
+        with contextlib.suppress(Exception):  # the client may be closed
+            self.client.cancel([future for future, call in running if call.parallel._aborting])
 
-    def _kept(self, value: Any) -> Any:
-        """Return a future of ``value``, if it is large; the same for each task."""
+    def _kept(self, call_id: str, value: Any) -> Any:
+        """Return a future of ``value``, if it is large; the same for each task of a call.
+
+        Arrays may change before the next call.
+        """
         import dask
 
         if not is_large(value):
             return value
-        if id(value) in self.data_futures:  # the caller has sent it
-            return self.data_futures[id(value)]
-        if id(value) not in self._sent:
+        sent = self._sent.get((call_id, id(value)))
+        if sent is None:
             key = f"{type(value).__name__}-{uuid4().hex}"
-            with dask.config.set({GRAPH_WARNING: sys.maxsize}):
-                self._sent[id(value)] = value, self.client.submit(Kept(value), key=key)
-        return self._sent[id(value)][1]
+            with CONFIG, dask.config.set({GRAPH_WARNING: sys.maxsize}):
+                sent = value, self.client.submit(Kept(value), key=key)
+            self._sent[call_id, id(value)] = sent
+        return sent[1]
 
 
 class Kept:

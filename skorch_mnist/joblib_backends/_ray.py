@@ -96,13 +96,16 @@ def register_ray() -> None:
                 known[id(value)] = value, ray.put(value)  # the value lives as long as its id
             return known[id(value)][1]
 
+        def stop_call(self) -> None:
+            """Forget what a call has sent: arrays may change before the next."""
+            self.__dict__.pop("_references", None)
+
         def terminate(self) -> None:
             """End the processes at once: Ray reports an error for each that it asks to end."""
             if self._pool is not None:
                 for actor, _ in self._pool._actor_pool:
                     ray.kill(actor)
                 self._pool._actor_pool.clear()
-            self.__dict__.pop("_references", None)
             super().terminate()
 
     register_parallel_backend("ray", RayBackend)
