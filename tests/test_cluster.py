@@ -474,6 +474,24 @@ def test_a_cluster_that_does_not_answer_is_an_error(backend, few_digits, capsys,
     assert f"the cluster at {NOWHERE[backend]} does not answer" in capsys.readouterr().err
 
 
+def test_a_cluster_that_asks_for_a_token_says_so(few_digits, capsys, monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def refuse(*args, **kwargs):
+        try:
+            raise RuntimeError("InvalidAuthToken: Authentication token is missing or incorrect")
+        except RuntimeError:
+            raise ConnectionError("Failed to connect to Ray cluster") from None
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        options = ["--dataset", "digits", "--backend", "ray", "--address", address]
+        assert cli.main(["cross-validate", *options]) == 1
+    message = f"the cluster at {address} asks for a token: set RAY_AUTH_MODE=token"
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray")])
 def test_without_its_extra_the_error_says_how_to_install_it(
     backend, module, few_digits, capsys, monkeypatch

@@ -1,8 +1,8 @@
 """Search for parameters with Optuna, in as many processes and on as many machines as you like.
 
-Each process that is started with the same storage and study works at the same search, until so many
-trials are done. A trial that is worse than the median of the others is given up after an epoch; one
-whose process dies is taken up by another process.
+Each process that is started with the same storage and study works at the same search, until at
+least so many trials are done. A trial that is worse than the median of the others is given up after
+an epoch; one whose process dies is taken up by another process.
 """
 
 from __future__ import annotations

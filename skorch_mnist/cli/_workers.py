@@ -130,6 +130,11 @@ def on_ray(address: str | None) -> Iterator[dict[str, Any]]:
             ).close()  # Ray waits for minutes
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
+        if "authentication" in f"{error} {error.__cause__} {error.__context__}".lower():
+            raise OSError(
+                f"the cluster at {address} asks for a token: set RAY_AUTH_MODE=token, and "
+                "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the token that its machines have"
+            ) from error
         raise unreachable(address, error) from error
     try:
         register_ray()
