@@ -29,7 +29,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val
 from skorch_mnist import MNISTCNNClassifier, cli
 from skorch_mnist.cli import _workers
 from skorch_mnist.joblib_backends import register_dask, register_ray
-from skorch_mnist.joblib_backends._large import is_large
+from skorch_mnist.joblib_backends._sent import SentOnce, is_large
 
 psutil = pytest.importorskip("psutil")
 
@@ -410,6 +410,25 @@ def test_the_cluster_keeps_nothing_and_dask_its_configuration(cluster, digits):
             assert not client.who_has()
 
 
+def test_a_value_is_sent_once_for_each_call_and_forgotten_with_it():
+    sends = []
+    sent = SentOnce(lambda value: sends.append(id(value)) or f"reference {len(sends)}")
+    sent.begin_call()
+    sent.begin_call()
+    array, rows = np.zeros(1000), [0] * 1000
+    for call, of_array, of_rows in (("one", 1, 2), ("other", 3, 4)):
+        for _ in range(2):
+            assert sent.in_place_of(call, array) == f"reference {of_array}"
+            assert sent.in_place_of(call, rows) == f"reference {of_rows}"
+    assert len(sent.known) == 4
+    del array
+    assert len(sent.known) == 2
+    sent.end_call()
+    assert sent.in_place_of("other", rows) == "reference 4"
+    sent.end_call()
+    assert not sent.known
+
+
 @pytest.mark.parametrize(
     ("value", "large"),
     [
@@ -427,6 +446,7 @@ def test_the_cluster_keeps_nothing_and_dask_its_configuration(cluster, digits):
         (None, False),
         ((), False),
         (["accuracy"], False),
+        (torch.eye(50).to_sparse(), False),  # its nbytes raise
     ],
     ids=lambda value: type(value).__name__,
 )

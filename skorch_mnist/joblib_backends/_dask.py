@@ -14,7 +14,7 @@ from joblib import register_parallel_backend
 from joblib._dask import Batch, DaskDistributedBackend
 from joblib._utils import _TracebackCapturingWrapper
 
-from ._large import is_large
+from ._sent import SentOnce
 
 __all__ = ["register_dask"]
 
@@ -56,26 +56,23 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, *, scatter: Any = None, **options: Any) -> None:
         super().__init__(**options)
-        self._n_calls = 0  # that go on at once, as generators may
-        self._sent: dict[tuple[str, int], tuple[Any, Any]] = {}  # values live as long as their ids
+        self._sent = SentOnce(self._keep)
         self._running: dict[Any, Any] = {}
 
     def start_call(self) -> None:
         """Begin a call of joblib's ``Parallel``."""
-        self._n_calls += 1
+        self._sent.begin_call()
 
     def stop_call(self) -> None:
         """Let the cluster forget what has been sent."""
-        self._n_calls -= 1
-        if not self._n_calls:
-            self._sent.clear()
+        self._sent.end_call()
 
     def submit(self, func: Any, callback: Any) -> None:
         """Send tasks; ``callback`` gets their results, or the error that takes their place."""
-        kept = partial(self._kept, callback.parallel_call_id)
+        sent = partial(self._sent.in_place_of, callback.parallel_call_id)
         try:
             tasks = [
-                (task, list(map(kept, args)), {name: kept(value) for name, value in kwargs.items()})
+                (task, list(map(sent, args)), {name: sent(value) for name, value in kwargs.items()})
                 for task, args, kwargs in func.items
             ]
             batch = RegisteredBatch(tasks)
@@ -102,22 +99,13 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc, unused-ignore]
         with contextlib.suppress(Exception):  # the client may be closed
             self.client.cancel([future for future, call in running if call.parallel._aborting])
 
-    def _kept(self, call_id: str, value: Any) -> Any:
-        """Return a future of ``value``, if it is large; the same for each task of a call.
-
-        Arrays may change before the next call.
-        """
+    def _keep(self, value: Any) -> Any:
+        """Return a future of ``value``."""
         import dask
 
-        if not is_large(value):
-            return value
-        sent = self._sent.get((call_id, id(value)))
-        if sent is None:
-            key = f"{type(value).__name__}-{uuid4().hex}"
-            with CONFIG, dask.config.set({GRAPH_WARNING: sys.maxsize}):
-                sent = value, self.client.submit(Kept(value), key=key)
-            self._sent[call_id, id(value)] = sent
-        return sent[1]
+        key = f"{type(value).__name__}-{uuid4().hex}"
+        with CONFIG, dask.config.set({GRAPH_WARNING: sys.maxsize}):
+            return self.client.submit(Kept(value), key=key)
 
 
 class Kept:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from functools import partial
 from typing import Any
 
-from ._large import is_large
+from ._sent import SentOnce
 
 __all__ = ["register_ray"]
 
@@ -55,6 +56,10 @@ def register_ray() -> None:
 
         supports_return_generator = True
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call, unused-ignore]
+            self._sent = SentOnce(ray.put)
+
         def effective_n_jobs(self, n_jobs: int) -> int:
             """Return the number of processes; -1 is one for each GPU, or else for each core."""
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call, unused-ignore]
@@ -80,25 +85,24 @@ def register_ray() -> None:
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             """Send tasks with references to images and labels, which are sent once."""
-            func.items = [self._with_references(*item) for item in func.items]
+            sent = partial(self._sent.in_place_of, callback.parallel_call_id)
+            func.items = [
+                (
+                    run_fetched,
+                    (task, *map(sent, args)),
+                    {name: sent(value) for name, value in kwargs.items()},
+                )
+                for task, args, kwargs in func.items
+            ]
             return super().submit(func, callback)
 
-        def _with_references(self, task: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-            named = {name: self._sent(value) for name, value in kwargs.items()}
-            return run_fetched, (task, *map(self._sent, args)), named
-
-        def _sent(self, value: Any) -> Any:
-            """Return a reference to ``value``, if it is large; the same for each task."""
-            if not is_large(value):
-                return value
-            known = self.__dict__.setdefault("_references", {})
-            if id(value) not in known:
-                known[id(value)] = value, ray.put(value)  # the value lives as long as its id
-            return known[id(value)][1]
+        def start_call(self) -> None:
+            """Begin a call of joblib's ``Parallel``."""
+            self._sent.begin_call()
 
         def stop_call(self) -> None:
-            """Forget what a call has sent: arrays may change before the next."""
-            self.__dict__.pop("_references", None)
+            """Let the cluster forget what has been sent."""
+            self._sent.end_call()
 
         def terminate(self) -> None:
             """End the processes at once: Ray reports an error for each that it asks to end."""
