@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import sys
 import threading
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -69,12 +68,8 @@ class DaskBackend(DaskDistributedBackend):  # type: ignore[misc, unused-ignore]
 
     def submit(self, func: Any, callback: Any) -> None:
         """Send tasks; ``callback`` gets their results, or the error that takes their place."""
-        sent = partial(self._sent.in_place_of, callback.parallel_call_id)
         try:
-            tasks = [
-                (task, list(map(sent, args)), {name: sent(value) for name, value in kwargs.items()})
-                for task, args, kwargs in func.items
-            ]
+            tasks = self._sent.with_references(callback.parallel_call_id, func.items)
             batch = RegisteredBatch(tasks)
             key = f"{batch!r}-{uuid4().hex}"
             run = _TracebackCapturingWrapper(batch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from functools import partial
 from typing import Any
 
 from ._sent import SentOnce
@@ -85,15 +84,8 @@ def register_ray() -> None:
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             """Send tasks with references to images and labels, which are sent once."""
-            sent = partial(self._sent.in_place_of, callback.parallel_call_id)
-            func.items = [
-                (
-                    run_fetched,
-                    (task, *map(sent, args)),
-                    {name: sent(value) for name, value in kwargs.items()},
-                )
-                for task, args, kwargs in func.items
-            ]
+            items = self._sent.with_references(callback.parallel_call_id, func.items)
+            func.items = [(run_fetched, (task, *args), kwargs) for task, args, kwargs in items]
             return super().submit(func, callback)
 
         def start_call(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -39,6 +40,14 @@ class SentOnce:
         self.n_calls -= 1
         if self.n_calls <= 0:
             self.known.clear()
+
+    def with_references(self, call_id: str, items: list[Any]) -> list[Any]:
+        """Return tasks as joblib gives them, with references in the place of large arguments."""
+        sent = partial(self.in_place_of, call_id)
+        return [
+            (task, list(map(sent, args)), {name: sent(value) for name, value in kwargs.items()})
+            for task, args, kwargs in items
+        ]
 
     def in_place_of(self, call_id: str, value: Any) -> Any:
         """Return ``value``, or the reference to it if it is large."""
