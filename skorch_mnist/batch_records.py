@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
 
-from skorch_mnist.learning_rate import OneCycle
-from skorch_mnist.progress import TrainingBar
+from skorch_mnist._learning_rate import OneCycle
+from skorch_mnist._progress import TrainingBar
 
 __all__ = ["record_losses", "watches_batches"]
 

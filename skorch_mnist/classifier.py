@@ -18,15 +18,15 @@ from skorch.utils import noop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import ImageDataset, ImageStream
-from skorch_mnist.data_parallel import Processes
-from skorch_mnist.learning_rate import OneCycle
+from skorch_mnist._batches import ImageDataset, ImageStream
+from skorch_mnist._learning_rate import OneCycle
+from skorch_mnist._parameters import CheckedParameters
+from skorch_mnist._processes import Processes
+from skorch_mnist._progress import EpochTable, TrainingBar, show
+from skorch_mnist._seeding import seeded
+from skorch_mnist._storage._portable import PortableClassifier
 from skorch_mnist.network import MNISTCNN
-from skorch_mnist.parameters import CheckedParameters
 from skorch_mnist.prediction import ImagePredictions
-from skorch_mnist.progress import EpochTable, TrainingBar, show
-from skorch_mnist.saving import PortableClassifier
-from skorch_mnist.seeding import seeded
 from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skorch_mnist.training_data import CheckedData
 from skorch_mnist.whole_epochs import SplitData

@@ -16,9 +16,9 @@ from torch import nn
 from torch.optim import LBFGS
 from torch.utils.data import DataLoader
 
-from skorch_mnist.batches import BatchLoader, BatchReader, ImageDataset, ImageStream, StreamLoader
-from skorch_mnist.devices import available_device, resolve_device
-from skorch_mnist.seeding import generator_from
+from skorch_mnist._batches import BatchLoader, BatchReader, ImageDataset, ImageStream, StreamLoader
+from skorch_mnist._devices import available_device, resolve_device
+from skorch_mnist._seeding import generator_from
 from skorch_mnist.whole_epochs import DURING_TRAINING, WholeEpochs
 
 __all__ = ["NetComponents"]

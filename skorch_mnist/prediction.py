@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
-from skorch_mnist.images import LabelKeepingStream, is_stream, is_torch_data, labels_of
-from skorch_mnist.net import first_output
+from skorch_mnist._inputs import LabelKeepingStream, is_stream, is_torch_data, labels_of
+from skorch_mnist._net import first_output
 
 __all__ = ["ImagePredictions"]
 

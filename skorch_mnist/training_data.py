@@ -13,9 +13,8 @@ from skorch.callbacks import EpochScoring
 from skorch.dataset import ValidSplit
 from torch.utils.data import Dataset
 
-from skorch_mnist.batches import N_BINS, BatchReader, ImageDataset, ImageStream, innermost
-from skorch_mnist.data_parallel import Processes
-from skorch_mnist.images import (
+from skorch_mnist._batches import N_BINS, BatchReader, ImageDataset, ImageStream, innermost
+from skorch_mnist._inputs import (
     Chunk,
     StreamedImages,
     StreamSurvey,
@@ -27,8 +26,9 @@ from skorch_mnist.images import (
     is_stream,
     weights_of_labels,
 )
-from skorch_mnist.net import ImageClassifierNet
-from skorch_mnist.progress import count_images
+from skorch_mnist._net import ImageClassifierNet
+from skorch_mnist._processes import Processes
+from skorch_mnist._progress import count_images
 from skorch_mnist.whole_epochs import SplitData
 
 __all__ = ["CheckedData"]

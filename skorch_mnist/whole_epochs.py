@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from skorch import NeuralNetClassifier
 from torch.utils.data import Dataset
 
-from skorch_mnist.batches import innermost
+from skorch_mnist._batches import innermost
+from skorch_mnist._learning_rate import leave_cycle
+from skorch_mnist._precision import resolve_precision
 from skorch_mnist.checkpoint import ResumeCheckpoint
-from skorch_mnist.learning_rate import leave_cycle
-from skorch_mnist.precision import resolve_precision
 from skorch_mnist.sklearn_callbacks import FitTasks
 
 __all__ = ["DURING_TRAINING", "SplitData", "WholeEpochs", "is_stop_request"]

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from skorch_mnist.batches import _augmentation
-from skorch_mnist.batches._augmentation import random_affine
+from skorch_mnist._batches import _augmentation
+from skorch_mnist._batches._augmentation import random_affine
 
 quick = settings(deadline=None, max_examples=30)
 

@@ -21,9 +21,9 @@ from skorch.callbacks import (
 )
 
 from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist._batches._loader import KeptRows
+from skorch_mnist._learning_rate import OneCycle
 from skorch_mnist.batch_records import record_losses, watches_batches
-from skorch_mnist.batches._loader import KeptRows
-from skorch_mnist.learning_rate import OneCycle
 
 
 class Watching(Callback):

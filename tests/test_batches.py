@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from skorch_mnist.batches._image_dataset import ImageDataset
-from skorch_mnist.batches._loader import (
+from skorch_mnist._batches._image_dataset import ImageDataset
+from skorch_mnist._batches._loader import (
     BatchLoader,
     BatchReader,
     image_of,

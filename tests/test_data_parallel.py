@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.batches._image_dataset import Share
-from skorch_mnist.data_parallel import Processes, is_first_process
+from skorch_mnist._batches._image_dataset import Share
+from skorch_mnist._processes import Processes, is_first_process
 
 SCRIPT = Path(__file__).with_name("training_of_several.py")
 ALIKE = [

@@ -10,8 +10,8 @@ import pytest
 import torch
 from filelock import FileLock
 
-from skorch_mnist import devices
-from skorch_mnist.devices import available_device, resolve_device
+from skorch_mnist import _devices as devices
+from skorch_mnist._devices import available_device, resolve_device
 
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
 BEST = "mps" if BEST == "cpu" and torch.backends.mps.is_available() else BEST

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skorch_mnist.images._layouts import Layout, check_image_shape, infer_layout
+from skorch_mnist._inputs._layouts import Layout, check_image_shape, infer_layout
 
 quick = settings(deadline=None, max_examples=50)
 sides = st.integers(1, 40)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from skorch.callbacks import Callback, Checkpoint, LRScheduler
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.learning_rate import one_cycle
+from skorch_mnist._learning_rate import one_cycle
 
 
 class Rates(Callback):

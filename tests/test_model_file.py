@@ -26,9 +26,9 @@ from skorch.callbacks import EpochScoring, LRScheduler
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
+from skorch_mnist._storage._model_file import KEY, parse
+from skorch_mnist._storage._tensor_file import digest
 from skorch_mnist.network import BatchNormCNN
-from skorch_mnist.saving._model_file import KEY, parse
-from skorch_mnist.tensor_file import digest
 
 DAMAGED = "is damaged, or no model file: write one with MNISTCNNClassifier.save."
 

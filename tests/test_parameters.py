@@ -14,7 +14,7 @@ from skorch.callbacks import EpochTimer, PrintLog
 from torch.utils.data import DataLoader
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
-from skorch_mnist.parameters import describe_unknown
+from skorch_mnist._parameters import describe_unknown
 
 OWN = ["lr", "max_epochs", "batch_size", "module", "optimizer", "callbacks"]
 COMPONENTS = {"module": MNISTCNN, "optimizer": torch.optim.Adam, "iterator_train": DataLoader}

@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skorch_mnist.images import _pixels
-from skorch_mnist.images._layouts import Layout
-from skorch_mnist.images._pixels import PixelStatistics, pixel_statistics
-from skorch_mnist.images._torch_data import DatasetImages
+from skorch_mnist._inputs import _pixels
+from skorch_mnist._inputs._layouts import Layout
+from skorch_mnist._inputs._pixels import PixelStatistics, pixel_statistics
+from skorch_mnist._inputs._torch_data import DatasetImages
 
 quick = settings(deadline=None, max_examples=50)
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", ">i2", ">u4", ">f4", ">f8"]

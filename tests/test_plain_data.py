@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skorch_mnist.plain_data import (
+from skorch_mnist._storage._plain_data import (
     UnstorableError,
     decode,
     decode_classes,

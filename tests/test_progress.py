@@ -13,10 +13,11 @@ from sklearn.model_selection import cross_val_score
 from skorch.callbacks import PrintLog
 from torch.utils.data import IterableDataset
 
-from skorch_mnist import MNISTCNNClassifier, progress
+from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist import _progress as progress
+from skorch_mnist._progress import Bar, EpochTable, TrainingBar
 from skorch_mnist.batch_records import watches_batches
 from skorch_mnist.checkpoint import ResumeCheckpoint
-from skorch_mnist.progress import Bar, EpochTable, TrainingBar
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skorch_mnist.batches._split import split_rows
+from skorch_mnist._batches._split import split_rows
 
 quick = settings(deadline=None, max_examples=50)
 counts = st.lists(st.integers(0, 30), min_size=1, max_size=6).filter(any)

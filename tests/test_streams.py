@@ -17,13 +17,13 @@ from skorch.helper import predefined_split
 from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.batches._image_stream import ImageStream
-from skorch_mnist.batches._split import N_BINS
-from skorch_mnist.batches._stream_loader import StreamLoader, shuffled
+from skorch_mnist._batches._image_stream import ImageStream
+from skorch_mnist._batches._split import N_BINS
+from skorch_mnist._batches._stream_loader import StreamLoader, shuffled
+from skorch_mnist._inputs._layouts import infer_layout
+from skorch_mnist._inputs._pixels import pixel_statistics
+from skorch_mnist._inputs._streams import StreamedImages, StreamSurvey
 from skorch_mnist.checkpoint import ResumeCheckpoint
-from skorch_mnist.images._layouts import infer_layout
-from skorch_mnist.images._pixels import pixel_statistics
-from skorch_mnist.images._streams import StreamedImages, StreamSurvey
 
 PIXELS = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 LABELS = [3, 1, 1, 3, 1, 7]
@@ -177,7 +177,7 @@ def test_partial_fit_takes_streams_one_after_the_other(pictures):
 @pytest.mark.parametrize("train_split", [0.2, ValidSplit(2), 1e-4])
 def test_partial_fit_sets_nothing_aside_and_so_needs_no_hashes(train_split, pictures, monkeypatch):
     X, y = pictures
-    monkeypatch.delattr("skorch_mnist.images._streams.hashes_of")
+    monkeypatch.delattr("skorch_mnist._inputs._streams.hashes_of")
     clf = Classifier(train_split=train_split).partial_fit(Stream(X, y), classes=range(10))
     assert clf.n_iter_ == 1 and "valid_loss" not in clf.history[-1]
 
@@ -334,7 +334,7 @@ def test_each_image_is_in_one_batch(n, batch_size, shuffle, drop_last, seed):
 
 
 def test_images_are_shuffled_within_what_is_held_back(monkeypatch):
-    monkeypatch.setattr("skorch_mnist.batches._stream_loader.SHUFFLED_IMAGES", 500)
+    monkeypatch.setattr("skorch_mnist._batches._stream_loader.SHUFFLED_IMAGES", 500)
     chunks = [(torch.arange(i, i + 50), torch.arange(i, i + 50)) for i in range(0, 2000, 50)]
     draw = lambda seed: [  # noqa: E731
         int(number)
@@ -349,7 +349,7 @@ def test_images_are_shuffled_within_what_is_held_back(monkeypatch):
 
 
 def test_large_images_are_held_back_by_their_bytes(monkeypatch):
-    monkeypatch.setattr("skorch_mnist.batches._stream_loader.SHUFFLED_BYTES", 2**20)
+    monkeypatch.setattr("skorch_mnist._batches._stream_loader.SHUFFLED_BYTES", 2**20)
     chunks = [(torch.zeros(64, 2**16), torch.arange(i, i + 64)) for i in range(0, 256, 64)]
     order = torch.cat([codes for _, codes in shuffled(iter(chunks), torch.Generator())])
     assert set(order[:64].tolist()) == set(range(64))

@@ -16,8 +16,8 @@ from torch.utils.data import ConcatDataset, Subset, TensorDataset
 from torchvision.datasets import FakeData
 from torchvision.transforms import functional as transforms
 
-from skorch_mnist.images._layouts import Layout, infer_layout
-from skorch_mnist.images._torch_data import (
+from skorch_mnist._inputs._layouts import Layout, infer_layout
+from skorch_mnist._inputs._torch_data import (
     DatasetImages,
     images_of,
     is_torch_data,

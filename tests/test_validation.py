@@ -18,9 +18,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, TensorDataset
 
-from skorch_mnist.images._streams import StreamedImages
-from skorch_mnist.images._torch_data import DatasetImages
-from skorch_mnist.images._validation import (
+from skorch_mnist._inputs._streams import StreamedImages
+from skorch_mnist._inputs._torch_data import DatasetImages
+from skorch_mnist._inputs._validation import (
     check_images,
     check_images_and_labels,
     check_pixel_range,

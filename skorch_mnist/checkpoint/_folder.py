@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from skorch_mnist.tensor_file import TEMPORARY
+from skorch_mnist._storage._tensor_file import TEMPORARY
 
 __all__ = ["TrainingFolder"]
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from skorch_mnist.batches import BatchReader, ImageStream
-from skorch_mnist.plain_data import UnstorableError, encode, name_of
+from skorch_mnist._batches import BatchReader, ImageStream
+from skorch_mnist._storage._plain_data import UnstorableError, encode, name_of
 
 __all__ = ["describe_differences", "identity"]
 

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
-from skorch_mnist.plain_data import UnstorableError, decode, encode
-from skorch_mnist.progress import TrainingBar, show
-from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
+from skorch_mnist._progress import TrainingBar, show
+from skorch_mnist._storage._plain_data import UnstorableError, decode, encode
+from skorch_mnist._storage._tensor_file import DamagedFileError, read_tensors, write_tensors
 
 from ._callback_state import (
     get_callback_state,
@@ -55,7 +55,7 @@ class ResumeCheckpoint(Callback):
     folder : path-like
         For one call of ``fit`` of an ``MNISTCNNClassifier``, or with ``subfolders`` for many;
         created if it is missing. Delete it to start anew.
-    sink : callable, default=skorch_mnist.progress.show
+    sink : callable, default=skorch_mnist._progress.show
         Gets the line that says where the training goes on, if ``verbose`` is not 0. The default
         prints it, but not in worker processes.
     subfolders : bool, default=False

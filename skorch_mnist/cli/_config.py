@@ -181,7 +181,7 @@ def check_classifier(clf: Any) -> None:
     """Raise a ValueError for parameters that are not valid, or no run could be repeated with."""
     from sklearn.base import clone
 
-    from skorch_mnist.devices import resolve_device
+    from skorch_mnist._devices import resolve_device
 
     seed = clf.random_state
     if type(seed) is not int or not 0 <= seed < 2**32:

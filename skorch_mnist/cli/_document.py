@@ -53,7 +53,7 @@ def environment(clf: MNISTCNNClassifier) -> dict[str, Any]:
     """Return what a result depends on to the bit, beside data and parameters."""
     import torch
 
-    from skorch_mnist.devices import available_device
+    from skorch_mnist._devices import available_device
 
     return {
         "python": platform.python_version(),

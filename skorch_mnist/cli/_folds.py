@@ -87,7 +87,7 @@ class Warnings:
 
 def show_epochs(fold: Fold) -> None:
     """Print the table of epochs, as it is while a training goes on in this process."""
-    from skorch_mnist.progress import EpochTable, show
+    from skorch_mnist._progress import EpochTable, show
 
     table = EpochTable(sink=show).initialize()
     for epoch in fold.history:
@@ -98,7 +98,7 @@ class FoldsBar:
     """A bar over many trainings, above that of the one at work."""
 
     def __init__(self, total: int, screen: Screen) -> None:
-        from skorch_mnist.progress import TIME_LEFT, Bar, is_watched
+        from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
 
         self.bar = Bar(
             total=total,

@@ -193,7 +193,7 @@ def candidate_of(
     """Return the estimator of a candidate: with a bar where someone watches, without a table."""
     from sklearn.base import clone
 
-    from skorch_mnist.progress import TrainingBar
+    from skorch_mnist._progress import TrainingBar
 
     bars = [("bar", TrainingBar())] if watched else []
     copy: MNISTCNNClassifier = clone(clf)

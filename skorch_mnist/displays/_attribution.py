@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skorch_mnist.images import known_layout
+from skorch_mnist._inputs import known_layout
 
 from ._axes import as_shown, image_grid, shortened
 from ._estimators import fitted_net

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skorch_mnist.images import check_image_shape, infer_layout
+from skorch_mnist._inputs import check_image_shape, infer_layout
 
 from ._axes import as_shown, image_grid, shortened
 from ._estimators import check_positive, last_step

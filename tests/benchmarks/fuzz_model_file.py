@@ -27,10 +27,10 @@ import torch
 from fuzz_idx import mutate
 
 from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist._storage._model_file import KEY, network_of, parse
+from skorch_mnist._storage._stored_params import COMPILE_ARGUMENTS
+from skorch_mnist._storage._tensor_file import digest
 from skorch_mnist.network import BatchNormCNN
-from skorch_mnist.saving._model_file import KEY, network_of, parse
-from skorch_mnist.saving._stored_params import COMPILE_ARGUMENTS
-from skorch_mnist.tensor_file import digest
 
 FORBIDDEN = {
     "compile", "import", "os.exec", "os.fork", "os.posix_spawn", "os.remove", "os.rename",

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 
 from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist._storage._tensor_file import read_tensors
 from skorch_mnist.checkpoint import ResumeCheckpoint
 from skorch_mnist.checkpoint._folder import FILE
-from skorch_mnist.tensor_file import read_tensors
 
 KINDS = [
     {"augment": "affine"},

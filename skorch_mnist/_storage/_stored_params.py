@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist.plain_data import UnstorableError, decode, encode
+from skorch_mnist._storage._plain_data import UnstorableError, decode, encode
 
 __all__ = ["decode_params", "encode_params"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skorch_mnist.batches import Share
+from skorch_mnist._batches import Share
 
 __all__ = ["Processes", "is_first_process"]
 

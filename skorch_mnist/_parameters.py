@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from skorch_mnist.images import check_image_shape
+from skorch_mnist._inputs import check_image_shape
 
 __all__ = ["CheckedParameters", "describe_unknown"]
 

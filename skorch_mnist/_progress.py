@@ -14,8 +14,8 @@ from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
-from skorch_mnist.data_parallel import is_first_process
-from skorch_mnist.images import Chunk
+from skorch_mnist._inputs import Chunk
+from skorch_mnist._processes import is_first_process
 
 __all__ = [
     "Bar",

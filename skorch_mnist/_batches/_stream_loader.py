@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from skorch_mnist.images import IMAGES_PER_CHUNK
+from skorch_mnist._inputs import IMAGES_PER_CHUNK
 
 from ._image_stream import ImageStream
 from ._loader import BatchReader, KeptRows, check_batch_size, number_of_batches

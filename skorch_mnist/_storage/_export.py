@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skorch_mnist.images import known_layout
-from skorch_mnist.net import first_output
-from skorch_mnist.tensor_file import replace_file
+from skorch_mnist._inputs import known_layout
+from skorch_mnist._net import first_output
+from skorch_mnist._storage._tensor_file import replace_file
 
 from ._model_file import network_of
 

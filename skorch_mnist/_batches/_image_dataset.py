@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Subset
 
-from skorch_mnist.images import PixelStatistics, pixel_statistics
+from skorch_mnist._inputs import PixelStatistics, pixel_statistics
 
 from ._split import split_rows
 

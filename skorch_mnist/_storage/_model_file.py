@@ -17,9 +17,9 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skorch_mnist.batches import ImageDataset
-from skorch_mnist.devices import available_device
-from skorch_mnist.images import (
+from skorch_mnist._batches import ImageDataset
+from skorch_mnist._devices import available_device
+from skorch_mnist._inputs import (
     PIXEL_DTYPES,
     InputFormat,
     PixelStatistics,
@@ -27,10 +27,10 @@ from skorch_mnist.images import (
     infer_layout,
     known_layout,
 )
+from skorch_mnist._seeding import seeded
+from skorch_mnist._storage._plain_data import decode_classes, encode_classes, name_of
+from skorch_mnist._storage._tensor_file import DamagedFileError, read_tensors, write_tensors
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
-from skorch_mnist.plain_data import decode_classes, encode_classes, name_of
-from skorch_mnist.seeding import seeded
-from skorch_mnist.tensor_file import DamagedFileError, read_tensors, write_tensors
 
 from ._stored_params import decode_params, encode_params
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
-from skorch_mnist.images import PixelStatistics, StreamedImages, StreamSurvey
+from skorch_mnist._inputs import PixelStatistics, StreamedImages, StreamSurvey
 
 from ._image_dataset import tensor_of
 from ._split import split_bins

@@ -12,8 +12,7 @@ from skorch.dataset import unpack_data
 from skorch.utils import to_tensor
 from torch import nn
 
-from skorch_mnist.batch_records import record_losses, watches_batches
-from skorch_mnist.batches import (
+from skorch_mnist._batches import (
     BatchLoader,
     BatchReader,
     KeptRows,
@@ -24,11 +23,12 @@ from skorch_mnist.batches import (
     weighted_loss,
     with_images,
 )
+from skorch_mnist._devices import memory_advice
+from skorch_mnist._inputs import PixelStatistics, to_array
+from skorch_mnist._precision import autocast_for
+from skorch_mnist._processes import Processes
+from skorch_mnist.batch_records import record_losses, watches_batches
 from skorch_mnist.components import NetComponents
-from skorch_mnist.data_parallel import Processes
-from skorch_mnist.devices import memory_advice
-from skorch_mnist.images import PixelStatistics, to_array
-from skorch_mnist.precision import autocast_for
 from skorch_mnist.whole_epochs import SplitData, is_stop_request
 
 __all__ = ["ImageClassifierNet", "first_output"]

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skorch_mnist.data_parallel import is_first_process
+from skorch_mnist._processes import is_first_process
 
 from ._export import exported_program, write_onnx
 from ._model_file import load_model, save_model

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.modules.loss import _Loss
 from torch.utils.data import DataLoader
+
+from skorch_mnist._compat import Loss
 
 __all__ = [
     "UnstorableError",
@@ -141,7 +142,7 @@ def find_class(name: str) -> type | None:
     package, _, attribute = str(name).rpartition(".")
     if (package, attribute) == ("torch.utils.data", "DataLoader"):
         return DataLoader
-    homes = {"torch.nn": (nn, _Loss), "torch.optim": (torch.optim, torch.optim.Optimizer)}
+    homes = {"torch.nn": (nn, Loss), "torch.optim": (torch.optim, torch.optim.Optimizer)}
     if package not in homes:
         return None
     home, base = homes[package]
