@@ -1,4 +1,4 @@
-"""Devices: which one a name stands for on this machine."""
+"""Devices: the one that a name stands for, its memory, its precision and its random generators."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ import contextlib
 import multiprocessing
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 
-__all__ = ["available_device", "memory_advice", "resolve_device"]
+from skorch_mnist._compat import has_bfloat16_instructions
+
+__all__ = [
+    "autocast_for",
+    "available_device",
+    "has_bfloat16",
+    "memory_advice",
+    "resolve_device",
+    "resolve_precision",
+    "seeded",
+]
 
 _held: tuple[int, FileLock] | None = None  # the GPU of this worker process
+_turn = threading.RLock()  # there is one global generator, so one training run at a time
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
@@ -25,13 +37,13 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     Parameters
     ----------
     device : str, torch.device or None
-        ``"auto"`` takes CUDA, else Apple's MPS, else the CPU; None is the CPU. Of several GPUs, a
-        worker process takes one that no other worker has taken.
+        ``"auto"`` takes CUDA, else MPS (Apple), else the CPU; None is the CPU. If there are several
+        GPUs, a worker process takes one that no other worker has taken.
 
     Raises
     ------
     ValueError
-        If torch knows no such device, or this machine has none.
+        If PyTorch does not know the device, or this machine does not have it.
     """
     if device is None:
         return torch.device("cpu")
@@ -41,21 +53,25 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
+    except RuntimeError as error:  # its message lists every device type that PyTorch has ever known
+        raise _unusable(device, "PyTorch does not know this device") from error
+    try:
         torch.zeros(1, device=resolved).item()  # "meta" holds no numbers
     except (AssertionError, ImportError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        if "at start of device string" in reason:  # with a list of all that torch has ever known
-            reason = "torch knows no such device"
-        raise ValueError(
-            f"device={device!r} cannot be used on this machine ({reason}). Use 'auto' or 'cpu'."
-        ) from error
+        raise _unusable(device, str(error).splitlines()[0]) from error
     return resolved
 
 
-def _gpu_of_process() -> torch.device:
-    """Return the GPU of this process; workers of joblib, Dask and the like share out what there is.
+def _unusable(device: str | torch.device, reason: str) -> ValueError:
+    return ValueError(
+        f"device={device!r} cannot be used on this machine ({reason}). Use 'auto' or 'cpu'."
+    )
 
-    A worker holds its GPU by a file lock, which the system takes away when the process ends.
+
+def _gpu_of_process() -> torch.device:
+    """Return the GPU of this process; the workers of joblib, Dask and others share the GPUs.
+
+    A worker holds its GPU with a file lock, which the system releases when the process ends.
     """
     global _held
     n_gpus = torch.cuda.device_count()
@@ -75,7 +91,7 @@ def _gpu_of_process() -> torch.device:
 
 
 def available_device(device: str | torch.device | None) -> torch.device:
-    """Return the device that ``device`` stands for, or the CPU with a warning if there is none."""
+    """Return the device that ``device`` stands for, or the CPU with a warning if it is missing."""
     try:
         return resolve_device(device)
     except ValueError as error:
@@ -85,7 +101,7 @@ def available_device(device: str | torch.device | None) -> torch.device:
 
 @contextmanager
 def memory_advice(parameter: str, value: int) -> Iterator[None]:
-    """Add to torch's error, where a GPU has too little memory, which parameter to lower."""
+    """Add to the error of a device that is out of memory which parameter to lower."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -93,3 +109,83 @@ def memory_advice(parameter: str, value: int) -> Iterator[None]:
             f"A batch of {value} images does not fit into the memory of the device: lower "
             f"{parameter}. {error}"
         ) from error
+
+
+# --- precision --------------------------------------------------------------------------------
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether PyTorch reports that ``device`` has instructions for products of bfloat16."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and has_bfloat16_instructions()
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Return the dtype that ``precision`` stands for on ``device``.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16", "auto"}
+        ``"auto"`` is bfloat16 if the device has instructions for it, else float32.
+    device : torch.device
+
+    Warns
+    -----
+    UserWarning
+        If bfloat16 is requested and the device must emulate it.
+    """
+    if precision == "float32" or (precision == "auto" and not has_bfloat16(device)):
+        return torch.float32
+    if not has_bfloat16(device):
+        warnings.warn(
+            "precision='bfloat16', but torch reports no instructions for it on this "
+            f"{device.type}: training may be much slower than with 'float32'. Set "
+            "precision='auto' to use it only where it helps.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return torch.bfloat16
+
+
+def autocast_for(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
+    """Return the context in which a network computes in ``dtype`` on ``device``."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+# --- random generators ------------------------------------------------------------------------
+
+
+def _renew_turn() -> None:
+    """Forget, in a forked process, that a thread of the parent was training."""
+    global _turn
+    _turn = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turn)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the global generators of the CPU and of ``device`` in a block, and restore them after.
+
+    Threads take turns: layers such as dropout draw from the global generator only.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with _turn, torch.random.fork_rng(devices=devices):
+        mps_state = torch.mps.get_rng_state() if device.type == "mps" else None
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if mps_state is not None:
+                torch.mps.set_rng_state(mps_state)

@@ -7,15 +7,15 @@ from typing import Any
 
 from skorch.callbacks import Callback, LRScheduler
 
-__all__ = ["OneCycle", "leave_cycle", "one_cycle"]
+__all__ = ["OneCycle", "one_cycle", "restore_peaks"]
 
-RISE = 0.3  # share of the training, as in torch's OneCycleLR
+RISE = 0.3  # share of the training run, as in torch.optim.lr_scheduler.OneCycleLR
 
 
 def one_cycle(done: float) -> float:
-    """Return the learning rate, as a share of its peak, where a share ``done`` of a training is.
+    """Return the learning rate, relative to its peak, when a share ``done`` of training is over.
 
-    It rises in a line for three tenths of the training, and falls along half a cosine to 0.
+    It rises linearly for three tenths of the training run, and falls to 0 along half a cosine.
     """
     if done < RISE:
         return done / RISE
@@ -23,15 +23,15 @@ def one_cycle(done: float) -> float:
 
 
 class OneCycle(Callback):
-    """Lead the learning rate through one cycle in each training, with ``lr`` as its peak.
+    """Lead the learning rate through one cycle in each training run, with ``lr`` as its peak.
 
-    A training is a call of ``fit`` or ``partial_fit``. Each group of the optimizer's parameters has
-    its own peak, and gets it back in the end.
+    A training run is a call of ``fit`` or ``partial_fit``. Each parameter group of the optimizer
+    has its own peak, and gets it back in the end.
 
     Raises
     ------
     ValueError
-        If there is an ``LRScheduler`` as well, or the loader of the training has no length.
+        If there is an ``LRScheduler`` as well, or the training loader does not have a length.
 
     References
     ----------
@@ -40,11 +40,11 @@ class OneCycle(Callback):
     """
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Note the peaks, in the optimizer, whose state may be stored in the middle of a cycle."""
+        """Note the peaks in the optimizer, whose state may be stored in the middle of a cycle."""
         if any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_):
             raise ValueError(
-                'lr_schedule="one_cycle" and an LRScheduler would both set the learning rate: '
-                "leave one of them out."
+                'lr_schedule="one_cycle" and an LRScheduler would both set the learning rate: use '
+                "one of them."
             )
         self.n_done_ = 0
         for group in net.optimizer_.param_groups:
@@ -54,12 +54,13 @@ class OneCycle(Callback):
         """Set the rates for the next step."""
         if not training:
             return
+        epochs, loader = net._training.epochs, net._training.loader
         try:
-            n_batches = net._epochs * len(net._loader)
+            n_batches = epochs * len(loader)
         except TypeError as error:
             raise ValueError(
-                'lr_schedule="one_cycle" needs to know the number of batches, but the '
-                f"{type(net._loader).__name__} that iterator_train makes has no len(). Give it "
+                'lr_schedule="one_cycle" needs the number of batches, but the '
+                f"{type(loader).__name__} that iterator_train makes does not have a len(). Give it "
                 "one, or set lr_schedule=None."
             ) from error
         share = one_cycle(min(1.0, (self.n_done_ + 0.5) / n_batches))
@@ -68,15 +69,15 @@ class OneCycle(Callback):
             group["lr"] = group["peak_lr"] * share
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Record the rate of the last step, of the first group, as skorch's schedules do."""
+        """Record the rate of the last step, in the first group, as the schedulers of skorch do."""
         net.history.record("event_lr", net.optimizer_.param_groups[0]["lr"])
 
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Give the groups their peaks back."""
+        restore_peaks(net.optimizer_)
 
-def leave_cycle(optimizer: Any) -> None:
-    """Give the groups of an optimizer their peaks back, wherever in a cycle its state was taken.
 
-    This waits until all callbacks have ended: one that loads the best epoch loads the optimizer
-    as it was then.
-    """
+def restore_peaks(optimizer: Any) -> None:
+    """Set learning rates to their peaks, if the state was taken in the middle of a cycle."""
     for group in getattr(optimizer, "param_groups", []):
         group["lr"] = group.pop("peak_lr", group["lr"])

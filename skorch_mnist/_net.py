@@ -1,177 +1,328 @@
-"""How skorch's training loop meets images: the hooks that the classifier overrides."""
+"""Every hook of skorch that the classifier overrides, each with its reason."""
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import inspect
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch import NeuralNet
+from skorch import NeuralNetClassifier
 from skorch.dataset import unpack_data
+from skorch.history import History
 from skorch.utils import to_tensor
 from torch import nn
+from torch.optim import LBFGS
+from torch.utils.data import DataLoader, Dataset
 
 from skorch_mnist._batches import (
-    BatchLoader,
-    BatchReader,
+    ImageDataset,
     KeptRows,
-    StreamLoader,
+    LabeledImages,
+    augmented,
+    dataset_class,
+    first_output,
     image_of,
-    random_affine,
+    own_form,
     weight_of,
     weighted_loss,
     with_images,
 )
-from skorch_mnist._devices import memory_advice
+from skorch_mnist._devices import (
+    autocast_for,
+    available_device,
+    memory_advice,
+    resolve_device,
+)
 from skorch_mnist._inputs import PixelStatistics, to_array
-from skorch_mnist._precision import autocast_for
-from skorch_mnist._processes import Processes
-from skorch_mnist.batch_records import record_losses, watches_batches
-from skorch_mnist.components import NetComponents
-from skorch_mnist.whole_epochs import SplitData, is_stop_request
+from skorch_mnist._learning_rate import OneCycle, restore_peaks
+from skorch_mnist._listeners import early_stopping, watches_batches
+from skorch_mnist._parameters import check_parameters
+from skorch_mnist._progress import EpochTable, TrainingBar, show
+from skorch_mnist._training import SplitData, TrainingRun
 
-__all__ = ["ImageClassifierNet", "first_output"]
+__all__ = ["ImageClassifierNet"]
+
+# Pixels in a batch of prediction and validation: what keeps the features of one layer in the cache
+# of a CPU, and what keeps a GPU busy. See "Prediction" in the benchmarks of the documentation.
+PIXELS_ON_CPU = 128 * 28 * 28
+PIXELS_ON_GPU = 4096 * 28 * 28
+
+FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 
 
-class ImageClassifierNet(NetComponents):
-    """A skorch net that reads batches of images and learns from them.
+class ImageClassifierNet(NeuralNetClassifier):
+    """A skorch net that learns from batches of images.
 
-    Of the parameters beyond skorch's it knows ``augment``; ``MNISTCNNClassifier`` adds the others.
+    The class attributes that skorch would set in ``__init__`` are declared here, because the checks
+    of scikit-learn demand that an instance starts out with its parameters alone.
     """
 
-    augment: Any
-    _processes: Processes | None
-    _seed: int
+    # "augment" may be a module; without a prefix, skorch would take it for a component.
+    prefixes_ = [*NeuralNetClassifier.prefixes_, "module", "criterion", "optimizer", "augment"]
+    _modules = ["module"]
+    _criteria = ["criterion"]
+    _optimizers = ["optimizer"]
+    classes = None
+    dataset = ImageDataset
+    history_: History | None = None
+    initialized_ = False
+    predict_nonlinearity = None
+    torch_load_kwargs = None
+    virtual_params_: dict[str, Any] = {}
+
+    _training: TrainingRun | None = None  # while fit or partial_fit is running
+    _parameter_constraints: ClassVar[dict[str, list[Any]]]
+    device: Any
+    device_: torch.device
+    image_shape_: tuple[int, int, int]
+    module_: Any
     pixel_statistics_: PixelStatistics
 
-    # --- data -------------------------------------------------------------------------------
+    # --- parameters ---------------------------------------------------------------------------
+
+    def _validate_params(self) -> None:
+        """Check values too: skorch checks names alone."""
+        if self._training is None:  # fit has checked them before anything else
+            check_parameters(self, self.get_params(deep=False), self._parameter_constraints)
+
+    def _get_param_names(self) -> list[str]:
+        """Leave out private attributes, which skorch takes for parameters."""
+        return [name for name in vars(self) if not name.startswith("_") and not name.endswith("_")]
+
+    def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
+        """Know the callbacks that ``fit`` will use; skorch knows those of the last ``fit``."""
+        params: dict[str, Any] = {}
+        for name, callback in self.named_callbacks() if deep else []:
+            params[f"callbacks__{name}"] = callback
+            if hasattr(callback, "get_params") and not isinstance(callback, type):
+                nested = callback.get_params()
+                params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
+        return params
+
+    def named_callbacks(self) -> Iterable[tuple[str, Any]]:
+        """Yield the callbacks that the parameters stand for, with their names."""
+        if self.callbacks is None or isinstance(self.callbacks, list):
+            yield from self._uniquely_named_callbacks()
+
+    def __delattr__(self, name: str) -> None:
+        """Delete an attribute; skorch would rewrite its lists of components for any of them."""
+        if f"{name.rstrip('_')}_" in self.component_names():
+            super().__delattr__(name)
+        else:
+            object.__delattr__(self, name)
+
+    def component_names(self) -> list[str]:
+        """Return the names of network, criterion and optimizer, with their underscores."""
+        return [f"{name}_" for name in (*self._modules, *self._criteria, *self._optimizers)]
+
+    # --- components ---------------------------------------------------------------------------
+
+    def initialize(self) -> Self:
+        """Create all components on the device that the parameter stands for."""
+        run = self._training
+        self.device_ = resolve_device(self.device) if run is None else run.device
+        with self._device_resolved():
+            super().initialize()
+        return self
+
+    def initialize_module(self) -> Self:
+        """Create the network, its weights in the memory format that it asks for."""
+        super().initialize_module()
+        if not isinstance(self.module_, nn.Module):
+            raise TypeError(
+                f"module={self.module!r} made a {type(self.module_).__name__}. It must be or make "
+                "a torch.nn.Module."
+            )
+        # LBFGS makes one vector of all weights, which other layouts do not allow.
+        flattened = isinstance(self.optimizer, type) and issubclass(self.optimizer, LBFGS)
+        if getattr(self.module_, "channels_last", False) and not flattened:
+            self.module_ = self.module_.to(memory_format=torch.channels_last)
+        return self
+
+    def initialized_instance(self, instance_or_cls: Any, kwargs: dict[str, Any]) -> Any:
+        """Copy a component that is an instance, so that the parameter stays as it was."""
+        component = super().initialized_instance(instance_or_cls, kwargs)
+        return copy.deepcopy(component) if component is instance_or_cls else component
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        """Add the arguments that follow from the data; those of the user take precedence."""
+        given: dict[str, Any] = super().get_params_for(prefix)
+        if prefix == "module" and hasattr(self, "image_shape_"):
+            return {**self._module_arguments(), **given}
+        if prefix == "iterator_train" and self.iterator_train is DataLoader:
+            seed = int(torch.randint(2**31, ()))
+            shuffle = {} if {"sampler", "batch_sampler"} & given.keys() else {"shuffle": True}
+            return {"generator": torch.Generator().manual_seed(seed), **shuffle, **given}
+        if prefix == "iterator_valid" and self.iterator_valid is DataLoader:
+            pixels = PIXELS_ON_CPU if self.device_.type == "cpu" else PIXELS_ON_GPU
+            batch_size = max(1, pixels // math.prod(self.image_shape_))
+            return {
+                "generator": torch.Generator().manual_seed(0),
+                "batch_size": batch_size,
+                **given,
+            }
+        return given
+
+    def _module_arguments(self) -> dict[str, Any]:
+        """Return ``image_shape`` and ``n_classes``, if the maker of the module takes them."""
+        if isinstance(self.module, nn.Module):
+            return {}
+        learned = {"image_shape": self.image_shape_, "n_classes": len(self.classes_)}
+        try:
+            accepted = inspect.signature(self.module).parameters
+        except ValueError:  # some functions written in C
+            return {}
+        return {name: value for name, value in learned.items() if name in accepted}
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
+        """Let Adam and AdamW work in one kernel if they can."""
+        named = list(named_parameters)
+        groups, given = super().get_params_for_optimizer(prefix, named)
+        chosen = {"fused", "foreach", "differentiable", "capturable"} & given.keys()
+        possible = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for _, p in named)
+        if getattr(self, prefix) in FUSED_OPTIMIZERS and possible and not chosen:
+            given["fused"] = True
+        return groups, given
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        """Add the callbacks that parameters stand for, and a table that works beside bars."""
+        callbacks = [pair for pair in super()._default_callbacks if pair[0] != "print_log"]
+        callbacks.append(("print_log", EpochTable(sink=show)))
+        if self.early_stopping:
+            stopping = early_stopping(self.n_iter_no_change, self.verbose)
+            callbacks.append(("early_stopping", stopping))
+        if self.lr_schedule == "one_cycle":
+            callbacks.append(("one_cycle", OneCycle()))
+        if self.verbose >= 2:
+            callbacks.append(("progress_bar", TrainingBar()))
+        return callbacks
+
+    def prepare_to_continue(self, device: torch.device) -> None:
+        """Make what is missing of the components before training is continued."""
+        if self.device_ != device:
+            self._move_to(device)
+        if not hasattr(self, "callbacks_"):  # parameters of callbacks were set
+            self._initialize_callbacks()
+        if not hasattr(self, "optimizer_"):  # left out of a pickle
+            self.initialize_optimizer()
+        for group in self.optimizer_.param_groups:
+            group.setdefault("initial_lr", group["lr"])  # for schedulers that continue
+
+    def load_params(self, *args: Any, **kwargs: Any) -> None:
+        """Load weights onto the resolved device, and no learning rate from within a cycle."""
+        with self._device_resolved():
+            super().load_params(*args, **kwargs)
+        restore_peaks(getattr(self, "optimizer_", None))
+
+    @contextmanager
+    def _device_resolved(self) -> Iterator[None]:
+        """Let skorch, which does not know "auto", see the resolved device."""
+        parameter = self.device
+        self.device = str(self.device_)
+        try:
+            yield
+        finally:
+            self.device = parameter
+
+    # --- data ---------------------------------------------------------------------------------
 
     def check_data(self, X: Any, y: Any = None) -> None:
-        """Do nothing: data are checked before anything is initialized."""
+        """Do nothing: ``fit`` checks data before it initializes anything; skorch does it after."""
 
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> SplitData:
-        """Return the data sets of ``fit``, split beforehand, or split ``X`` as in skorch."""
+        """Return the datasets that ``fit`` has split already."""
         if isinstance(X, SplitData):
             return X
         return SplitData(*super().get_split_datasets(X, y, **params))
 
-    # --- steps ------------------------------------------------------------------------------
+    def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
+        """Check images against those of ``fit``; skorch would take any array."""
+        dataset: Any = own_form(X)
+        return dataset_class(X).for_prediction(self, X) if dataset is None else dataset
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Let our datasets make their loader, unless the user has chosen another."""
+        prefix = "iterator_train" if training else "iterator_valid"
+        if not isinstance(dataset, LabeledImages):  # of a splitter of the user
+            loader = super().get_iterator(dataset, training=training)
+        elif getattr(self, prefix) is not DataLoader or hasattr(self, f"{prefix}__collate_fn"):
+            loader = super().get_iterator(dataset.items(prefix), training=training)
+        else:
+            arguments = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
+            loader = dataset.loader(arguments, self.device_)
+        if training and self._training is not None:
+            self._training.loader = loader
+        return loader
+
+    # --- steps --------------------------------------------------------------------------------
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Go through all batches; the losses stay on the device where no callback wants them."""
+        """Go through all batches.
+
+        The parent fetches each loss from the device at once, and counts the images of a batch, of
+        which other processes may have some. Here, losses are fetched at the end unless a callback
+        reads them before, and labels are counted.
+        """
         if iterator is None:
             return
-        processes = self._processes_at_work()
-        if processes is not None:
-            step_fn = self._on_share(step_fn)
-        if self._batches_are_watched():
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-        else:
-            if processes is not None:
-                reader = getattr(iterator, "reader", getattr(iterator, "dataset", None))
-                if isinstance(reader, BatchReader):
-                    reader.share = processes.share
-            self._run_unwatched_epoch(iterator, training, prefix, step_fn, **fit_params)
-        if processes is not None and training:
-            processes.share_buffers(self.module_)
-
-    def _run_unwatched_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
-    ) -> None:
-        losses = []
-        own = isinstance(iterator, (BatchLoader, StreamLoader))
-        if own:
-            kept_losses, outputs = KeptRows(len(iterator)), KeptRows(iterator.n_rows)
-        for batch in iterator:
+        run = self._training
+        watched = watches_batches(self) if run is None else run.is_watched
+        losses, kept_losses, kept_codes, kept_outputs = [], KeptRows(), KeptRows(), KeptRows()
+        n_batches = 0
+        for X, codes in iterator if run is None else run.batches(iterator):
+            batch = X, kept_codes.keep(codes)
+            if run is not None:
+                run.batch = batch
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            loss = step["loss"].detach().reshape(1)
-            losses.append(kept_losses.keep(loss) if own else loss)
-            if own and not training:
-                step["y_pred"] = outputs.keep(step["y_pred"])
-            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            if not training:
+                step["y_pred"] = kept_outputs.keep(step["y_pred"])
+            if watched:
+                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+            else:
+                losses.append(kept_losses.keep(step["loss"].detach().reshape(1)))
+            self.history.record_batch(f"{prefix}_batch_size", len(codes))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        record_losses(self.history[-1]["batches"], f"{prefix}_loss", losses)
-        self.history.record(f"{prefix}_batch_count", len(losses))
-
-    def _processes_at_work(self) -> Processes | None:
-        """Return the processes that train this network together, if there are several."""
-        processes: Processes | None = vars(self).get("_processes")
-        return processes if processes is not None and processes.share is not None else None
-
-    def _on_share(self, step_fn: Any) -> Any:
-        """Return a step in which ``infer`` takes the share of this process, and gives all.
-
-        Outside of steps, in a callback that predicts for instance, a process works for itself.
-        """
-
-        def step(batch: Any, **fit_params: Any) -> Any:
-            self._batch_codes = to_tensor(unpack_data(batch)[1], device=self.device_)
-            try:
-                return step_fn(batch, **fit_params)
-            finally:
-                del self._batch_codes
-
-        return step
+            n_batches += 1
+        if losses:
+            records = self.history[-1]["batches"][-n_batches:]
+            for record, loss in zip(records, torch.cat(losses).tolist(), strict=True):
+                record[f"{prefix}_loss"] = loss
+        self.history.record(f"{prefix}_batch_count", n_batches)
+        if training and run is not None:
+            run.weights_updated()
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
-        """Learn from a batch, with its images changed as ``augment`` says."""
+        """Change the images as ``augment`` says, before the step of skorch."""
         X, y = unpack_data(batch)
         with memory_advice("batch_size", len(image_of(X))):
             if self.augment is not None:
-                batch = with_images(X, self._augmented(image_of(X))), y
+                images = to_tensor(image_of(X), device=self.device_).float()
+                batch = with_images(X, augmented(images, self.augment)), y
             return super().train_step(batch, **fit_params)
 
-    def _augmented(self, images: Any) -> torch.Tensor:
-        """Return other images in the place of those of a batch, in the pixels of the user."""
-        images = to_tensor(images, device=self.device_).float()
-        augment = random_affine if self.augment == "affine" else self.augment
-        with torch.no_grad():
-            changed = augment(images)
-        if not isinstance(changed, torch.Tensor):
-            raise ValueError(
-                f"augment={self.augment!r} returned a {type(changed).__name__}. It must return a "
-                "torch.Tensor."
-            )
-        if changed.shape != images.shape:
-            raise ValueError(
-                f"augment={self.augment!r} returned a tensor of shape {tuple(changed.shape)} for a "
-                f"batch of shape {tuple(images.shape)}. It must return the same shape."
-            )
-        return changed
-
     def infer(self, x: Any, **fit_params: Any) -> Any:
-        """Return the module's output for a batch of images in the pixels of the user."""
-        if self.module_.training:
-            return self._infer(x, **fit_params)
-        with memory_advice("iterator_valid__batch_size", len(image_of(x))):
-            return self._infer(x, **fit_params)
-
-    def _infer(self, x: Any, **fit_params: Any) -> Any:
-        images, codes = image_of(x), vars(self).get("_batch_codes")
-        if codes is None:
-            return self._outputs(self.module_, images, **fit_params)
-        processes: Any = self._processes
-        if len(images) == len(codes):  # of a loader that knows of no shares
-            images = images[processes.share.rows(len(codes))]
-        module = processes.replica_of(self.module_) if self.module_.training else self.module_
-        outputs = first_output(self._outputs(module, images, **fit_params))
-        return processes.bring_together(outputs.float(), codes)
-
-    def _outputs(self, module: Any, images: Any, **fit_params: Any) -> Any:
-        """Return what ``module``, the network or its replica, makes of images."""
-        images = to_tensor(images, device=self.device_)
+        """Standardize the images of a batch for the network; weights are for the loss."""
+        images = to_tensor(image_of(x), device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
         standardized = self.pixel_statistics_.standardize(images, channels_last)
-        dtype = vars(self).get("_dtype", torch.float32) if self.module_.training else torch.float32
+        if not self.module_.training:
+            with memory_advice("iterator_valid__batch_size", len(images)):
+                return self.module_(standardized, **fit_params)
+        dtype = torch.float32 if self._training is None else self._training.dtype
         with autocast_for(dtype, self.device_):
-            return module(standardized, **fit_params)
+            return self.module_(standardized, **fit_params)
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
-        """Return the loss of a batch: the mean, weighted where ``X`` carries weights."""
+        """Return the mean loss of logits, weighted as ``X`` says; skorch wants probabilities."""
         logits = first_output(y_pred).float()
         if logits.shape[1:] != (len(self.classes_),):
             raise ValueError(
@@ -188,82 +339,59 @@ class ImageClassifierNet(NetComponents):
         return weighted_loss(self.criterion_, logits, codes, weight.to(self.device_))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call all callbacks: they see the user's labels, as ``predict`` gives them."""
-        batch = cb_kwargs.get("batch")
+        """Let callbacks see the labels of the user, and the training run hear of events."""
+        run, batch = self._training, cb_kwargs.get("batch")
         if batch is not None and not self._labels_are_codes:
             X, codes = unpack_data(batch)
             cb_kwargs["batch"] = X, self.classes_[to_array(codes)]
-        tasks, checkpoint = vars(self).get("_tasks"), vars(self).get("_checkpoint")
-        if method_name == "on_epoch_begin" and checkpoint is not None:
-            checkpoint.epoch_begins(self)
-        processes = self._processes_at_work()
-        if method_name == "on_epoch_begin" and processes is not None:
-            processes.seed(self._seed, len(self.history))
-        if method_name == "on_epoch_end":
-            self._check_epoch()
-        stop = None
+        if run is None:
+            super().notify(method_name, **cb_kwargs)
+            return
+        for hear in run.before.get(method_name, ()):
+            hear(run)
         try:
             super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as interrupt:
-            at_end = method_name == "on_epoch_end" and processes is not None
-            if not at_end or not is_stop_request(interrupt):  # Ctrl-C is for this process alone
+        except KeyboardInterrupt:
+            if not run.note_stop(method_name):
                 raise
-            stop = interrupt
-        if method_name == "on_epoch_end" and processes is not None:
-            processes.stop_together(stop)
-        if method_name == "on_epoch_begin" and tasks is not None:
-            tasks.begin_epoch(self)
-        if method_name == "on_epoch_end":
-            self._forget_batches()
-            self._last_epoch = self._training_state()
-            if checkpoint is not None:
-                checkpoint.epoch_ended(self)
-            if tasks is not None:
-                tasks.end_epoch(self)
-
-    def _check_epoch(self) -> None:
-        """Raise a ValueError where an epoch taught nothing, or spoilt the weights."""
-        batches = self.history[-1]["batches"]
-        losses = [batch["train_loss"] for batch in batches if "train_loss" in batch]
-        if not losses:
-            raise ValueError(
-                "There was no batch to train on: with drop_last=True, batch_size must not exceed "
-                "the number of training samples."
-            )
-        wrong = [loss for loss in losses if not np.isfinite(loss)]
-        if not wrong and all(bool(p.isfinite().all()) for p in self.module_.parameters()):
-            return
-        what = f"its loss became {wrong[0]}" if wrong else "weights became nan or inf"
-        n_whole = len(self.history) - 1
-        raise ValueError(
-            f"The training diverged in epoch {n_whole + 1}: {what}. Lower lr, which is {self.lr}"
-            + (", use precision='float32'" if self.precision != "float32" else "")
-            + (", look for nan and inf in what augment returns" if self.augment else "")
-            + ". The classifier "
-            + (f"has the weights of epoch {n_whole}." if n_whole else "is as it was before.")
-        )
-
-    def _batches_are_watched(self) -> bool:
-        """Whether a callback, or a hook of a subclass, may read the loss of a batch at once."""
-        hooks = ("on_batch_begin", "on_batch_end")
-        own = any(getattr(type(self), hook) is not getattr(NeuralNet, hook) for hook in hooks)
-        return own or any(watches_batches(callback) for _, callback in self.callbacks_)
-
-    def _forget_batches(self) -> None:
-        """Drop the records of batches but the last, where the epoch has their mean.
-
-        The last shows callbacks such as ``TrainEndCheckpoint`` what records hold.
-        """
-        if "train_loss" in self.history[-1] and not self._batches_are_watched():
-            del self.history[-1]["batches"][:-1]
+        for hear in run.after.get(method_name, ()):
+            hear(run)
 
     @property
     def _labels_are_codes(self) -> bool:
-        classes: NDArray[Any] = self.classes_  # ascending, each once
+        classes: NDArray[Any] = self.classes_  # ascending and unique
         return classes.dtype.kind in "iu" and classes[0] == 0 and classes[-1] == len(classes) - 1
 
+    # --- pickles ------------------------------------------------------------------------------
 
-def first_output(y_pred: Any) -> torch.Tensor:
-    """Return the logits of a module that may return other things after them."""
-    logits: torch.Tensor = y_pred[0] if isinstance(y_pred, tuple) else y_pred
-    return logits
+    def __getstate__(self) -> dict[str, Any]:
+        """Put weights on the CPU, and leave out the optimizer and the records of batches.
+
+        Callbacks may hold tensors on a GPU; the next training run makes them again.
+        """
+        state = vars(self).copy()
+        for name in ("_training", *(f"{name}_" for name in self._optimizers)):
+            state.pop(name, None)
+        if state.pop("device_", torch.device("cpu")).type != "cpu":
+            state.pop("callbacks_", None)
+            for name in (*self._modules, *self._criteria):
+                if f"{name}_" in state:
+                    state[f"{name}_"] = copy.deepcopy(state[f"{name}_"]).to("cpu")
+        if self.history_ is not None:
+            state["history_"] = History({**epoch, "batches": []} for epoch in self.history_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickled state on the device that the parameter stands for here."""
+        self.__dict__.update(state)
+        if self.initialized_:
+            self._move_to(available_device(self.device))
+
+    def _move_to(self, device: torch.device) -> None:
+        """Put the components on ``device``; the next training run makes the optimizer again."""
+        self.device_ = device
+        self.__dict__.pop("optimizer_", None)
+        for name in (*self._modules, *self._criteria):
+            component = getattr(self, f"{name}_")
+            if isinstance(component, nn.Module):
+                component.to(device)

@@ -8,35 +8,33 @@ from typing import Any
 
 import numpy as np
 import torch
+from skorch.dataset import unpack_data
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
-from skorch_mnist._batches import Share
+from skorch_mnist._batches import Share, fingerprint, shared_batches
+from skorch_mnist._listeners import Listener
+from skorch_mnist._training import TrainingRun
 
-__all__ = ["Processes", "is_first_process"]
+__all__ = ["Processes"]
 
 WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-KINDS = ("NO", "MULTI_CPU", "MULTI_GPU")  # of Accelerate's DistributedType
-
-
-def is_first_process() -> bool:
-    """Whether this process is the only one of its training, or the one that prints and writes."""
-    distributed = torch.distributed
-    there_are = distributed.is_available() and distributed.is_initialized()
-    return not there_are or distributed.get_rank() == 0
+KINDS = ("NO", "MULTI_CPU", "MULTI_GPU")  # of accelerate.DistributedType
 
 
 def number_of_processes() -> int:
-    """Return how many processes torchrun, Accelerate or MPI has started."""
+    """Return the number of processes that torchrun, Accelerate or MPI has started."""
     return max(int(os.environ.get(name, "1")) for name in WORLD_SIZES)
 
 
-class Processes:
+class Processes(Listener):
     """The processes that train one network together, seen from one of them.
 
-    All of them go through the same images in the same order, and each puts its share of a batch
-    through the network. Their outputs are brought together before the loss is taken, so that the
-    loss is that of the whole batch, whatever the criterion, the weights and the sizes of the shares
-    are; the gradients of the shares add up to its gradient.
+    All of them go through the same images in the same order. Their loaders give each process its
+    share of a batch. During a step, a hook on the network brings the outputs of all shares
+    together, so the loss is that of the whole batch, for any criterion, weights and sizes of the
+    shares. The gradients of the shares add up to its gradient. Outside of steps, for example in a
+    callback that predicts, a process works for itself.
 
     Parameters
     ----------
@@ -45,20 +43,20 @@ class Processes:
     Raises
     ------
     ValueError
-        If ``accelerator`` is to do what the classifier does itself, or splits the network.
+        If ``accelerator`` does what the classifier does itself, or splits the network.
     """
 
     def __init__(self, accelerator: Any) -> None:
         kind = accelerator.distributed_type.value
         if kind not in KINDS:
             raise ValueError(
-                f"accelerator has the distributed type {kind}. Use several processes on CPUs or on "
-                "NVIDIA's GPUs, each with the whole network."
+                f"accelerator has the distributed type {kind}. Use several processes on CPUs or "
+                "NVIDIA GPUs, each with the whole network."
             )
         if accelerator.mixed_precision != "no":
             raise ValueError(
-                f"accelerator has mixed_precision={accelerator.mixed_precision!r}. Leave it 'no', "
-                "and set precision='bfloat16'."
+                f"accelerator has mixed_precision={accelerator.mixed_precision!r}. Leave it at "
+                "'no', and set precision='bfloat16'."
             )
         if accelerator.gradient_accumulation_steps != 1:
             raise ValueError(
@@ -75,16 +73,12 @@ class Processes:
         self.device: torch.device = accelerator.device
         if self.device.type == "cpu":
             self.device = torch.device("cpu")
-        several = accelerator.num_processes > 1
-        self.share = (
-            Share(accelerator.process_index, accelerator.num_processes) if several else None
-        )
-        self._replica: Any = None
-        self._replicated: Any = None
+        self.share = Share(accelerator.process_index, accelerator.num_processes)
+        self._hook: RemovableHandle | None = None
 
     @classmethod
-    def of(cls, accelerator: Any, device: Any) -> Processes | None:
-        """Return the processes that parameters stand for; None where there is only this one.
+    def of(cls, accelerator: Any, device: Any) -> Processes:
+        """Return the processes that the parameters of the classifier stand for.
 
         Raises
         ------
@@ -93,8 +87,6 @@ class Processes:
         ValueError
             If a device is chosen as well.
         """
-        if accelerator is None:
-            return None
         if device != "auto":
             raise ValueError(
                 f"device={device!r} and accelerator: Accelerate chooses the device of each "
@@ -103,7 +95,7 @@ class Processes:
         if isinstance(accelerator, str):
             if importlib.util.find_spec("accelerate") is None:
                 raise ImportError(
-                    f"accelerator={accelerator!r} needs Hugging Face's Accelerate: "
+                    f"accelerator={accelerator!r} needs the package accelerate: "
                     'pip install "skorch_mnist[accelerate]"'
                 )
             from accelerate import Accelerator
@@ -116,63 +108,107 @@ class Processes:
     @property
     def is_first(self) -> bool:
         """Whether this is the process that writes."""
-        return self.share is None or self.share.rank == 0
+        return self.share.rank == 0
 
-    # --- before a training ------------------------------------------------------------------
+    # --- agreement ----------------------------------------------------------------------------
 
     def same(self, value: Any) -> Any:
-        """Return what the first process gives."""
+        """Return the value of the first process."""
         from accelerate.utils import broadcast_object_list
 
         return broadcast_object_list([value])[0]
 
     def same_random_state(self, state: np.random.RandomState) -> np.random.RandomState:
-        """Return the state that the first process has."""
+        """Return a generator in the state of the first process."""
         same = np.random.RandomState()
         same.set_state(self.same(state.get_state()))
         return same
 
     def check_agreement(self, facts: Any, message: str) -> None:
-        """Raise a ValueError in all processes, if ``facts`` are not the same in all."""
+        """Raise a ValueError in all processes if ``facts`` differ among them."""
         from accelerate.utils import gather_object
 
         everyone = gather_object([facts])
         if any(one != everyone[0] for one in everyone):
             raise ValueError(message)
 
-    def stop_together(self, stop: BaseException | None) -> None:
-        """End the training in all processes, where one of them has been asked to."""
-        from accelerate.utils import gather_object
+    def check_same_run(self, training: TrainingRun) -> None:
+        """Raise a ValueError in all processes if their training runs differ."""
+        net = training.net
+        facts = net.pixel_statistics_.rounded(), net.classes_.tolist()
+        self.check_agreement(
+            (training.seed, fingerprint(training.data, *facts)),
+            "The processes that train together have different images, labels or random_state, or "
+            "split them differently. Call fit with the same in all of them, and give what draws "
+            "images, a sampler or train_split, a seed or a generator of its own.",
+        )
 
-        if any(gather_object([stop is not None])):
-            raise stop or KeyboardInterrupt("another process has ended the training")
+    # --- events -------------------------------------------------------------------------------
 
-    def seed(self, seed: int, epoch: int) -> None:
-        """Give each process but the first draws of its own, for dropout and augmentation."""
-        if self.share is not None and self.share.rank:
-            entropy = np.random.SeedSequence([seed, epoch, self.share.rank])
-            own = int(entropy.generate_state(1)[0])
+    def run_begins(self, training: TrainingRun) -> None:
+        """Begin with the weights of the first process."""
+        module = training.net.module_
+        self._broadcast([*module.parameters(), *module.buffers()])
+
+    def epoch_begins(self, training: TrainingRun) -> None:
+        """Let each process but the first draw its own numbers, for dropout and augmentation."""
+        if not self.is_first:
+            facts = [training.seed, len(training.net.history), self.share.rank]
+            own = int(np.random.SeedSequence(facts).generate_state(1)[0])
             torch.default_generator.manual_seed(own)
             if self.device.type == "cuda":
                 torch.cuda.manual_seed(own)
 
-    # --- steps ------------------------------------------------------------------------------
+    def batches(self, loader: Any) -> Any:
+        """Return the batches of a loader, with the images of this process alone."""
+        return loader if self.share.n_processes == 1 else shared_batches(loader, self.share)
 
-    def replica_of(self, module: nn.Module) -> Any:
-        """Return ``module`` in the form that averages gradients over all processes."""
-        trained = [name for name, weight in module.named_parameters() if weight.requires_grad]
-        if self._replicated != (module, trained):  # a callback may freeze layers, and thaw them
-            self.release()
-            self._replicated = module, trained
-            self._replica = self.accelerator.prepare_model(module)
-        return self._replica
+    def batch_begins(self, training: TrainingRun) -> None:
+        """From now on, let the network answer for the whole batch."""
+        codes = torch.as_tensor(unpack_data(training.batch)[1], device=self.device)
+
+        def complete(module: nn.Module, arguments: Any, outputs: Any) -> torch.Tensor:
+            own = outputs[0] if isinstance(outputs, tuple) else outputs
+            return self.bring_together(own.float(), codes)
+
+        self._hook = training.net.module_.register_forward_hook(complete)
+
+    def gradients_computed(self, training: TrainingRun) -> None:
+        """Add up the gradients of all shares."""
+        weights = [p for p in training.net.module_.parameters() if p.requires_grad]
+        if not weights:
+            return
+        gradients = [p.new_zeros(p.shape) if p.grad is None else p.grad for p in weights]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        torch.distributed.all_reduce(flat)
+        parts = flat.split([gradient.numel() for gradient in gradients])
+        for weight, part in zip(weights, parts, strict=True):
+            if weight.grad is not None:
+                weight.grad.copy_(part.view(weight.shape))
+            elif part.any():  # another process has used it
+                weight.grad = part.view(weight.shape).clone()
+
+    def batch_ends(self, training: TrainingRun) -> None:
+        """From now on, let the network answer for itself."""
+        self.release()
+
+    def weights_updated(self, training: TrainingRun) -> None:
+        """Take the statistics of the first process, as those of batch normalization."""
+        self._broadcast(list(training.net.module_.buffers()))
+
+    def epoch_ends(self, training: TrainingRun) -> None:
+        """Stop in all processes if one of them has been asked to."""
+        from accelerate.utils import gather_object
+
+        training.stopping = any(gather_object([training.stopping]))
 
     def release(self) -> None:
-        """Let go of the network, which Accelerate would keep."""
-        if self._replicated is not None:
-            ours, kept = (self._replica, self._replicated[0]), self.accelerator._models
-            kept[:] = [model for model in kept if not any(model is one for one in ours)]
-        self._replica = self._replicated = None
+        """Remove the hook."""
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+
+    # --- tensors ------------------------------------------------------------------------------
 
     def bring_together(self, own: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the outputs of a whole batch; gradients reach those of this process.
@@ -180,16 +216,15 @@ class Processes:
         Parameters
         ----------
         own : tensor of shape (n_own, n_classes)
-            Outputs for the rows that ``share`` gives.
+            Outputs for the rows of ``share``.
         codes : tensor of shape (n_samples,)
-            Those of the whole batch, with which other processes' are compared.
+            Those of the whole batch, to compare with other processes.
 
         Raises
         ------
         ValueError
             If the processes do not have the same batch.
         """
-        assert self.share is not None
         sizes, rank = self.share.sizes(len(codes)), self.share.rank
         own = own[: sizes[rank]]
         start = sum(sizes[:rank])
@@ -200,19 +235,17 @@ class Processes:
         whole = torch.cat([part[:size] for part, size in zip(received, sizes, strict=True)])
         if not torch.equal(whole[:, -1], codes.to(whole.dtype)):
             raise ValueError(
-                "The processes that train together take other images into a batch: what draws "
-                "them, a sampler or train_split, needs a seed or generator of its own."
+                "The processes that train together have different images in a batch: what draws "
+                "them, a sampler or train_split, needs a seed or a generator of its own."
             )
         parts = list(whole[:, :-1].split(sizes))
         if own.requires_grad:
-            own.register_hook(
-                lambda gradient: gradient * len(sizes)
-            )  # they are averaged, not added
             parts[rank] = own
         return torch.cat(parts)
 
-    def share_buffers(self, module: nn.Module) -> None:
-        """Give all processes the statistics of the first, as those of batch normalization."""
-        if self.share is not None:
-            for buffer in module.buffers():
-                torch.distributed.broadcast(buffer, 0)
+    @staticmethod
+    def _broadcast(tensors: list[torch.Tensor]) -> None:
+        """Give all processes the tensors of the first."""
+        with torch.no_grad():
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, 0)

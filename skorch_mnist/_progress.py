@@ -1,4 +1,4 @@
-"""What a training shows while it goes on: a table of epochs, and a bar below it."""
+"""What is shown during training: a table of epochs, and a progress bar below it."""
 
 from __future__ import annotations
 
@@ -7,56 +7,57 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
+from skorch_mnist._compat import history_columns
 from skorch_mnist._inputs import Chunk
-from skorch_mnist._processes import is_first_process
 
 __all__ = [
     "Bar",
     "EpochTable",
     "TrainingBar",
-    "colours_are_shown",
+    "colors_are_shown",
     "count_images",
     "in_worker_process",
+    "is_first_process",
     "is_watched",
     "show",
 ]
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
 
 
 class Bar(tqdm):  # type: ignore[misc, unused-ignore]
-    """tqdm's bar without its thread, which loaders' workers would be forked beside."""
+    """A tqdm bar without its thread, next to which the workers of a loader would be forked."""
 
     monitor_interval = 0
 
 
 class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
-    """A bar over all images of a training: its loss, images per second and the time left.
+    """A bar over all images of a training run: loss, images per second and time left.
 
-    It is shown in notebooks, and on standard error if that is a terminal. The loss is the mean of
+    It is shown in notebooks, and on standard error if that is a terminal. The loss is the mean over
     the training batches of the epoch so far. With early stopping, the time left is that of all
     epochs.
     """
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Remember what the training finds."""
+        """Note how many epochs there are already."""
         self.n_before_ = len(net.history)
         self.bar_: Bar | None = None
 
     def on_epoch_begin(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
     ) -> None:
-        """Begin an epoch; the first makes the bar."""
+        """Begin an epoch; the first one creates the bar."""
         n_images = sum(get_len(data) for data in (dataset_train, dataset_valid) if data is not None)
-        n_epochs, epoch = net._epochs, len(net.history) - self.n_before_
+        n_epochs, epoch = net._training.epochs, len(net.history) - self.n_before_
         name = f"epoch {epoch}/{n_epochs}:"
         if self.bar_ is None:
             self.bar_ = Bar(
@@ -71,7 +72,7 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
                 disable=not is_watched(),
             )
         self.bar_.set_description_str(name, refresh=False)
-        self.bar_.update(n_images * (epoch - 1) - self.bar_.n)  # where an iterator gives others
+        self.bar_.update(n_images * (epoch - 1) - self.bar_.n)  # if an iterator gives others
         self.loss_sum_, self.n_images_ = 0.0, 0
 
     def on_batch_end(
@@ -89,14 +90,14 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
             self.bar_.set_postfix_str(f"loss {loss:.4f}", refresh=False)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar_ is not None:
             self.bar_.close()
             self.bar_ = None
 
 
 def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Show a bar of the images in the first pass over a stream, whose end is not known."""
+    """Show the number of images read in the first pass over a stream, whose end is unknown."""
     with Bar(
         desc="first pass",
         unit=" images",
@@ -110,21 +111,19 @@ def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
-    """skorch's table of epochs, through ``show``; another ``sink`` gets it even if not verbose.
+    """The table of epochs of skorch, printed by ``show``.
 
-    A header stands above the first epoch, and above each whose columns are others.
+    Another ``sink`` gets it even if the net is not verbose. A header is shown above the first
+    epoch, and above each epoch with other columns.
     """
 
-    def initialize(self) -> Self:
-        """Begin a table."""
-        super().initialize()
-        self.columns_: list[str] = []
-        return self
+    columns_: list[str]
+    first_iteration_: bool
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Show the row of an epoch."""
-        columns = self._sorted_keys(net.history[-1])
-        self.first_iteration_ = columns != self.columns_
+        columns = history_columns(self, net.history[-1])
+        self.first_iteration_ = self.first_iteration_ or columns != self.columns_
         self.columns_ = columns
         super().on_epoch_end(net, **kwargs)
 
@@ -134,20 +133,16 @@ class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
 
 
 def show(text: str) -> None:
-    """Print ``text`` above bars; in worker processes nothing is printed.
-
-    Callbacks keep this function, and not ``print``, in whose place Ray puts another: what holds the
-    first could not be pickled.
-    """
+    """Print ``text`` above progress bars; in worker processes, print nothing."""
     if sys.stdout is not None and not in_worker_process():
         with Bar.external_write_mode(file=sys.stdout):
-            print(text if colours_are_shown() else COLOURS.sub("", text))  # noqa: T201
+            print(text if colors_are_shown() else COLORS.sub("", text))  # noqa: T201
 
 
 def in_worker_process() -> bool:
-    """Whether this process works for another: for joblib, a loader, Ray, or a training of several.
+    """Whether this process works for another one: a search, a loader, or a joint training run.
 
-    Of processes that train one network together, the first shows what it does.
+    Of processes that train one network together, only the first shows its progress.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return not is_first_process()
@@ -157,21 +152,29 @@ def in_worker_process() -> bool:
     return multiprocessing.parent_process() is not None
 
 
+def is_first_process() -> bool:
+    """Whether this process writes files and prints: the only one, or the first of several."""
+    distributed = torch.distributed
+    if not distributed.is_available() or not distributed.is_initialized():
+        return True
+    return distributed.get_rank() == 0
+
+
 def in_notebook() -> bool:
-    """Whether a kernel of Jupyter, or of what is like it, runs this process."""
+    """Whether an IPython kernel, such as that of Jupyter, runs this process."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell is not None and "IPKernelApp" in shell.config
 
 
 def is_watched() -> bool:
-    """Whether someone sees a bar: in a notebook, or on a terminal, in the main process."""
+    """Whether someone can see a bar: in a notebook or on a terminal, in the main process."""
     if in_worker_process():
         return False
     return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def colours_are_shown() -> bool:
-    """Whether standard output shows colours, and the user has not declined them (no-color.org)."""
+def colors_are_shown() -> bool:
+    """Whether standard output shows colors, and the user has not declined them (no-color.org)."""
     if os.environ.get("NO_COLOR"):
         return False
     return in_notebook() or (sys.stdout is not None and sys.stdout.isatty())

@@ -1,45 +1,63 @@
-"""The classifier: its parameters, and what scikit-learn asks of an estimator."""
+"""The classifier: its parameters, and everything that users call."""
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping
-from skorch.utils import noop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist._batches import ImageDataset, ImageStream
-from skorch_mnist._learning_rate import OneCycle
-from skorch_mnist._parameters import CheckedParameters
-from skorch_mnist._processes import Processes
-from skorch_mnist._progress import EpochTable, TrainingBar, show
-from skorch_mnist._seeding import seeded
-from skorch_mnist._storage._portable import PortableClassifier
-from skorch_mnist.network import MNISTCNN
-from skorch_mnist.prediction import ImagePredictions
-from skorch_mnist.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from skorch_mnist.training_data import CheckedData
-from skorch_mnist.whole_epochs import SplitData
+from skorch_mnist._batches import ImageDataset, LabeledImages, dataset_class, first_output, own_form
+from skorch_mnist._compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    uncompiled,
+    with_callbacks,
+)
+from skorch_mnist._devices import available_device, seeded
+from skorch_mnist._listeners import SklearnCallbacks
+from skorch_mnist._net import ImageClassifierNet
+from skorch_mnist._parameters import check_names
+from skorch_mnist._progress import is_first_process
+from skorch_mnist._storage import (
+    StoredModel,
+    WholeClassifier,
+    check_weights,
+    exported_program,
+    loading,
+    name_of_network,
+    read_model,
+    write_model,
+    write_onnx,
+)
+from skorch_mnist._training import SplitData, TrainingRun
+from skorch_mnist.network import MNISTCNN, BatchNormCNN
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["MNISTCNNClassifier"]
 
+OWN_NETWORKS = {name_of_network(network): network for network in (MNISTCNN, BatchNormCNN)}
+CALLBACK_PARAMETERS = ("callbacks", "early_stopping", "lr_schedule", "n_iter_no_change", "verbose")
+TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than a model file
 
-class MNISTCNNClassifier(
-    CheckedParameters, CallbackSupportMixin, ImagePredictions, PortableClassifier, CheckedData
-):
+
+class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     """Convolutional network for images, as a scikit-learn classifier.
 
     Parameters
@@ -55,58 +73,58 @@ class MNISTCNNClassifier(
         Learning rate, positive.
     lr_schedule : "one_cycle" or None, default=None
         How the learning rate changes. "one_cycle" raises it to ``lr`` in the first three tenths of
-        the training, and lowers it to nearly 0 until the end; each call of ``fit`` or
+        the training run, and lowers it to nearly 0 until the end; each call of ``fit`` or
         ``partial_fit`` is a cycle of its own. None leaves it as it is.
     batch_size : int, default=64
-        Images in a batch of training; -1 takes all in one. Batches of validation and prediction
-        have as many pixels as suit the device: 128 images of 28x28 on a CPU, 4,096 on a GPU.
+        Images in a training batch; -1 takes all in one. Batches of validation and prediction have
+        as many pixels as suit the device: 128 images of 28x28 on a CPU, 4,096 on a GPU.
         ``iterator_valid__batch_size`` changes that, for networks too wide for the memory of a GPU.
     max_epochs : int, default=10
         Passes over the training images, at least 1.
     train_split : float in (0, 1), callable or None, default=0.2
-        Share of the samples for validation after each epoch, drawn with ``random_state`` from each
-        class alike. Too few samples, or too rare a class, are split without regard to classes,
-        with a warning. Images of an ``IterableDataset`` are drawn by a hash of their pixels. A
-        callable such as ``skorch.dataset.ValidSplit`` is called with the data set and the labels.
-        None trains on all samples.
+        Share of the samples for validation after each epoch, stratified and drawn with
+        ``random_state``. If there are too few samples, or a class is too rare, they are split
+        without regard to classes, with a warning. Images of an ``IterableDataset`` are drawn by a
+        hash of their pixels. A callable such as ``skorch.dataset.ValidSplit`` is called with the
+        dataset and the labels. None trains on all samples.
     image_shape : (height, width), (channels, height, width) or None, default=None
-        Shape of the images in flat rows. None takes them for squares.
+        Shape of the images in flat rows. None takes them to be squares.
     augment : "affine", callable or None, default=None
-        Changes the images of each batch of training, never those of validation or prediction.
+        Changes the images of each training batch, never those of validation or prediction.
         "affine" rotates each image by up to 12 degrees, stretches its sides by up to 12 %, shears
         it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random. A
-        callable, a module of torchvision's for instance, gets float32 images of shape (batch,
-        channels, height, width), in the pixels of ``X`` and on the device, and returns a tensor of
-        the same shape.
+        callable, such as a torchvision transform, gets float32 images of shape (batch, channels,
+        height, width), in the pixels of ``X`` and on the device, and returns a tensor of the same
+        shape.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
     early_stopping : bool, default=False
         Stop when the accuracy on the validation samples has not improved by more than 1e-4 for
-        ``n_iter_no_change`` epochs, and go back to the weights of the best epoch.
+        ``n_iter_no_change`` epochs, and restore the weights of the best epoch.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping, at least 1.
     warm_start : bool, default=False
-        Whether ``fit`` continues from the weights that it finds, instead of new ones.
+        Whether ``fit`` continues from the current weights instead of new ones.
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, split, shuffle, dropout and augmentation. Pass an int for the same
-        result each time. Torch's global generators are left as they were found.
+        result each time. The global generators of PyTorch are left as they were found.
     device : str, torch.device or None, default="auto"
-        "auto" is CUDA, else Apple's MPS, else the CPU. Resolved in ``fit``, see ``device_``.
+        "auto" is CUDA, else MPS (Apple), else the CPU. Resolved in ``fit``, see ``device_``.
     accelerator : accelerate.Accelerator, "auto" or None, default=None
         The processes that train this network together, each on a device of its own: those that
         ``accelerate launch`` has started. "auto" makes an ``Accelerator``. All processes call
         ``fit`` with the same data and parameters, and take equal shares of each batch. None trains
         in this process alone.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        What training computes in; the weights stay float32, and so does prediction. "bfloat16"
-        is automatic mixed precision, "auto" that where the device has instructions for it.
+        Precision of training; the weights stay float32, and so does prediction. "bfloat16" is
+        automatic mixed precision, "auto" uses it if the device has instructions for it.
     verbose : int, default=1
         0 is silent, 1 prints the table of epochs, 2 shows a progress bar as well, in notebooks and
-        where standard error is a terminal. In worker processes, nothing is shown.
+        if standard error is a terminal. In worker processes, nothing is shown.
     callbacks : list, "disable" or None, default=None
         skorch callbacks, with or without names, added to those that record the history.
     iterator_train, iterator_valid : type or callable, default=torch.utils.data.DataLoader
-        What makes batches for training, and for validation and prediction.
+        Makes the batches of training, and those of validation and prediction.
     compile : bool, default=False
         Whether to compile the network with ``torch.compile``.
     use_caching : bool or "auto", default="auto"
@@ -123,22 +141,22 @@ class MNISTCNNClassifier(
     n_features_in_ : int
         Pixels of an image, all channels together, as given.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns, where ``X`` was a data frame with such names.
+        Names of the columns, if ``X`` was a data frame with strings as names.
     image_shape_ : tuple of int
         Channels, height and width.
     input_format_ : InputFormat
-        Shape of one image and dtype as ``X`` came in ``fit``, ``(784,)`` and ``"uint8"`` for
-        instance: what an exported classifier takes.
+        Shape of one image and dtype of ``X`` in ``fit``, such as ``(784,)`` and ``"uint8"``: what
+        an exported classifier takes.
     pixel_statistics_ : PixelStatistics
         Mean, standard deviation, lowest and highest value of the pixels seen in ``fit``.
     history_ : skorch.history.History
         Losses, accuracy and seconds of each epoch.
     n_iter_ : int
-        Epochs that were trained.
+        Number of epochs that were trained.
     module_, criterion_, optimizer_, callbacks_ :
-        The components at work. A pickle leaves the optimizer out.
+        The components in use. A pickle leaves the optimizer out.
     device_ : torch.device
-        Where the network lies.
+        Device of the network.
 
     See Also
     --------
@@ -153,7 +171,7 @@ class MNISTCNNClassifier(
     anything is learned. When ``fit`` is interrupted, the classifier has the weights of the last
     finished epoch, or is as it was before.
 
-    Defaults and network are those of the walk-through "train a CNN with skorch for MNIST digit
+    Defaults and network are those of the tutorial "train a CNN with skorch for MNIST digit
     recognition", except that training samples are shuffled.
 
     Examples
@@ -186,7 +204,7 @@ class MNISTCNNClassifier(
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "device": [str, torch.device, None],
-        "accelerator": [StrOptions({"auto"}), HasMethods(["gather", "prepare_model"]), None],
+        "accelerator": [StrOptions({"auto"}), HasMethods(["gather"]), None],
         "precision": [StrOptions({"float32", "bfloat16", "auto"})],
         "verbose": ["verbose"],
         "callbacks": [list, StrOptions({"disable"}), None],
@@ -251,7 +269,7 @@ class MNISTCNNClassifier(
         self.use_caching = use_caching
         self.__dict__.update(nested)
 
-    # --- training ---------------------------------------------------------------------------
+    # --- training -----------------------------------------------------------------------------
 
     @with_callbacks  # type: ignore[untyped-decorator, unused-ignore]
     def fit(
@@ -264,12 +282,12 @@ class MNISTCNNClassifier(
         X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
             Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
             width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
-            height, width, channels). A torch data set yields such images, or pairs of image and
+            height, width, channels). A PyTorch dataset yields such images, or pairs of image and
             label; an ``IterableDataset`` yields pairs, the same each time that it is read.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels: numbers, strings or booleans. None takes those of the data set ``X``.
+            Labels: numbers, strings or booleans. None takes those of the dataset ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights, not negative; None weighs all alike.
+            Weights, not negative; None gives all samples the same weight.
 
         Returns
         -------
@@ -281,18 +299,13 @@ class MNISTCNNClassifier(
             If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid; ``self`` is then as it
             was.
         """
-        tasks = FitTasks(self, X, y, sample_weight)
-        with self._all_or_whole_epochs():
-            self._validate_params()
-            self._processes = Processes.of(self.accelerator, self.device)
-            known = self.warm_start and self.__sklearn_is_fitted__()
-            dataset = self._check_training_data(
-                X, y, sample_weight, known=known, split=self.train_split
-            )
-            if not known:
-                self._start_anew(dataset)
-            self._train_seeded(self._split(dataset), self.max_epochs, tasks)
-        tasks.end(self)
+        self._validate_params()
+        tasks = SklearnCallbacks(self, X, y, sample_weight)
+        with TrainingRun.of(self, self.max_epochs, tasks) as training:
+            anew = not (self.warm_start and self.__sklearn_is_fitted__())
+            images = self._learn(training, X, y, sample_weight, anew=anew, split=self.train_split)
+            training.run(self._split(images), images.X, images.y)
+        tasks.fit_ends(self)
         return self
 
     def partial_fit(
@@ -309,9 +322,9 @@ class MNISTCNNClassifier(
         Parameters
         ----------
         X, y, sample_weight :
-            As in ``fit``. ``y`` may lack some classes.
+            As in ``fit``. Some classes may be missing in ``y``.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that will ever come; needed in the first call.
+            All labels of all calls; needed in the first call.
 
         Returns
         -------
@@ -323,63 +336,428 @@ class MNISTCNNClassifier(
             As in ``fit``; if the first call lacks ``classes``; if ``y`` has others; or with
             ``early_stopping=True`` or ``class_weight="balanced"``, which need all data at once.
         """
-        with self._all_or_whole_epochs():
-            self._validate_params()
-            self._processes = Processes.of(self.accelerator, self.device)
-            if self.early_stopping or self.class_weight == "balanced":
-                raise ValueError(
-                    'early_stopping=True and class_weight="balanced" need all data at once: '
-                    "partial_fit does not support them. Use fit, or give the weights as a dict."
-                )
-            known = self.__sklearn_is_fitted__()
-            if not known and classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            dataset = self._check_training_data(
-                X, y, sample_weight, classes, known=known, split=None
+        self._validate_params()
+        if self.early_stopping or self.class_weight == "balanced":
+            raise ValueError(
+                'early_stopping=True and class_weight="balanced" need all data at once: '
+                "partial_fit does not support them. Use fit, or give the weights as a dict."
             )
-            if not known:
-                self._start_anew(dataset)
-            self._train_seeded(SplitData(dataset, None), epochs=1)
+        anew = not self.__sklearn_is_fitted__()
+        if anew and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        with TrainingRun.of(self, epochs=1) as training:
+            images = self._learn(training, X, y, sample_weight, classes, anew=anew, split=None)
+            training.run(SplitData(images, None), images.X, images.y)
         return self
 
-    def _start_anew(self, dataset: ImageDataset | ImageStream) -> None:
-        """Learn the scale of the pixels; make seeds, weights and history start again."""
-        self.pixel_statistics_ = dataset.pixel_statistics()
+    def _learn(
+        self,
+        training: TrainingRun,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: Any = None,
+        *,
+        anew: bool,
+        split: Any,
+    ) -> LabeledImages:
+        """Check samples, and learn from them what prediction needs besides the weights."""
+        known = None if anew else self.classes_
+        images = dataset_class(X).for_training(
+            self, X, y, sample_weight, classes, known=known, split=split
+        )
+        self.classes_inferred_ = images.classes
+        self.image_shape_ = images.image_shape
+        if anew:
+            self.input_format_ = images.input_format
+            self.pixel_statistics_ = images.pixel_statistics()
+            self._random_state = training.random_state
+            self.initialized_, self.history_ = False, None
+        return images
+
+    def _split(self, images: LabeledImages) -> SplitData:
+        """Set samples aside for validation, as ``train_split`` says."""
+        if callable(self.train_split):
+            train, valid = self.get_split_datasets(images, images.y)
+            if valid is not None and own_form(valid) is None:  # of predefined_split
+                valid = dataset_class(valid).for_validation(self, valid)
+        elif self.train_split is None:
+            train, valid = images, None
+        else:
+            train, valid = images.split(float(self.train_split), self._random_state)
+        if self.early_stopping and valid is None:
+            raise ValueError(
+                "early_stopping=True needs validation samples: set train_split to a share such as "
+                "0.2, pass more samples, or set early_stopping=False."
+            )
+        return SplitData(train, valid)
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label of each image.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Members of ``classes_``.
+        """
+        codes = self._logits(X).argmax(dim=1).numpy()
+        labels: NDArray[Any] = self.classes_[codes]
+        return labels
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+            Softmax of the logits, in the order of ``classes_``.
+        """
+        probabilities: NDArray[np.float64] = torch.softmax(self._logits(X), dim=1).numpy()
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithm of ``predict_proba``, exact where a probability is near 0.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+        """
+        logarithms: NDArray[np.float64] = torch.log_softmax(self._logits(X), dim=1).numpy()
+        return logarithms
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the confidence in each class: logits, shifted to be logarithms of probabilities.
+
+        The shift, one number for each image, changes neither their order nor their softmax.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes, float64
+            For two classes, the log-odds of the second: positive where ``predict`` returns it.
+        """
+        scores = self.predict_log_proba(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy of ``predict``.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+            Images as in ``fit``.
+        y : array-like of shape (n_samples,) or None, default=None
+            True labels. None takes those of the dataset ``X``.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights, not negative; None gives all samples the same weight.
+
+        Returns
+        -------
+        float
+            Share of the images, in [0, 1], whose label is predicted.
+
+        Raises
+        ------
+        ValueError
+            If there are no labels.
+        """
+        if y is None:
+            X, labels = dataset_class(X).with_labels(X)
+            y_pred, y = self.predict(X), labels()
+        else:
+            y_pred = self.predict(X)
+        return float(accuracy_score(y, y_pred, sample_weight=sample_weight))
+
+    def _logits(self, X: Any) -> torch.Tensor:
+        """Return the outputs of the network, float64 of shape (n_samples, n_classes)."""
+        check_is_fitted(self)
+        batches = self.forward_iter(X, device="cpu")  # the cache of skorch replaces this method
+        return torch.cat([first_output(batch).detach().double() for batch in batches])
+
+    # --- files --------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted classifier into one file, without pickle.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, in safetensors format. An existing one is replaced atomically.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If the network or its labels cannot be stored.
+        OSError
+            If the file cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If a parameter, such as a callback, cannot be written as plain data; it is left out.
+
+        See Also
+        --------
+        load : Read it back.
+
+        Notes
+        -----
+        Of processes that have trained together, only the first writes; it does not wait for the
+        others.
+        """
+        check_is_fitted(self)
+        self._validate_params()  # what is written can be read
+        if not self._writes_files():
+            return
+        write_model(
+            path,
+            StoredModel(
+                network=name_of_network(self.module),
+                params=self.get_params(deep=False),
+                classes=self.classes_,
+                image_shape=self.image_shape_,
+                n_features_in=int(self.n_features_in_),
+                feature_names_in=list(getattr(self, "feature_names_in_", [])),
+                input_format=self.input_format_,
+                pixel_statistics=self.pixel_statistics_,
+                history=self.history_ or [],
+                weights=uncompiled(self.module_).state_dict(),
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, module: Any = None) -> Self:
+        """Read a classifier that ``save`` wrote. No code in the file is run.
+
+        Parameters
+        ----------
+        path : path-like
+            File to read.
+        module : type, callable, torch.nn.Module or None, default=None
+            The network, if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, or was an instance.
+
+        Returns
+        -------
+        MNISTCNNClassifier
+            Fitted, with the same predictions.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is damaged, was not written by ``save``, has a newer format, or needs ``module``.
+        """
+        stored = read_model(path)
+        with loading(path):
+            if module is None and stored.network not in OWN_NETWORKS:
+                raise ValueError(f"its network is {stored.network}: pass it as module=...")
+            clf = cls(OWN_NETWORKS[stored.network] if module is None else module, **stored.params)
+            if hidden := stored.params.keys() - clf.get_params(deep=False).keys():
+                raise ValueError(f"it sets {sorted(hidden)}, which are not parameters")
+            clf._validate_params()
+            clf._take_over(stored)
+        return clf
+
+    def _take_over(self, stored: StoredModel) -> None:
+        """Become the fitted classifier of a file; check its weights before memory is taken."""
+        self.classes_inferred_ = stored.classes
+        self.image_shape_ = stored.image_shape
+        self.n_features_in_ = stored.n_features_in
+        self.input_format_ = stored.input_format
+        if stored.feature_names_in:
+            self.feature_names_in_ = np.array(stored.feature_names_in, dtype=object)
+        self.pixel_statistics_ = stored.pixel_statistics
         self._random_state = check_random_state(self.random_state)
-        if self.random_state is None and self._processes is not None:
-            self._random_state = self._processes.same_random_state(self._random_state)
-        self.initialized_, self.history_ = False, None
+        own, weights = self.module in OWN_NETWORKS.values(), stored.weights
+        if not isinstance(self.module, nn.Module):
+            self._check_on_meta_device(weights, own)
+        device = available_device(self.device)
+        parameter, self.device = self.device, str(device)
+        with seeded(0, device):
+            self.initialize()
+        self.device = parameter
+        network = uncompiled(self.module_)
+        check_weights(network, weights)
+        finite = weights if own else dict(network.named_parameters())  # some buffers are masks
+        if not all(bool(weights[name].isfinite().all()) for name in finite):
+            raise ValueError("its weights are not finite")
+        network.load_state_dict(weights)
+        self.history.extend({**epoch, "batches": []} for epoch in stored.history)
+        self._try_prediction()
 
-    def _train_seeded(self, data: SplitData, epochs: int, tasks: FitTasks | None = None) -> None:
-        """Train from a seed of our own, and leave torch's global generators alone."""
-        self._seed = seed = self._random_state.randint(np.iinfo(np.int32).max)
-        if self._processes is not None:
-            self._check_processes_agree(self._processes, data)
-        with seeded(seed, self._resolve_device()):
-            if not self.initialized_:
-                self.initialize()
-            else:
-                if self._processes is not None and self.device_ != self._processes.device:
-                    self._move_to(self._processes.device)
-                if not hasattr(self, "callbacks_"):  # other parameters were set
-                    self._initialize_callbacks()
-                if not hasattr(self, "optimizer_"):  # left out of a pickle
-                    self.initialize_optimizer()
-                for group in self.optimizer_.param_groups:
-                    group.setdefault("initial_lr", group["lr"])  # for schedulers that go on
-                self._last_epoch = self._training_state()
-            self._train(data, epochs, tasks)
+    def _check_on_meta_device(self, weights: Any, own: bool) -> None:
+        """Compare weights with a network that takes no memory, if it can be made so."""
+        try:
+            with torch.device("meta"):
+                network: Any = self.module(**self.get_params_for("module"))
+        except Exception:  # a network of the user may not support that device
+            if own:
+                raise
+            return
+        check_weights(network, weights)
 
-    # --- scikit-learn -----------------------------------------------------------------------
+    def _try_prediction(self) -> None:
+        """Predict an empty image, without compiling, unless that takes much memory or processes."""
+        many_workers = getattr(self, "iterator_valid__num_workers", 0)
+        if math.prod(self.image_shape_) > TRIED_PIXELS or many_workers:
+            return
+        blank = ImageDataset(np.zeros((1, *self.image_shape_), dtype=np.float32))
+        compiled, self.module_ = self.module_, uncompiled(self.module_)
+        next(self.forward_iter(blank))
+        self.module_ = compiled
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted classifier as an ONNX model, scaling and softmax included.
+
+        The input ``X`` has the layout and dtype of the images in ``fit``, with any number of
+        images: float32 of shape (n_samples, 784), for instance. Pixels are raw, on the scale of
+        ``fit``. The outputs are ``label`` of shape (n_samples,), in the dtype of the labels
+        (float64 for all floats), and ``probabilities`` of shape (n_samples, n_classes), float32,
+        in the order of ``classes_``.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write. An existing one is replaced atomically.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ImportError
+            If ``onnx`` or ``onnxscript`` is missing; the extra ``onnx`` installs them.
+        ValueError
+            If ONNX does not have such labels, or the network cannot be exported.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        to_exported_program : The same for programs that have PyTorch.
+
+        Notes
+        -----
+        The model needs operator set 18, which ONNX Runtime has since version 1.14.
+        """
+        check_is_fitted(self)
+        if self._writes_files():
+            write_onnx(path, self._whole_classifier(), self.classes_)
+
+    def to_exported_program(self) -> torch.export.ExportedProgram:
+        """Return the fitted classifier as a program of ``torch.export``, on the CPU.
+
+        It takes a tensor in the layout and dtype of the images in ``fit``, on their scale, and
+        returns a pair: the indices of the labels in ``classes_``, int64 of shape (n_samples,),
+        because tensors do not hold strings, and probabilities, float32 of shape (n_samples,
+        n_classes). ``torch.export.save`` writes it.
+
+        Returns
+        -------
+        torch.export.ExportedProgram
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If ``torch.export`` cannot follow the network.
+
+        See Also
+        --------
+        to_onnx : For programs without PyTorch.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+        >>> X, y = load_digits28(return_X_y=True)
+        >>> clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0).fit(X, y)
+        >>> codes, probabilities = clf.to_exported_program().module()(torch.from_numpy(X[:3]))
+        >>> probabilities.shape
+        torch.Size([3, 10])
+        """
+        check_is_fitted(self)
+        return exported_program(self._whole_classifier())
+
+    def _whole_classifier(self) -> WholeClassifier:
+        return WholeClassifier(
+            uncompiled(self.module_), self.input_format_, self.image_shape_, self.pixel_statistics_
+        )
+
+    def _writes_files(self) -> bool:
+        """Whether this process writes what several have trained."""
+        return self.accelerator is None or is_first_process()
+
+    # --- scikit-learn -------------------------------------------------------------------------
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, all or none.
+
+        A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
+        anew; ``lr``, the arguments of the optimizer, callbacks, ``batch_size``, ``augment`` and
+        ``precision`` also in ``partial_fit`` and in a warm start.
+
+        Parameters
+        ----------
+        **params : object
+            Parameters by name, nested ones too.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a name is not a valid parameter; the message suggests the nearest.
+        """
+        trial = object.__new__(type(self))
+        trial.__dict__.update({**self.__dict__, **params})
+        check_names(trial, params, self._get_param_names())
+        self.__dict__.update(params)
+        if any(name.partition("__")[0] in CALLBACK_PARAMETERS for name in params):
+            self.__dict__.pop("callbacks_", None)  # the next training run makes them again
+        for group in getattr(getattr(self, "optimizer_", None), "param_groups", []):
+            for name, value in params.items():
+                key = name.removeprefix("optimizer__")
+                if key in group and name in ("lr", f"optimizer__{key}"):
+                    group[key] = value
+                    if key == "lr" and "peak_lr" in group:  # of a cycle
+                        group["peak_lr"] = value
+        return self
 
     @property
     def n_iter_(self) -> int:
-        """Epochs that were trained."""
+        """Number of epochs that were trained."""
         check_is_fitted(self)
         return len(self.history_ or [])
 
     def history_frame(self) -> pandas.DataFrame:
-        """Return the history as a data frame: a row for each epoch, by number.
+        """Return the history as a data frame, one row for each epoch, indexed by epoch.
 
         Returns
         -------
@@ -397,30 +775,9 @@ class MNISTCNNClassifier(
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("history_frame needs pandas: pip install pandas.") from error
+            raise ImportError("history_frame needs pandas: pip install pandas") from error
         rows = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in self.history_ or []]
         return pandas.DataFrame(rows).set_index("epoch")
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Any]]:
-        callbacks = [pair for pair in super()._default_callbacks if pair[0] != "print_log"]
-        callbacks.append(("print_log", EpochTable(sink=show)))
-        if self.early_stopping:
-            stopping = EarlyStopping(
-                monitor="valid_acc",
-                lower_is_better=False,
-                patience=self.n_iter_no_change,
-                threshold=1e-4,  # MLPClassifier's tol
-                threshold_mode="abs",
-                load_best=True,
-                sink=show if self.verbose else noop,
-            )
-            callbacks.append(("early_stopping", stopping))
-        if self.lr_schedule == "one_cycle":
-            callbacks.append(("one_cycle", OneCycle()))
-        if self.verbose >= 2:
-            callbacks.append(("progress_bar", TrainingBar()))
-        return callbacks
 
     def __sklearn_is_fitted__(self) -> bool:
         return bool(self.initialized_) and hasattr(self, "classes_inferred_")

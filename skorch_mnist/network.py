@@ -250,7 +250,11 @@ class PooledConv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return maps of half the height and width, rounded up."""
-        maps = nn.functional.max_pool2d(self._conv_forward(x, self.weight, None), 2, ceil_mode=True)
+        maps = nn.functional.max_pool2d(
+            nn.functional.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation),
+            2,
+            ceil_mode=True,
+        )
         if self.bias is None:
             return maps
         # Autocast makes bfloat16 of the maps, and leaves the bias.

@@ -203,7 +203,7 @@ def test_it_begins_after_the_last_finished_epoch(tmp_path, capsys):
     interrupted(tmp_path, epoch=3)
     same_call(tmp_path, verbose=1)
     out = capsys.readouterr().out
-    assert f"Going on after epoch 2, from {tmp_path}." in out
+    assert f"Resuming after epoch 2, from {tmp_path}." in out
     assert [line.split()[0] for line in out.splitlines() if line[:7].strip().isdigit()] == [
         "3", "4", "5",
     ]  # fmt: skip
@@ -222,7 +222,7 @@ def test_finished_training_gives_its_result_at_once(tmp_path, capsys):
     content = (tmp_path / FILE).read_bytes()
     again = same_call(tmp_path, *callbacks, early_stopping=True, verbose=1)
     assert everything(again) == first
-    assert f"The training in {tmp_path} ended after epoch 5" in capsys.readouterr().out
+    assert f"The training run in {tmp_path} ended after epoch 5" in capsys.readouterr().out
     assert (tmp_path / FILE).read_bytes() == content
     np.testing.assert_array_equal(
         again.predict(X), again.classes_[again.predict_proba(X).argmax(1)]
@@ -253,11 +253,11 @@ OTHERS = {
     "nested": ({"module__dropout": 0.1}, {}, "module__dropout is 0.1, was None"),
     "schedule": ({"lr_schedule": "one_cycle"}, {}, "lr_schedule is 'one_cycle', was None"),
     "pixel": ({}, {"X": np.where(np.arange(X.size).reshape(X.shape) == 999, 1, X)}, "images, la"),
-    "rows": ({}, {"X": X[:60], "y": Y[:60]}, "its images, labels or weights are others"),
+    "rows": ({}, {"X": X[:60], "y": Y[:60]}, "its images, labels or sample weights are different"),
     "order": ({}, {"X": X[::-1].copy(), "y": Y[::-1].copy()}, "or in another order"),
-    "labels": ({}, {"y": Y + 1}, "its images, labels or weights are others"),
-    "label": ({}, {"y": np.where(np.arange(90) == 80, 0, Y)}, "its images, labels or weights"),
-    "weights": ({}, {"sample_weight": np.linspace(1, 2, 90)}, "its images, labels or weights"),
+    "labels": ({}, {"y": Y + 1}, "its images, labels or sample weights are different"),
+    "label": ({}, {"y": np.where(np.arange(90) == 80, 0, Y)}, "its images, labels or sample weights"),
+    "weights": ({}, {"sample_weight": np.linspace(1, 2, 90)}, "its images, labels or sample weights"),
 }
 
 
@@ -269,7 +269,7 @@ def test_another_training_is_refused_and_the_checkpoint_stays(name, tmp_path):
     clf = classifier(tmp_path, KillAt(-1, 2), **params)
     with pytest.raises(ValueError, match=message) as caught:
         clf.fit(**{"X": X, "y": Y, **data})
-    assert str(caught.value).startswith(f"{tmp_path} holds another training: ")
+    assert str(caught.value).startswith(f"{tmp_path} holds another training run: ")
     assert (tmp_path / FILE).read_bytes() == content
     assert not clf.__sklearn_is_fitted__()
 
@@ -339,7 +339,7 @@ def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
 
 
 def test_partial_fit_is_no_training_to_go_on_with(tmp_path):
-    with pytest.raises(ValueError, match="ResumeCheckpoint goes on with fit: partial_fit is one"):
+    with pytest.raises(ValueError, match="ResumeCheckpoint resumes fit; partial_fit trains one"):
         classifier(tmp_path / "new").partial_fit(X, Y, classes=[0, 1, 2])
     assert not (tmp_path / "new").exists()
 
@@ -352,7 +352,7 @@ def test_other_nets_are_refused(tmp_path):
 
 
 def test_one_checkpoint_is_enough(tmp_path):
-    with pytest.raises(ValueError, match="at most one may be a ResumeCheckpoint"):
+    with pytest.raises(ValueError, match="callbacks may hold only one ResumeCheckpoint"):
         classifier(tmp_path, ("another", ResumeCheckpoint(tmp_path / "b"))).fit(X, Y)
 
 
@@ -376,16 +376,16 @@ def test_half_a_checkpoint_is_refused(keep, tmp_path):
     interrupted(tmp_path)
     content = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(content[:keep])
-    with pytest.raises(ValueError, match="is damaged, or no checkpoint: delete it to start anew"):
+    with pytest.raises(ValueError, match="is damaged or not a checkpoint: delete it to start again"):
         same_call(tmp_path)
 
 
 def test_model_file_is_no_checkpoint(fitted, tmp_path):
     fitted.save(tmp_path / FILE)
-    with pytest.raises(ValueError, match="is damaged, or no checkpoint"):
+    with pytest.raises(ValueError, match="is damaged or not a checkpoint"):
         same_call(tmp_path)
     interrupted(tmp_path / "other")
-    with pytest.raises(ValueError, match="is damaged, or no model file"):
+    with pytest.raises(ValueError, match="is damaged or not a model file"):
         MNISTCNNClassifier.load(tmp_path / "other" / FILE)
 
 
@@ -424,7 +424,7 @@ def test_full_disk_costs_a_checkpoint_and_not_the_training(tmp_path, monkeypatch
     Full.epochs = ()
     resumed = classifier(tmp_path, Full(-1), verbose=1).fit(X, Y)
     assert everything(resumed) == everything(classifier(None, Full(-1)).fit(X, Y))
-    assert "Going on after epoch 1" in capsys.readouterr().out
+    assert "Resuming after epoch 1" in capsys.readouterr().out
 
 
 def test_folder_that_cannot_be_is_an_error_before_any_work(tmp_path):
@@ -487,7 +487,7 @@ def test_folder_in_use_is_refused(tmp_path, monkeypatch):
         while not lock_is_taken(FileLock(lock)) and other.poll() is None:
             time.sleep(0.05)
         try:
-            with pytest.raises(ValueError, match="Another process trains with the folder"):
+            with pytest.raises(ValueError, match="Another process is training with the folder"):
                 classifier(tmp_path).fit(X, Y)
         finally:
             other.kill()
@@ -532,7 +532,7 @@ def test_history_that_cannot_be_written_is_an_error(tmp_path):
             net.history.record("what", object())
 
     clf = classifier(tmp_path, Records())
-    with pytest.raises(ValueError, match="cannot write this training: a object is no plain data"):
+    with pytest.raises(ValueError, match="cannot write this training run: a object is not plain data"):
         clf.fit(X, Y)
 
 
@@ -554,12 +554,12 @@ class Counts(Callback):
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (Late(), "Late keeps a AveragedModel in mean_ that was not there when the training began"),
-        (Counts(), "Counts keeps a Counter in counts_ that is no plain data"),
+        (Late(), "Late keeps a AveragedModel in mean_ that did not exist when training began"),
+        (Counts(), "Counts keeps a Counter in counts_ that is not plain data"),
     ],
 )
 def test_callbacks_that_could_not_go_on_are_errors(callback, message, tmp_path):
-    with pytest.raises(ValueError, match=f"cannot write this training: {message}"):
+    with pytest.raises(ValueError, match=f"cannot write this training run: {message}"):
         classifier(tmp_path, callback).fit(X, Y)
 
 
@@ -571,7 +571,7 @@ def test_history_with_unusual_numbers_is_an_error(value, tmp_path):
         def on_epoch_end(self, net, **kwargs):
             net.history.record("what", value)
 
-    with pytest.raises(ValueError, match="cannot write this training: "):
+    with pytest.raises(ValueError, match="cannot write this training run: "):
         classifier(tmp_path, Records()).fit(X, Y)
 
 

@@ -196,8 +196,14 @@ def test_frame_names_its_features():
 
 def test_images_are_not_copied_to_float(digits):
     X_train, _, y_train, _ = digits
-    data = quick()._check_training_data(X_train, y_train, None, known=False, split=None)
-    assert np.shares_memory(data.X, X_train)
+    seen = []
+
+    class Look(Callback):
+        def on_train_begin(self, net, X=None, y=None, **kwargs):
+            seen.append(X)
+
+    quick(max_epochs=1, callbacks=[Look()]).fit(X_train, y_train)
+    assert np.shares_memory(seen[0], X_train)
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 16 / 255, 1.0, 257.0])
@@ -428,7 +434,7 @@ def test_partial_fit_asks_for_classes_and_keeps_them():
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         quick().partial_fit(X, y)
     clf = quick().partial_fit(X, y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="not those of the first call"):
+    with pytest.raises(ValueError, match="differ from those of the first call"):
         clf.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"labels \[3 4\] that are not among"):
         clf.partial_fit(X, y + 2)
@@ -606,11 +612,11 @@ def test_set_params_is_all_or_nothing():
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"train_split": 1.5}, "'train_split' parameter"),
         ({"class_weight": "balance"}, "'class_weight' parameter"),
-        ({"image_shape": (28,)}, "image_shape must be"),
+        ({"image_shape": (28,)}, r"image_shape=\(28,\) is not valid: it must be"),
         ({"random_state": "seed"}, "'random_state' parameter"),
         ({"device": "cud"}, "device='cud' cannot be used"),
         ({"callbacks": "off"}, "'callbacks' parameter"),
-        ({"callbacks": "disable", "early_stopping": True}, "set one of them only"),
+        ({"callbacks": "disable", "early_stopping": True}, "set only one of them"),
         ({"iterator_valid__shuffle": True}, "would mix up or leave out predictions"),
         ({"iterator_valid__drop_last": True}, "would mix up or leave out predictions"),
     ],
@@ -659,7 +665,7 @@ def with_nan(X):
         (lambda X, y: (X, y * 0), "1 class"),
         (lambda X, y: (X, None), "requires y to be passed"),
         (lambda X, y: (X[0, 0], y), "1D array|Expected 2D"),
-        (lambda X, y: (X[:, :, :, None, None], y), "are no images"),
+        (lambda X, y: (X[:, :, :, None, None], y), "are not images"),
         (lambda X, y: (X, y + 0.5), "Unknown label type"),
     ],
     ids=[

@@ -235,9 +235,9 @@ BAD = {
     "train --data-home": "Option '--data-home' requires an argument",
     "train --set lr": "'lr' is not NAME=VALUE, such as lr=0.002",
     "train --set =3": "'=3' is not NAME=VALUE, such as lr=0.002",
-    "train --set speed=3": "'speed' is no parameter. Valid are: accelerator, augment, batch_size",
-    "train --set batchsize=3": "'batchsize' is no parameter. Did you mean 'batch_size'?",
-    "train --set module__dropuot=0.3": "'module__dropuot' is no parameter of MNISTCNN. Did "
+    "train --set speed=3": "'speed' is not a valid parameter. Valid parameters: accelerator, augment, batch_size",
+    "train --set batchsize=3": "'batchsize' is not a valid parameter. Did you mean 'batch_size'?",
+    "train --set module__dropuot=0.3": "'module__dropuot' is not a valid parameter of MNISTCNN. Did "
     "you mean 'module__dropout'?",
     "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer of the name 'Adm'; "
     "did you mean Adam?",
@@ -398,7 +398,7 @@ def test_interrupted_training_says_how_to_go_on_and_does(tmp_path, capsys):
     expected = "interrupted: the finished epochs are kept; the same command with --resume goes on"
     assert capsys.readouterr().err == f"skorch-mnist: {expected}\n"
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "out", "--resume") == 0
-    assert f"Going on after epoch 2, from {tmp_path / 'out'}" in capsys.readouterr().out
+    assert f"Resuming after epoch 2, from {tmp_path / 'out'}" in capsys.readouterr().out
     assert weights_in(tmp_path / "out") == weights_in(tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
 

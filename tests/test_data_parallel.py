@@ -108,7 +108,7 @@ def test_accelerate_keeps_no_network(answers):
 
 def test_processes_with_other_images_are_refused(answers):
     for found in (answers.first, answers.second):
-        assert "have other images or labels" in found["other_images"]
+        assert "have different images, labels or random_state" in found["other_images"]
 
 
 # --- in one process ---------------------------------------------------------------------------

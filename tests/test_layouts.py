@@ -92,14 +92,14 @@ def test_examples_of_inferred_shapes(item, layout):
 
 @pytest.mark.parametrize("item", [(), (2, 28, 28), (28, 28, 4), (1, 1, 28, 28)])
 def test_items_that_are_no_images_are_refused(item):
-    message = f"X has items of shape {item}, which are no images. Pass rows (n, pixels), grey"
+    message = f"X has items of shape {item}, which are not images. Pass rows (n, pixels), grey"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         infer_layout(item)
 
 
 @pytest.mark.parametrize("item", [(0,), (0, 5), (3, 0, 5)])
 def test_items_without_pixels_are_refused(item):
-    message = f"X has items of shape {item}, which hold no pixels."
+    message = f"X has items of shape {item}, which do not hold any pixels."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         infer_layout(item)
 

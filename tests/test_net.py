@@ -25,7 +25,6 @@ from skorch.callbacks import (
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist.whole_epochs import is_stop_request
 
 
 def toy(n=60):
@@ -130,17 +129,54 @@ def raise_interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_stop_request_is_told_from_ctrl_c():
-    def notify(action):  # as the net's method that calls the callbacks
-        action()
+class StopOnCtrlC(Callback):
+    """Asks to stop at the end of an epoch in which Ctrl-C was pressed, as graceful scripts do."""
 
-    for action, is_stop in [(raise_interrupt, True), (ctrl_c, False)]:
-        with pytest.raises(KeyboardInterrupt) as raised:
-            notify(action)
-        assert is_stop_request(raised.value) is is_stop
-    with pytest.raises(KeyboardInterrupt) as outside:
-        raise_interrupt()
-    assert not is_stop_request(outside.value)
+    pressed = False
+
+    def on_batch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            ctrl_c()
+
+    def on_epoch_end(self, net, **kwargs):
+        if StopOnCtrlC.pressed:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_with_a_handler_that_does_not_raise_is_no_error(monkeypatch):
+    X, y = toy()
+    monkeypatch.setattr(StopOnCtrlC, "pressed", False)
+    before = signal.signal(signal.SIGINT, lambda *_: setattr(StopOnCtrlC, "pressed", True))
+    try:
+        assert quick(callbacks=[StopOnCtrlC]).fit(X, y).n_iter_ == 2
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class CtrlCInCallback(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            ctrl_c()
+
+
+def test_ctrl_c_within_a_callback_is_raised():
+    X, y = toy()
+    clf = quick(callbacks=[CtrlCInCallback])
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 1
+
+
+def test_the_handler_of_ctrl_c_is_restored():
+    before = signal.getsignal(signal.SIGINT)
+    quick(max_epochs=1).fit(*toy())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_in_a_thread_can_be_stopped():
+    X, y = toy()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(quick(callbacks=[StopAt]).fit, X, y).result().n_iter_ == 2
 
 
 def test_ctrl_c_with_a_handler_in_python_is_raised():

@@ -55,7 +55,7 @@ def test_one_wrong_letter_at_the_end_still_names_the_nearest(name, place, letter
     if wrong in REAL:
         return
     message = complaint(*REAL, wrong)
-    assert message.startswith(f"{wrong!r} is no parameter")
+    assert message.startswith(f"{wrong!r} is not a valid parameter")
     assert f". Did you mean {name!r}? " in message
 
 
@@ -66,8 +66,8 @@ def test_any_name_is_real_or_complained_about_with_the_valid_ones(name):
     if name in REAL:
         assert message is None
     else:
-        assert message.startswith(f"{name!r} is no parameter")
-        assert re.search(r" Valid are: \w+(, \w+)*\.$", message)
+        assert message.startswith(f"{name!r} is not a valid parameter")
+        assert re.search(r" Valid parameters: \w+(, \w+)*\.$", message)
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_any_name_is_real_or_complained_about_with_the_valid_ones(name):
 )
 def test_examples_of_wrong_names(wrong, nearest):
     message = complaint(wrong)
-    assert message.startswith(f"{wrong!r} is no parameter")
+    assert message.startswith(f"{wrong!r} is not a valid parameter")
     if nearest is not None:
         assert f" Did you mean {nearest!r}?" in message
 
 
 def test_message_lists_the_valid_names_of_the_same_component():
     assert complaint("module__dropuot") == (
-        "'module__dropuot' is no parameter of MNISTCNN. Did you mean 'module__dropout'? Valid are: "
+        "'module__dropuot' is not a valid parameter of MNISTCNN. Did you mean 'module__dropout'? Valid parameters: "
         "module__channel_dropout, module__dropout, module__image_shape, module__n_classes."
     )
 
@@ -153,7 +153,7 @@ def test_every_parameter_of_the_classifier_can_be_set_to_itself():
 def test_parameters_are_set_all_or_none(lr, batch_size, dropout):
     values = {"lr": lr, "batch_size": batch_size, "module__dropout": dropout}
     clf = MNISTCNNClassifier()
-    with pytest.raises(ValueError, match="'batch_siez' is no parameter"):
+    with pytest.raises(ValueError, match="'batch_siez' is not a valid parameter"):
         clf.set_params(**values, batch_siez=3)
     assert clf.get_params(deep=False) == MNISTCNNClassifier().get_params(deep=False)
     clf.set_params(**values)
@@ -165,7 +165,7 @@ def test_names_of_a_new_module_are_valid_with_it_in_any_order():
         params = {"module": exactly, "module__width": 4}
         clf = MNISTCNNClassifier().set_params(**{name: params[name] for name in names})
         assert clf.get_params()["module__width"] == 4
-    with pytest.raises(ValueError, match="'module__dropout' is no parameter"):
+    with pytest.raises(ValueError, match="'module__dropout' is not a valid parameter"):
         MNISTCNNClassifier().set_params(module=exactly, module__dropout=0.5)
 
 

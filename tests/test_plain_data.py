@@ -49,7 +49,7 @@ def test_tensors_and_arrays_are_put_aside():
     assert torch.equal(back["a"][1], weight) and back["a"][1].stride() == weight.stride()
     np.testing.assert_array_equal(back[7][0], np.eye(2))
     assert back[7][1].shape == () and back[7][1] == 1.5
-    with pytest.raises(UnstorableError, match="a Tensor is no plain data"):
+    with pytest.raises(UnstorableError, match="a Tensor is not plain data"):
         encode(value)
     with pytest.raises(ValueError, match="which is not among the classes allowed"):
         decode(encoded)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
-from skorch_mnist import _precision as precision_module
-from skorch_mnist._precision import autocast_for, has_bfloat16, resolve_precision
+from skorch_mnist import _devices as precision_module
+from skorch_mnist._devices import autocast_for, has_bfloat16, resolve_precision
 
 CPU = torch.device("cpu")
 

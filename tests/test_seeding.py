@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skorch_mnist._seeding import generator_from, seeded
+from skorch_mnist._devices import seeded
 
 CPU = torch.device("cpu")
 seeds = st.integers(0, 2**32 - 1)

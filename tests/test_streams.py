@@ -203,7 +203,7 @@ def test_a_training_that_was_cut_off_goes_on(pictures, tmp_path):
     resumed = Classifier(**keep).fit(Stream(X, y))
     assert_equal_weights(resumed, Classifier(max_epochs=3).fit(Stream(X, y)))
     assert_equal_weights(resumed, Classifier(**keep).fit(Stream(X[::-1], y[::-1])))
-    with pytest.raises(ValueError, match="its images, labels or weights are others"):
+    with pytest.raises(ValueError, match="its images, labels or sample weights are different"):
         Classifier(**keep).fit(Stream(255 - X, y))
 
 
@@ -238,7 +238,7 @@ def test_score_takes_the_labels_of_what_it_reads(fitted, digits):
     for unlabelled in (X, TensorDataset(torch.as_tensor(X))):
         with pytest.raises(ValueError, match="There are no labels: pass them as y"):
             fitted.score(unlabelled)
-    with pytest.raises(ValueError, match="Item 0 of the data set X has no label"):
+    with pytest.raises(ValueError, match="Item 0 of the dataset X does not have a label"):
         fitted.score(Images(X))
 
 
@@ -407,11 +407,11 @@ def test_an_item_is_copied_as_it_comes(pictures, tmp_path):
 
 REFUSED = {
     "Found array with 0 sample(s)": Images([]),
-    "Item 0 of the data set X has no label": Images(PIXELS),
-    "Item 2 of the data set X has no label": Images([(p, 1) for p in PIXELS[:2]] + [PIXELS[2]]),
-    "Item 0 of the data set X has a label of shape (6,)": Images([(PIXELS[0], LABELS)]),
-    "Item 0 of the data set X is no image but str": Images([("a.png", 1)]),
-    "Item 1 of the data set X has shape (4,), item 0 has (4, 5)": Images(
+    "Item 0 of the dataset X does not have a label": Images(PIXELS),
+    "Item 2 of the dataset X does not have a label": Images([(p, 1) for p in PIXELS[:2]] + [PIXELS[2]]),
+    "Item 0 of the dataset X has a label of shape (6,)": Images([(PIXELS[0], LABELS)]),
+    "Item 0 of the dataset X is a str, not an image": Images([("a.png", 1)]),
+    "Item 1 of the dataset X has shape (4,), item 0 has (4, 5)": Images(
         [(PIXELS[0], 1), (PIXELS[1, :, 0], 0)]
     ),
     "contains NaN or infinity": Images([(p + np.nan, 1) for p in PIXELS]),
@@ -421,9 +421,9 @@ REFUSED = {
     "Unknown label type: continuous": Images([(p, i + 0.5) for i, p in enumerate(PIXELS)]),
     "has given 20032 labels with 20032 images": Images([(PIXELS[0], i) for i in range(25_000)]),
     "Input y contains NaN": Images([(p, np.nan) for p in PIXELS]),
-    "Item 0 of the data set X has no label. Items of": Images([(p, None) for p in PIXELS]),
+    "Item 0 of the dataset X does not have a label. To train": Images([(p, None) for p in PIXELS]),
     "needs at least 2 classes": Images([(p, 1) for p in PIXELS]),
-    "X has items of shape (4, 5, 5), which are no images": Images([(np.ones((4, 5, 5)), 1)]),
+    "X has items of shape (4, 5, 5), which are not images": Images([(np.ones((4, 5, 5)), 1)]),
 }
 
 

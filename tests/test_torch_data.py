@@ -206,7 +206,7 @@ def test_empty_data_set_is_refused(data):
 def test_item_of_another_size_is_named_by_its_own_number():
     folder = Folder([*PIXELS[:4], np.zeros((4, 6), np.uint8)])
     images = images_of(folder).arranged(Layout((1, 4, 5)))
-    message = "Item 4 of the data set X has shape (4, 6), item 0 has (4, 5). All images must be of"
+    message = "Item 4 of the dataset X has shape (4, 6), item 0 has (4, 5). All images must have"
     for rows in (images, images.only(np.array([1, 2, 4]))):
         assert rows[:2].shape == (2, 1, 4, 5)
         with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
@@ -227,7 +227,7 @@ def test_nan_and_infinity_are_refused_when_they_are_read(pixel):
 @pytest.mark.parametrize("paired", [True, False])
 def test_item_that_is_no_image_is_named_with_its_type(item, paired):
     data = Folder([item]) if paired else SliceDataset(Folder([item]))
-    message = f"Item 0 of the data set X is no image but {type(item).__name__}. Items must be"
+    message = f"Item 0 of the dataset X is a {type(item).__name__}, not an image. Items must be"
     with pytest.raises(ValueError, match=f"^{message}"):
         DatasetImages(data)
 

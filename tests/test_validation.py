@@ -152,7 +152,7 @@ def test_rows_that_are_no_square_are_padded_with_a_warning(n_pixels):
 @pytest.mark.parametrize(("n_pixels", "hint"), [(785, " Was a label column left in X?"), (786, "")])
 def test_785_pixels_hint_at_a_label_column(n_pixels, hint):
     message = (
-        f"X has rows of {n_pixels} pixels, which is no square: they are padded with zeros to "
+        f"X has rows of {n_pixels} pixels, which do not make a square: they are padded with zeros to "
         "29x29. Set image_shape=(height, width) or (channels, height, width) if the images have "
         f"another shape.{hint}"
     )
@@ -274,7 +274,7 @@ def test_missing_labels_are_refused():
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         check(FLAT, None)
     for data in (TensorDataset(torch.as_tensor(PIXELS)), skorch.dataset.Dataset(PIXELS)):
-        with pytest.raises(ValueError, match=r"^The data set X has no labels: pass them as y\.$"):
+        with pytest.raises(ValueError, match=r"^The dataset X does not have labels: pass them as y\.$"):
             check(data, None)
 
 
@@ -364,7 +364,7 @@ def test_weights_that_are_all_zero_are_refused():
     "class_weight", [{0: -1, 1: 1, 2: 1}, {0: np.nan}, {0: np.inf}, {0: 0, 1: 0, 2: 0}]
 )
 def test_bad_class_weights_are_named(class_weight):
-    message = f"class_weight={class_weight!r} must give weights of at least 0, not all of them 0."
+    message = f"class_weight={class_weight!r} is not valid: weights must be at least 0, and not all of them 0."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_weights(None, class_weight, FLAT, Y)
 
@@ -418,7 +418,7 @@ def test_a_loader_is_refused(passed, fitted):
     method, n_labels = passed
     loader = DataLoader(TensorDataset(torch.as_tensor(PIXELS)))
     clf = clone(fitted) if n_labels else fitted
-    with pytest.raises(ValueError, match=r"X is a DataLoader, .* Pass its data set"):
+    with pytest.raises(ValueError, match=r"X is a DataLoader, .* Pass the dataset"):
         getattr(clf, method)(loader, *[Y] * n_labels)
 
 

@@ -1,32 +1,31 @@
-"""How images become the batches that a network learns from."""
+"""Labeled images, and the batches that a network learns from."""
 
-from ._augmentation import random_affine
-from ._image_dataset import ImageDataset, Share, innermost
-from ._image_stream import ImageStream
-from ._loader import (
-    BatchLoader,
-    BatchReader,
+from ._augmentation import augmented
+from ._batch import (
     KeptRows,
+    first_output,
     image_of,
+    shared_batches,
     weight_of,
     weighted_loss,
     with_images,
 )
-from ._split import N_BINS
-from ._stream_loader import StreamLoader
+from ._image_dataset import ImageDataset, dataset_class, fingerprint, own_form
+from ._protocol import LabeledImages
+from ._share import Share
 
 __all__ = [
-    "N_BINS",
-    "BatchLoader",
-    "BatchReader",
     "ImageDataset",
-    "ImageStream",
     "KeptRows",
+    "LabeledImages",
     "Share",
-    "StreamLoader",
+    "augmented",
+    "dataset_class",
+    "fingerprint",
+    "first_output",
     "image_of",
-    "innermost",
-    "random_affine",
+    "own_form",
+    "shared_batches",
     "weight_of",
     "weighted_loss",
     "with_images",

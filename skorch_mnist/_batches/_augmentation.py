@@ -1,13 +1,15 @@
-"""Images as somebody else would have written them: small changes at random, one for each image."""
+"""Random changes of the images of a batch: digits as somebody else would have written them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["random_affine"]
+__all__ = ["augmented", "random_affine"]
 
 ROTATION = 12.0  # degrees
 SCALE = 0.12  # of the width, and of the height
@@ -15,11 +17,40 @@ SHEAR = 0.15  # of the height, sideways
 SHIFT = 2 / 28  # of the side: two pixels of MNIST
 
 
+def augmented(images: torch.Tensor, augment: str | Callable[[torch.Tensor], Any]) -> torch.Tensor:
+    """Return images changed as the parameter ``augment`` says.
+
+    Parameters
+    ----------
+    images : torch.Tensor of shape (batch, channels, height, width), float32
+    augment : "affine" or callable
+
+    Raises
+    ------
+    ValueError
+        If the callable does not return a tensor of the same shape.
+    """
+    change: Any = random_affine if augment == "affine" else augment
+    with torch.no_grad():
+        changed = change(images)
+    if not isinstance(changed, torch.Tensor):
+        raise ValueError(
+            f"augment={augment!r} returned a {type(changed).__name__}. It must return a "
+            "torch.Tensor."
+        )
+    if changed.shape != images.shape:
+        raise ValueError(
+            f"augment={augment!r} returned a tensor of shape {tuple(changed.shape)} for a batch of "
+            f"shape {tuple(images.shape)}. It must return the same shape."
+        )
+    return changed
+
+
 def random_affine(images: torch.Tensor) -> torch.Tensor:
     """Rotate, stretch, shear and shift each image a little, independently of the others.
 
     Angles, sizes and shifts are uniform within the constants of this module, which were chosen on
-    validation images of MNIST, cut off its training images.
+    validation images taken from the training images of MNIST.
 
     Parameters
     ----------
@@ -28,8 +59,8 @@ def random_affine(images: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     torch.Tensor of the same shape, float32
-        On the same device. Pixels between others are interpolated bilinearly; what comes in from
-        outside repeats the edge. Torch's global generator of that device decides.
+        On the same device, interpolated bilinearly; pixels from outside repeat the edge. Random
+        numbers come from the global generator of that device.
     """
     n, _, height, width = images.shape
     draw = torch.rand(6, n, device=images.device) * 2 - 1
@@ -38,7 +69,7 @@ def random_affine(images: torch.Tensor) -> torch.Tensor:
     wider, higher = torch.exp(draw[1:3] * math.log1p(SCALE))
     shear = draw[3] * SHEAR
     right, down = draw[4:] * 2 * SHIFT
-    # Where a pixel of the new image lies in the old one, along each axis in -1..1.
+    # The place of each new pixel in the old image, along each axis in -1..1.
     aspect = height / width
     x = torch.stack([wider * cos, wider * (shear - sin) * aspect, right], dim=1)
     y = torch.stack([higher * sin / aspect, higher * cos, down], dim=1)

@@ -1,139 +1,336 @@
-"""The images of a training with their labels, codes and weights, each with a number."""
+"""Numbered images, in memory or read one by one, and their loader."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import copy
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
 import skorch.dataset
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from skorch_mnist._inputs import PixelStatistics, pixel_statistics
+from skorch_mnist._inputs import (
+    PixelStatistics,
+    all_classes,
+    check_images,
+    check_images_and_labels,
+    check_known,
+    check_two_classes,
+    check_weights,
+    encode,
+    labels_of,
+    pixel_statistics,
+)
 
+from ._batch import (
+    LOADER_ARGUMENTS,
+    as_it_is,
+    check_batch_size,
+    number_of_batches,
+    tensor_of,
+)
+from ._image_stream import ImageStream
+from ._protocol import LabeledImages
+from ._share import Share
 from ._split import split_rows
 
-__all__ = ["ImageDataset", "Share", "innermost", "tensor_of"]
+__all__ = ["ImageDataset", "dataset_class", "fingerprint", "own_form"]
 
 LARGEST_SHARE = 0.5  # of the free memory of a GPU that the images may take
 ROWS_PER_TRANSFER = 8192
-TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
+ROWS_PER_HASH = 2048
 
 
-class Share(NamedTuple):
-    """The part of each batch that a process takes: neighbouring rows, as many as the others'."""
-
-    rank: int
-    n_processes: int
-
-    def sizes(self, n_rows: int) -> list[int]:
-        """Return how many of ``n_rows`` each process takes."""
-        each, rest = divmod(n_rows, self.n_processes)
-        return [each + (rank < rest) for rank in range(self.n_processes)]
-
-    def rows(self, n_rows: int) -> slice:
-        """Return the rows to read: the first where none is left, since a network needs an image."""
-        sizes = self.sizes(n_rows)
-        start = sum(sizes[: self.rank]) if sizes[self.rank] else 0
-        return slice(start, start + max(1, sizes[self.rank]))
-
-
-class ImageDataset(skorch.dataset.Dataset):
-    """Canonical images with the user's labels, and the codes that the criterion sees.
+class ImageDataset(skorch.dataset.Dataset, LabeledImages):
+    """Numbered images with the labels of the user, and the codes that the criterion sees.
 
     Parameters
     ----------
-    X : array of shape (n_samples, channels, height, width), any real dtype
-        An ndarray, something indexed by rows like one, or a tensor on a device.
+    images : array of shape (n_samples, channels, height, width), any real dtype
+        An ndarray, lazy images that are indexed by rows like one, or a tensor on a device.
     y : ndarray of shape (n_samples,) or None
         Labels as the user gave them.
     codes : ndarray of shape (n_samples,), int64, or None
         Index of each label in ``classes_``.
     sample_weight : ndarray of shape (n_samples,), float32, or None
-        Positive weights. Where given, ``X`` of a batch is a dict of ``image`` and
-        ``sample_weight``.
+        Positive weights. With them, ``X`` of a batch is a dict of ``image`` and ``sample_weight``.
     """
 
     def __init__(
         self,
-        X: Any,
+        images: Any,
         y: NDArray[Any] | None = None,
         codes: NDArray[np.int64] | None = None,
         sample_weight: NDArray[np.float32] | None = None,
     ) -> None:
-        super().__init__(X, y, length=len(X))
-        self.codes = np.zeros(len(X), dtype=np.int64) if codes is None else codes
+        self.images = images
+        self.labels = y
+        self.codes = np.zeros(len(images), dtype=np.int64) if codes is None else codes
         self.sample_weight = sample_weight
-        self._moved: ImageDataset | None = None
+        self.rows = np.arange(len(images))
+        self._on_device: dict[torch.device, torch.Tensor] = {}  # shared with all subsets
 
-    def __getitem__(self, row: int) -> tuple[Any, torch.Tensor]:
-        images, codes = self.take(np.array([row]))
+    @classmethod
+    def for_training(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: Any,
+        *,
+        known: NDArray[Any] | None,
+        split: Any,
+    ) -> Self:
+        """Check all images and labels, leave out samples of weight 0, and encode the labels."""
+        classes = all_classes(classes, known)
+        images, input_format, y = check_images_and_labels(estimator, X, y, reset=known is None)
+        check_known(y, classes)
+        images, y, weight = check_weights(sample_weight, estimator.class_weight, images, y, classes)
+        classes = np.unique(y) if classes is None else classes
+        check_two_classes(classes, type(estimator).__name__)
+        dataset = cls(images, y, encode(y, classes), weight)
+        dataset.classes, dataset.input_format = classes, input_format
+        dataset.image_shape = tuple(images.shape[1:])
+        return dataset
+
+    @classmethod
+    def for_validation(cls, estimator: Any, X: Any) -> Self:
+        """Check and encode images and labels."""
+        images, _, y = check_images_and_labels(estimator, X, None, reset=False)
+        estimator.pixel_statistics_.check_range(images)
+        return cls(images, y, encode(y, estimator.classes_))
+
+    @classmethod
+    def for_prediction(cls, estimator: Any, X: Any) -> Self:
+        """Check the images."""
+        images = check_images(estimator, X).images
+        estimator.pixel_statistics_.check_range(images)
+        return cls(images)
+
+    @classmethod
+    def with_labels(cls, X: Any) -> tuple[Any, Any]:
+        """Return ``X``, and a function that returns its labels."""
+        labels = labels_of(X)
+        return X, lambda: labels
+
+    # --- what skorch knows of a dataset -------------------------------------------------------
+
+    @property
+    def X(self) -> Any:  # noqa: N802
+        """The images of these rows."""
+        if len(self.rows) == len(self.images):
+            return self.images
+        return (
+            self.images.only(self.rows) if hasattr(self.images, "only") else self.images[self.rows]
+        )
+
+    @property
+    def y(self) -> NDArray[Any] | None:  # type: ignore[override]
+        """The labels of these rows."""
+        return None if self.labels is None else self.labels[self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> tuple[Any, torch.Tensor]:
+        images, codes = self.take(np.array([number]))
         if isinstance(images, dict):
             return {key: value[0] for key, value in images.items()}, codes[0]
         return images[0], codes[0]
 
-    def take(
-        self, rows: NDArray[np.integer], share: Share | None = None
-    ) -> tuple[Any, torch.Tensor]:
-        """Gather the batch of ``rows``: images, in their dtype where torch has it, and codes.
+    # --- batches ------------------------------------------------------------------------------
 
-        With ``share``, the images are those of this process, the codes and weights all.
+    def take(self, numbers: Any, share: Share | None = None) -> tuple[Any, torch.Tensor]:
+        """Gather a batch: images, in their dtype if PyTorch has it, and codes.
+
+        With ``share``, the images are those of this process; codes and weights are all.
         """
+        rows = self.rows[numbers]
         read = rows if share is None else rows[share.rows(len(rows))]
-        if isinstance(self.X, torch.Tensor):
-            images = self.X[torch.from_numpy(read).to(self.X.device)]
+        if isinstance(self.images, torch.Tensor):
+            images = self.images[torch.from_numpy(read).to(self.images.device)]
         else:
-            images = tensor_of(self.X[read])
+            images = tensor_of(self.images[read])
         codes = torch.from_numpy(self.codes[rows])
         if self.sample_weight is None:
             return images, codes
         weight = torch.from_numpy(self.sample_weight[rows])
         return {"image": images, "sample_weight": weight}, codes
 
-    def pixel_statistics(self) -> PixelStatistics:
-        """Return the scale of the pixels of all images, weighted as they are."""
-        return pixel_statistics(self.X, self.sample_weight)
+    def loader(self, arguments: Mapping[str, Any], device: torch.device) -> Any:
+        """Return our loader; a ``DataLoader`` that fetches whole batches if it must do more."""
+        given = dict(arguments)
+        if given["batch_size"] == -1:
+            given["batch_size"] = len(self)
+        if given.keys() <= LOADER_ARGUMENTS:
+            return BatchLoader(self._moved_to(device), **given)
+        return DataLoader(WholeBatches(self), collate_fn=as_it_is, **given)
+
+    def items(self, prefix: str) -> Self:
+        """Return these images: each has a number."""
+        return self
+
+    def _moved_to(self, device: torch.device) -> Self:
+        """Return this dataset with its images on ``device``, if that is a CUDA GPU with room.
+
+        All subsets share the images, which are moved once. Lazy images stay where they are.
+        """
+        if device.type != "cuda" or not isinstance(self.images, np.ndarray) or not len(self):
+            return self
+        if device not in self._on_device:
+            dtype = tensor_of(self.images[:1].copy()).dtype
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.images.size * dtype.itemsize > free * LARGEST_SHARE:
+                return self
+            images = torch.empty(self.images.shape, dtype=dtype, device=device)
+            for start in range(0, len(images), ROWS_PER_TRANSFER):
+                rows = slice(start, start + ROWS_PER_TRANSFER)
+                images[rows] = tensor_of(self.images[rows].copy()).to(device)
+            self._on_device[device] = images
+        moved = copy.copy(self)
+        moved.images = self._on_device[device]
+        return moved
+
+    # --- parts and facts ----------------------------------------------------------------------
+
+    def subset(self, numbers: NDArray[np.integer]) -> Self:
+        """Return some of these images, which are not copied."""
+        part = copy.copy(self)
+        part.rows = self.rows[numbers]
+        return part
 
     def split(
         self, fraction: float, random_state: np.random.RandomState
-    ) -> tuple[Dataset[Any], Dataset[Any] | None]:
-        """Return the images to train on and those for validation, drawn from each class alike."""
-        rows: Any = split_rows(self.codes, fraction, random_state)
-        whole: Any = self
-        train, valid = (Subset(whole, part) for part in rows)
-        return train, valid if len(valid) else None
+    ) -> tuple[Self, Self | None]:
+        """Draw the images for validation from each class alike."""
+        train, valid = split_rows(self.codes[self.rows], fraction, random_state)
+        return self.subset(train), self.subset(valid) if len(valid) else None
 
-    def moved_to(self, device: torch.device) -> ImageDataset:
-        """Return the data set with its images on ``device``, if that is a CUDA GPU with room.
+    def pixel_statistics(self) -> PixelStatistics:
+        """Return the scale of the pixels, computed in chunks."""
+        weight = None if self.sample_weight is None else self.sample_weight[self.rows]
+        return pixel_statistics(self.X, weight)
 
-        They are moved once, however often this is asked. Images that are read lazily stay where
-        they are.
-        """
-        if device.type != "cuda" or not isinstance(self.X, np.ndarray) or not len(self):
-            return self
-        if self._moved is None or self._moved.X.device != device:
-            dtype = tensor_of(self.X[:1].copy()).dtype
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.X.size * dtype.itemsize > free * LARGEST_SHARE:
-                return self
-            images = torch.empty(self.X.shape, dtype=dtype, device=device)
-            for start in range(0, len(self), ROWS_PER_TRANSFER):
-                rows = slice(start, start + ROWS_PER_TRANSFER)
-                images[rows] = tensor_of(self.X[rows].copy()).to(device)
-            self._moved = ImageDataset(images, self.y, self.codes, self.sample_weight)
-        return self._moved
+    def add_to(self, sha256: Any, known: set[int]) -> None:
+        """Add the rows, and once for all subsets the labels, weights and pixels."""
+        sha256.update(self.rows.astype(np.int64).data)
+        if id(self.codes) in known:
+            return
+        known.add(id(self.codes))
+        for part in (self.codes, self.sample_weight, self.images):
+            if isinstance(part, np.ndarray):
+                for start in range(0, len(part), ROWS_PER_HASH):
+                    rows = np.ascontiguousarray(part[start : start + ROWS_PER_HASH])
+                    sha256.update(rows.view(np.uint8).data)
 
 
-def innermost(dataset: Any) -> Any:
-    """Return what the subsets are taken from."""
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return dataset
+# --- loaders ----------------------------------------------------------------------------------
 
 
-def tensor_of(pixels: NDArray[Any]) -> torch.Tensor:
-    """Return an array as a tensor, in float32 where torch has not its dtype."""
-    if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
-        pixels = pixels.astype(np.float32)
-    return torch.from_numpy(np.ascontiguousarray(pixels))
+class WholeBatches(Dataset[Any]):
+    """An ``ImageDataset`` from which a ``DataLoader`` fetches a whole batch in one call.
+
+    A ``DataLoader`` passes all indices of a batch to ``__getitems__`` if there is one; nothing is
+    left for its ``collate_fn`` to do.
+    """
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self.dataset = dataset
+        self.share: Share | None = None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, numbers: list[int]) -> tuple[Any, torch.Tensor]:
+        return self.dataset.take(numbers, self.share)
+
+
+class BatchLoader:
+    """Batches of an ``ImageDataset``, like a ``DataLoader`` without workers but faster.
+
+    Parameters
+    ----------
+    dataset : ImageDataset
+    batch_size : int
+    shuffle : bool
+        Whether each pass takes the images in a new order, drawn from ``generator``.
+    drop_last : bool
+        Whether to leave out a last batch that is not full.
+    generator : torch.Generator or None
+        None draws from the global generator.
+
+    Raises
+    ------
+    ValueError
+        If ``batch_size`` is not a positive integer.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        batch_size: Any,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.dataset = dataset
+        n_rows = len(dataset)
+        self.batch_size = check_batch_size(batch_size)
+        self.n_batches = number_of_batches(n_rows, self.batch_size, drop_last)
+        self.shuffle = shuffle
+        self.generator = generator
+        self.share: Share | None = None
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            # As DataLoader and RandomSampler draw: first a seed for workers, then the order.
+            torch.empty((), dtype=torch.int64).random_(generator=self.generator)
+            order = torch.randperm(len(order), generator=self.generator).numpy()
+            torch.randperm(len(order), generator=self.generator)  # a sampler's, for no more rows
+        for start in range(0, self.n_batches * self.batch_size, self.batch_size):
+            yield self.dataset.take(order[start : start + self.batch_size], self.share)
+
+
+# --- any of them ------------------------------------------------------------------------------
+
+
+def dataset_class(X: Any) -> type[LabeledImages]:
+    """Return the class that reads ``X``."""
+    return ImageStream if isinstance(X, IterableDataset) else ImageDataset
+
+
+def own_form(dataset: Any) -> LabeledImages | None:
+    """Return labeled images, or a ``Subset`` of them, as labeled images; None for anything else."""
+    if isinstance(dataset, Subset):
+        whole = own_form(dataset.dataset)
+        if isinstance(whole, ImageDataset):
+            return whole.subset(np.asarray(dataset.indices))
+        return None
+    return dataset if isinstance(dataset, LabeledImages) else None
+
+
+def fingerprint(datasets: Iterable[Dataset[Any] | None], *facts: Any) -> str:
+    """Return a hash of datasets, in this order, and of facts about them.
+
+    Only the number of items counts of a dataset that is not ours. The pixels of lazy images do not
+    count.
+    """
+    sha256 = hashlib.sha256(repr(list(facts)).encode())
+    known: set[int] = set()
+    for dataset in datasets:
+        images = own_form(dataset)
+        if images is not None:
+            images.add_to(sha256, known)
+        else:
+            length = None if dataset is None else len(dataset)  # type: ignore[arg-type]
+            sha256.update(repr(length).encode())
+    return sha256.hexdigest()

@@ -1,41 +1,59 @@
-"""The images of a stream with their codes and weights: an image data set without numbers."""
+"""Images of a stream, which come one after another and do not have indices."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skorch.callbacks import EpochScoring
+from skorch.dataset import ValidSplit
 from torch.utils.data import IterableDataset
 
-from skorch_mnist._inputs import PixelStatistics, StreamedImages, StreamSurvey
+from skorch_mnist._inputs import (
+    CheckedImages,
+    LabelKeepingStream,
+    PixelStatistics,
+    StreamedImages,
+    StreamSurvey,
+    all_classes,
+    check_known,
+    check_lazy_images,
+    check_two_classes,
+    weights_of_labels,
+)
+from skorch_mnist._progress import count_images
 
-from ._image_dataset import tensor_of
-from ._split import split_bins
+from ._batch import LOADER_ARGUMENTS, tensor_of
+from ._protocol import LabeledImages
+from ._split import N_BINS, split_bins
+from ._stream_loader import StreamLoader
 
 __all__ = ["ImageStream"]
 
 
-class ImageStream(IterableDataset[Any]):
+class ImageStream(IterableDataset[Any], LabeledImages):
     """The images of a stream, or a part of them, with the codes that the criterion sees.
 
-    Iterating yields chunks: canonical images, codes, and the sum of the hashes of the images where
+    Iterating yields chunks: canonical images, codes, and the sum of the hashes of the images if
     this is a part.
 
     Parameters
     ----------
     images : StreamedImages
     survey : StreamSurvey or None
-        What a first pass has learned; None for images without labels, to be predicted.
+        What the first pass has learned; None for images without labels, to be predicted.
     classes : ndarray of shape (n_classes,), optional
-        All classes, of which the stream may lack some.
+        All classes, some of which the stream may lack.
     weights : ndarray of shape (n_classes,), float32, or None
         Weight of each class in the loss.
     """
+
+    X = y = None  # not at hand all at once
 
     def __init__(
         self,
@@ -49,8 +67,69 @@ class ImageStream(IterableDataset[Any]):
         self.weights = weights
         self.chosen: NDArray[np.bool_] | None = None
         if survey is not None and classes is not None:
+            self.classes = classes
             self.rows = np.searchsorted(classes, survey.labels)
             self.codes = dict(zip(survey.labels.tolist(), self.rows.tolist(), strict=True))
+
+    @classmethod
+    def for_training(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: Any,
+        *,
+        known: NDArray[Any] | None,
+        split: Any,
+    ) -> Self:
+        """Read the stream once, and learn what arrays show at once."""
+        check_parameters(estimator, split)
+        for name, value in {"y": y, "sample_weight": sample_weight}.items():
+            if value is not None:
+                raise ValueError(
+                    f"X is a stream, whose images do not have indices, so {name} must be None: its "
+                    "items are (image, label), and class_weight can weight them."
+                )
+        classes = all_classes(classes, known)
+        checked = _check_first(estimator, X, reset=known is None)
+        survey = StreamSurvey(checked.images, N_BINS if is_share(split) else 1, _watch(estimator))
+        labels = survey.labels
+        check_known(labels, classes)
+        classes = labels if classes is None else classes
+        weights = None
+        if estimator.class_weight is not None:
+            counts = survey.counts.sum(axis=1)
+            of_label = weights_of_labels(estimator.class_weight, labels, counts, classes)
+            weights = np.zeros(len(classes), np.float32)
+            weights[np.searchsorted(classes, labels)] = of_label / of_label.max()
+        check_two_classes(classes, type(estimator).__name__)
+        stream = cls(checked.images, survey, classes, weights)
+        stream.input_format = checked.input_format
+        stream.image_shape = checked.images.layout.image_shape
+        return stream
+
+    @classmethod
+    def for_validation(cls, estimator: Any, X: Any) -> Self:
+        """Read the stream once, for its labels."""
+        images = _check_first(estimator, X, reset=False).images
+        estimator.pixel_statistics_.check_range(images)
+        survey = StreamSurvey(images, watch=_watch(estimator))
+        check_known(survey.labels, estimator.classes_)
+        return cls(images, survey, estimator.classes_)
+
+    @classmethod
+    def for_prediction(cls, estimator: Any, X: Any) -> Self:
+        """Check the first image."""
+        images = _check_first(estimator, X, reset=False).images
+        estimator.pixel_statistics_.check_range(images)
+        return cls(images)
+
+    @classmethod
+    def with_labels(cls, X: Any) -> tuple[Any, Any]:
+        """Return a stream that keeps its labels as it is read, and a function that returns them."""
+        keeping = LabelKeepingStream(X)
+        return keeping, lambda: keeping.labels
 
     @property
     def known(self) -> StreamSurvey:
@@ -75,29 +154,40 @@ class ImageStream(IterableDataset[Any]):
         """Sum of the hashes of the images in this part, modulo 2**64; 0 without a split."""
         return 0 if self.chosen is None else int(self.known.hashes[self.chosen].sum())
 
-    @property
-    def digest(self) -> str:
-        """What tells these images, labels and parts from others; the order does not count."""
-        sha256 = hashlib.sha256(repr(self.known.labels.tolist()).encode())
+    def add_to(self, sha256: Any, known: set[int]) -> None:
+        """Add labels, hashes and part; the order of the images does not count."""
+        own = hashlib.sha256(repr(self.known.labels.tolist()).encode())
         for part in (self.known.counts, self.known.hashes, self.chosen):
-            sha256.update(b"" if part is None else np.ascontiguousarray(part).data)
-        return sha256.hexdigest()
+            own.update(b"" if part is None else np.ascontiguousarray(part).data)
+        sha256.update(own.hexdigest().encode())
 
     def pixel_statistics(self) -> PixelStatistics:
-        """Return the scale of the pixels of all images, weighted as their classes are."""
+        """Return the scale of the pixels that the first pass has summed up."""
         weight = np.ones(len(self.rows)) if self.weights is None else self.weights[self.rows]
         return self.known.pixels.statistics(weight @ self.known.moments)
 
     def split(
         self, fraction: float, random_state: np.random.RandomState
-    ) -> tuple[ImageStream, ImageStream | None]:
-        """Return the images to train on and those for validation, chosen by their pixels."""
+    ) -> tuple[Self, Self | None]:
+        """Choose the images for validation by a hash of their pixels."""
         chosen = split_bins(self.known.counts, fraction, random_state)
         if not chosen.any():
             return self, None
         train, valid = copy.copy(self), copy.copy(self)
         train.chosen, valid.chosen = ~chosen, chosen
         return train, valid
+
+    def loader(self, arguments: Mapping[str, Any], device: torch.device) -> StreamLoader:
+        """Return batches; for prediction, in the order of the stream."""
+        if self.survey is None:
+            arguments = {name: arguments[name] for name in LOADER_ARGUMENTS & arguments.keys()}
+        return StreamLoader(self, **arguments)
+
+    def items(self, prefix: str) -> Any:
+        """Raise a ValueError: loaders of the user want numbered items."""
+        raise ValueError(
+            f"X is a stream, which {prefix} and {prefix}__collate_fn cannot read: leave both out."
+        )
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
         known = self.survey is not None
@@ -115,8 +205,8 @@ class ImageStream(IterableDataset[Any]):
     def _in_dtype(self, images: NDArray[Any]) -> NDArray[Any]:
         if not np.can_cast(images.dtype, self.known.dtype):
             raise ValueError(
-                f"The data set X has given pixels of {images.dtype}, and of {self.known.dtype} "
-                "when fit began. A stream must give the same dtype each time."
+                f"The dataset X has given pixels of {images.dtype}, but {self.known.dtype} when "
+                "fit began. A stream must give the same dtype each time."
             )
         return images.astype(self.known.dtype, copy=False)
 
@@ -125,6 +215,43 @@ class ImageStream(IterableDataset[Any]):
             return np.array([self.codes[label] for label in labels], np.int64)
         except KeyError as error:
             raise ValueError(
-                f"The data set X has given label {error.args[0]!r}, which it did not give when fit "
+                f"The dataset X has given label {error.args[0]!r}, which it did not give when fit "
                 "began. A stream must give the same images each time."
             ) from None
+
+
+def _check_first(estimator: Any, X: Any, *, reset: bool) -> CheckedImages:
+    return check_lazy_images(estimator, StreamedImages(X), reset=reset)
+
+
+def _watch(estimator: Any) -> Any:
+    """Return what shows the number of images read, if the training run will show a bar."""
+    return count_images if estimator.verbose >= 2 else iter
+
+
+def is_share(split: Any) -> bool:
+    """Whether ``train_split`` is the share of the images that is set aside for validation."""
+    return split is not None and not callable(split)
+
+
+def check_parameters(estimator: Any, split: Any) -> None:
+    """Raise a ValueError for parameters that need images by index, or all labels at once."""
+    if isinstance(split, ValidSplit):
+        raise ValueError(
+            f"train_split={split!r} takes images by index, which a stream does not have. Set a "
+            "share such as 0.2, predefined_split(valid), or None."
+        )
+    if is_share(split) and float(split) * N_BINS < 1:
+        raise ValueError(
+            f"train_split={split} is too small for a stream, whose share is taken in steps of "
+            f"1/{N_BINS} of each class. Use predefined_split(valid)."
+        )
+    listed = estimator.callbacks if isinstance(estimator.callbacks, list) else []
+    callbacks = [callback[1] if isinstance(callback, tuple) else callback for callback in listed]
+    scores = [callback for callback in callbacks if isinstance(callback, EpochScoring)]
+    uncached = estimator.use_caching == "auto" and not all(score.use_caching for score in scores)
+    if uncached or estimator.use_caching is False:
+        raise ValueError(
+            "X is a stream, whose labels come with its batches: scores need them from the cache. "
+            "Do not set use_caching=False."
+        )

@@ -1,4 +1,4 @@
-"""How images of a stream become batches: what ``_loader`` does for images that have numbers."""
+"""Batches of a stream: what ``_loader`` does for numbered images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from torch.utils.data import DataLoader
 
 from skorch_mnist._inputs import IMAGES_PER_CHUNK
 
-from ._image_stream import ImageStream
-from ._loader import BatchReader, KeptRows, check_batch_size, number_of_batches
+from ._batch import as_it_is, check_batch_size, number_of_batches
 
 __all__ = ["StreamLoader"]
 
-# At most so much is held back to be shuffled.
+# The most that is held back to be shuffled.
 SHUFFLED_IMAGES = 2**14
 SHUFFLED_BYTES = 2**26
 
@@ -33,24 +32,23 @@ class StreamLoader:
     batch_size : int
         -1 takes all images in one batch.
     shuffle : bool
-        Whether images are drawn from up to 16,384 that are held back, or 64 MB of them.
+        Whether images are drawn from up to 16,384 images, or 64 MB, that are held back.
     drop_last : bool
         Whether to leave out a last batch that is not full.
     generator : torch.Generator or None
-        None draws from torch's global one.
+        None draws from the global generator.
     **others : object
-        More arguments of ``DataLoader``, ``num_workers`` for instance.
+        More arguments of ``DataLoader``, such as ``num_workers``.
 
     Raises
     ------
     ValueError
-        If ``batch_size`` is not valid; if the stream does not give, in a pass, the images that it
-        gave in the first one.
+        If ``batch_size`` is not valid, or if a pass does not give the images of the first pass.
     """
 
     def __init__(
         self,
-        stream: ImageStream,
+        stream: Any,
         batch_size: Any,
         shuffle: bool = False,
         drop_last: bool = False,
@@ -68,7 +66,7 @@ class StreamLoader:
         self._chunks = DataLoader(
             stream,
             batch_size=None,
-            collate_fn=BatchReader.collate,
+            collate_fn=as_it_is,
             generator=generator,
             **others,
         )
@@ -81,21 +79,20 @@ class StreamLoader:
         chunks = self._compared_pass() if self.stream.survey is not None else self._pass()
         if self.shuffle:
             chunks = shuffled(chunks, self.generator)
-        kept = None if self.n_rows is None else KeptRows(self.n_rows)
         weights = None if self.stream.weights is None else torch.from_numpy(self.stream.weights)
         for images, codes in in_batches(chunks, self.batch_size):
             if self.drop_last and len(codes) < self.batch_size:
                 return
             X = images if weights is None else {"image": images, "sample_weight": weights[codes]}
-            yield X, codes if kept is None else kept.keep(codes)
+            yield X, codes
 
     def _pass(self) -> Iterator[Rows]:
-        """Yield the chunks of a stream of which nothing is known."""
+        """Yield the chunks of a stream that has not been read before."""
         for images, codes, _ in self._chunks:
             yield images, codes
 
     def _compared_pass(self) -> Iterator[Rows]:
-        """Yield chunks; raise a ValueError where they are not those of the first pass."""
+        """Yield chunks; raise a ValueError if they differ from those of the first pass."""
         n_whole, n, hash_sum = len(self.stream), 0, 0
         counts = np.zeros(self.stream.rows[-1] + 1, np.int64)
         for images, codes, hashed in self._chunks:
@@ -116,24 +113,25 @@ class StreamLoader:
         name = type(self.stream.images.dataset).__name__
         if self.n_workers > 1 and got == "more":
             remedy = (
-                f"With several workers, __iter__ of {name} must give each its share: see "
+                f"With several workers, __iter__ of {name} must give each worker its share: see "
                 "torch.utils.data.get_worker_info, or leave num_workers out."
             )
         else:
-            remedy = f"__iter__ of {name} must begin anew each time, and give the same images."
+            remedy = f"__iter__ of {name} must start again each time, and give the same images."
             if self.stream.chosen is not None and got != "0":
                 remedy += (
-                    " A share for validation is told by its pixels: change images with augment, "
-                    "not in the data set, or set train_split to None or predefined_split(valid)."
+                    " Images for validation are recognized by their pixels: change images with "
+                    "augment, not in the dataset, or set train_split to None or "
+                    "predefined_split(valid)."
                 )
         part = "" if self.stream.chosen is None else " of this part"
         raise ValueError(
-            f"The data set X gave {self.n_rows} images{part} when fit began, now {got}. {remedy}"
+            f"The dataset X gave {self.n_rows} images{part} when fit began, now {got}. {remedy}"
         )
 
 
 def in_batches(chunks: Iterable[Rows], size: int) -> Iterator[Rows]:
-    """Cut chunks into batches of ``size``; the last one has what is left."""
+    """Yield batches of ``size`` from chunks; the last one has what is left."""
     waiting: list[Rows] = []
     n_waiting = 0
     for chunk in chunks:
@@ -150,7 +148,7 @@ def in_batches(chunks: Iterable[Rows], size: int) -> Iterator[Rows]:
 
 
 def shuffled(chunks: Iterable[Rows], generator: torch.Generator | None) -> Iterator[Rows]:
-    """Hold images back, and give for each that comes another, drawn from those held."""
+    """Hold images back, and yield for each new one another, drawn from those held."""
     held: list[Rows] = []
     n_held, capacity = 0, SHUFFLED_IMAGES
     for images, codes in chunks:

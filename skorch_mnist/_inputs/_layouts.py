@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ __all__ = [
     "check_image_shape",
     "infer_layout",
     "known_layout",
+    "learn_layout",
 ]
 
 ImageShape = tuple[int, int, int]
@@ -30,14 +32,14 @@ PIXEL_DTYPES = (
 
 
 class InputFormat(NamedTuple):
-    """How images came in ``fit``."""
+    """The form in which images came in ``fit``."""
 
     shape: tuple[int, ...]  # of one image, such as (784,), (28, 28) or (28, 28, 3)
     dtype: str  # one of PIXEL_DTYPES
 
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> InputFormat:
-        """Return the format of images; a dtype that only some machines have becomes float64."""
+        """Return the format of images; a dtype that not every machine has becomes float64."""
         return cls(tuple(shape), dtype.name if dtype.name in PIXEL_DTYPES else "float64")
 
 
@@ -49,7 +51,7 @@ class Layout(NamedTuple):
     padding: int = 0  # zeros to append to a flat row
 
     def arrange(self, items: NDArray[Any]) -> NDArray[Any]:
-        """Return items, stacked along the first axis, as images; a view where that can be."""
+        """Return items, stacked along the first axis, as images; a view if possible."""
         if self.channels_last:
             items = np.moveaxis(items, -1, 1)
         if self.padding:
@@ -64,15 +66,15 @@ def check_image_shape(image_shape: tuple[int, ...]) -> ImageShape:
         isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in sides
     ):
         raise ValueError(
-            "image_shape must be (height, width) or (channels, height, width), positive "
-            f"integers; got {image_shape!r}."
+            f"image_shape={image_shape!r} is not valid: it must be (height, width) or (channels, "
+            "height, width), positive integers."
         )
     channels, height, width = sides if len(sides) == 3 else (1, *sides)
     return int(channels), int(height), int(width)
 
 
 def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = None) -> Layout:
-    """Decide how items of ``item_shape`` are read.
+    """Return how items of ``item_shape`` are read.
 
     Parameters
     ----------
@@ -80,15 +82,15 @@ def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = N
         Shape of one item: ``(pixels,)``, ``(height, width)``, ``(channels, height, width)`` or
         ``(height, width, channels)``.
     image_shape : tuple of (channels, height, width) or None
-        What the image must be; None infers it.
+        The required shape of an image; None infers it.
 
     Raises
     ------
     ValueError
-        If the item cannot be an image, or not one of ``image_shape``.
+        If an item cannot be an image, or does not have ``image_shape``.
     """
     if 0 in item_shape:
-        raise ValueError(f"X has items of shape {item_shape}, which hold no pixels.")
+        raise ValueError(f"X has items of shape {item_shape}, which do not hold any pixels.")
     if image_shape is None:
         return _guess_layout(item_shape)
     channels, height, width = image_shape
@@ -112,16 +114,52 @@ def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = N
 
 
 def known_layout(item_shape: tuple[int, ...], image_shape: ImageShape) -> Layout:
-    """Return how items are read whose number of pixels is that of ``fit``.
+    """Return how items with as many pixels as in ``fit`` are read.
 
     Raises
     ------
     ValueError
-        If they are no images of ``image_shape``.
+        If they are not images of ``image_shape``.
     """
     if len(item_shape) == 1:
         return Layout(image_shape, padding=math.prod(image_shape) - item_shape[0])
     return infer_layout(item_shape, image_shape)
+
+
+def learn_layout(item_shape: tuple[int, ...], image_shape: tuple[int, ...] | None) -> Layout:
+    """Return how items are read in ``fit``.
+
+    Parameters
+    ----------
+    item_shape : tuple of int
+        As in ``infer_layout``.
+    image_shape : tuple of int or None
+        The parameter of the classifier.
+
+    Raises
+    ------
+    ValueError
+        As ``infer_layout`` and ``check_image_shape``.
+
+    Warns
+    -----
+    UserWarning
+        If rows are padded to make a square.
+    """
+    layout = infer_layout(
+        item_shape, None if image_shape is None else check_image_shape(image_shape)
+    )
+    if layout.padding:
+        n_pixels, side = item_shape[0], layout.image_shape[1]
+        hint = " Was a label column left in X?" if n_pixels == 785 else ""
+        warnings.warn(
+            f"X has rows of {n_pixels} pixels, which do not make a square: they are padded with "
+            f"zeros to {side}x{side}. Set image_shape=(height, width) or (channels, height, width) "
+            f"if the images have another shape.{hint}",
+            UserWarning,
+            stacklevel=2,
+        )
+    return layout
 
 
 def _guess_layout(item_shape: tuple[int, ...]) -> Layout:
@@ -135,7 +173,7 @@ def _guess_layout(item_shape: tuple[int, ...]) -> Layout:
     if len(item_shape) == 3 and item_shape[2] in (1, 3):
         return Layout((item_shape[2], item_shape[0], item_shape[1]), channels_last=True)
     raise ValueError(
-        f"X has items of shape {item_shape}, which are no images. Pass rows (n, pixels), grey "
-        "images (n, height, width), or images with 1 or 3 channels, first or last; set "
-        "image_shape=(channels, height, width) for another number of channels."
+        f"X has items of shape {item_shape}, which are not images. Pass rows (n, pixels), gray "
+        "images (n, height, width), or images with 1 or 3 channels, first or last. For another "
+        "number of channels, set image_shape=(channels, height, width)."
     )

@@ -1,26 +1,43 @@
-"""The scale of the pixels: learned from the training images, applied to every batch."""
+"""Pixels as arrays, and their scale: learned from the training images, applied to every batch."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["PixelMoments", "PixelStatistics", "pixel_statistics"]
+__all__ = ["PixelMoments", "PixelStatistics", "as_array", "pixel_statistics", "to_array"]
 
 ROWS_PER_CHUNK = 2048  # 13 MB of doubles for 28x28 images
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 SMALLEST_FLOAT32 = float(np.finfo(np.float32).tiny)
+OTHER_SCALE = 8  # a factor that tells 0..1, 0..16 and 0..255 apart
+
+
+def as_array(value: Any) -> Any:
+    """Return what scikit-learn can check: data frames and sparse arrays as they are."""
+    if value is None or hasattr(value, "iloc") or hasattr(value, "toarray"):
+        return value
+    return to_array(value)
+
+
+def to_array(value: Any) -> NDArray[Any]:
+    """Return a tensor, image or sequence as an array."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
+    return np.asarray(value)
 
 
 class PixelStatistics(NamedTuple):
-    """Scale of the training images: all pixels of all images together."""
+    """The scale of the training images: all pixels of all images together."""
 
     mean: float
-    std: float  # 1 where all pixels are equal
+    std: float  # 1 if all pixels are equal
     low: float
     high: float
 
@@ -32,7 +49,7 @@ class PixelStatistics(NamedTuple):
         return fit_into_float32 and self.std >= SMALLEST_FLOAT32 and self.low <= self.high
 
     def rounded(self) -> list[str]:
-        """Return texts that tell these numbers from others, but for the order of their sums."""
+        """Return strings that identify these numbers, up to rounding in their sums."""
         return [f"{number:.9g}" for number in self]
 
     def standardize(self, images: torch.Tensor, channels_last: bool = False) -> torch.Tensor:
@@ -41,15 +58,44 @@ class PixelStatistics(NamedTuple):
         images = images.to(torch.float32, memory_format=layout)
         return (images - self.mean).div_(self.std)
 
+    def check_range(self, images: Any) -> None:
+        """Warn if images are on another scale than those seen in ``fit``.
+
+        Both the brightest pixel and the mean must be far off: faint images have a mean, and scalers
+        of features let single pixels through. Data with negative values were standardized, and
+        their extremes say nothing. If images are read lazily, the first one stands for all.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n_samples, ...), or lazy images with an attribute ``first``
+        """
+        images = getattr(images, "first", images)
+        if self.low < 0 or images.size == 0:
+            return
+        brightest = float(images.max())
+        brighter = brightest > self.high * OTHER_SCALE
+        fainter = 0 < brightest < self.high / OTHER_SCALE
+        if not brighter and not fainter:
+            return
+        mean = float(images.mean(dtype=np.float64))
+        if mean > self.mean * OTHER_SCALE if brighter else 0 < mean < self.mean / OTHER_SCALE:
+            warnings.warn(
+                f"The brightest pixel of X is {brightest:g}, while the classifier was fitted on "
+                f"pixels in {self.low:g}..{self.high:g}: predictions will be poor. Bring X to the "
+                "scale of the training images.",
+                UserWarning,
+                stacklevel=2,
+            )
+
 
 def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> PixelStatistics:
-    """Mean, standard deviation and range of ``images``, chunk by chunk in double precision.
+    """Return mean, standard deviation and range of ``images``, computed in double precision.
 
     Parameters
     ----------
     images : array of shape (n_samples, ...), any real dtype
     weight : ndarray of shape (n_samples,) or None
-        How much each image counts for mean and standard deviation.
+        Weight of each image in mean and standard deviation.
 
     Raises
     ------
@@ -65,14 +111,14 @@ def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> 
 
 
 class PixelMoments:
-    """Number, sum and squares of the pixels of images that come in chunks."""
+    """Number, sum and sum of squares of the pixels of images that come in chunks."""
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
         self.shift: float | None = None  # near the mean, so that the squares keep their digits
 
     def of(self, chunk: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the moments of each image of a chunk, shape (3, n_samples); note the range.
+        """Return the moments of each image in a chunk, shape (3, n_samples); update the range.
 
         Raises
         ------
@@ -94,7 +140,7 @@ class PixelMoments:
         return np.stack([n_pixels, pixels.sum(axis=1), np.einsum("ij,ij->i", pixels, pixels)])
 
     def statistics(self, total: NDArray[np.float64]) -> PixelStatistics:
-        """Return the scale of all images, of which ``total`` is the (weighted) sum of moments."""
+        """Return the scale of all images from the (weighted) sum of their moments, shape (3,)."""
         mean, mean_square = total[1:] / total[0]
         std = math.sqrt(max(mean_square - mean**2, 0.0)) if self.low < self.high else 0.0
         return PixelStatistics((self.shift or 0.0) + float(mean), std or 1.0, self.low, self.high)

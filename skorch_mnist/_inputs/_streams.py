@@ -1,4 +1,4 @@
-"""Torch data sets that give images one after the other, without numbers: streams."""
+"""Streams: PyTorch datasets that give images one after another, without indices."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ._layouts import Layout
-from ._pixels import PixelMoments
-from ._torch_data import image_in, stack_images, to_array
+from ._pixels import PixelMoments, to_array
+from ._torch_data import image_in, stack_images
 
 __all__ = [
     "IMAGES_PER_CHUNK",
@@ -23,29 +23,23 @@ __all__ = [
     "LabelKeepingStream",
     "StreamSurvey",
     "StreamedImages",
-    "is_stream",
 ]
 
 IMAGES_PER_CHUNK = 64
 NOTHING = object()
-ENOUGH_IMAGES = 20_000  # to know that most have a label of their own, and no class
-
-
-def is_stream(X: Any) -> bool:
-    """Whether ``X`` gives its images one after the other, without numbers."""
-    return isinstance(X, IterableDataset)
+ENOUGH_IMAGES = 20_000  # to know that labels are unique values, not classes
 
 
 class Chunk(NamedTuple):
-    """Some images that came one after the other.
+    """Some consecutive images of a stream.
 
     Attributes
     ----------
     images : ndarray of shape (n_samples, channels, height, width)
     labels : list
-        As Python's numbers and texts; None where they are not wanted.
+        Python numbers and strings; None if they are not wanted.
     hashes : ndarray of shape (n_samples,), uint64, or None
-        Of the pixels of each image in its own dtype, the same in every process.
+        Hash of the pixels of each image in its own dtype, the same in every process.
     """
 
     images: NDArray[Any]
@@ -64,7 +58,7 @@ class StreamedImages:
     Raises
     ------
     ValueError
-        If there is no item, or the first is no image.
+        If the stream is empty, or the first item is not an image.
     """
 
     layout: Layout
@@ -74,7 +68,7 @@ class StreamedImages:
         items = iter(dataset)
         first = next(items, NOTHING)
         if first is NOTHING:
-            raise ValueError("Found array with 0 sample(s): the data set X is empty.")
+            raise ValueError("Found array with 0 sample(s): the dataset X is empty.")
         self.first = image_in(first, 0).copy()
         self.item_shape = self.first.shape
         self.dtype = self.first.dtype
@@ -84,16 +78,16 @@ class StreamedImages:
         return {**vars(self), "_opened": None}
 
     def arranged(self, layout: Layout) -> StreamedImages:
-        """Give the images in ``layout`` from now on."""
+        """Return these images, to be given in ``layout`` from now on."""
         self.layout = layout
         return self
 
     def chunks(self, labelled: bool, hashed: bool = False) -> Iterator[Chunk]:
         """Read the stream once, with labels and hashes if they are wanted.
 
-        The first pass goes on where the first item was taken, as some streams cannot begin anew.
-        In a worker process of a loader, the stream gives what it has for that worker. An item is
-        copied as it comes: the stream may close it, or write the next one over it.
+        The first pass continues after the first item, because some streams cannot start again. In a
+        worker process of a loader, the stream gives the share of that worker. Items are copied as
+        they come: a stream may close one, or overwrite it with the next.
         """
         items, self._opened = self._opened, None
         if items is None or get_worker_info() is not None:
@@ -109,7 +103,7 @@ class StreamedImages:
 
 
 class LabelKeepingStream(IterableDataset[Any]):
-    """A stream that keeps the labels of what it has given in its last pass, in ``labels``."""
+    """A stream that keeps the labels of its last pass in ``labels``."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -122,55 +116,55 @@ class LabelKeepingStream(IterableDataset[Any]):
 
 
 def label_in(item: Any, number: int) -> Any:
-    """Return the label of an item, as Python's number or text.
+    """Return the label of an item, as a Python number or string.
 
     Raises
     ------
     ValueError
-        If it has none, or several.
+        If it does not have exactly one.
     """
     if not isinstance(item, (tuple, list)) or len(item) < 2 or item[1] is None:
         raise ValueError(
-            f"Item {number} of the data set X has no label. Items of a stream to train on, or to "
-            "score, must be (image, label)."
+            f"Item {number} of the dataset X does not have a label. To train on a stream, or to "
+            "score it, its items must be (image, label)."
         )
     label = to_array(item[1])
     if label.ndim:
         raise ValueError(
-            f"Item {number} of the data set X has a label of shape {label.shape}. Each item must "
-            "be one image with one label, a number or a text: neither a batch, nor one-hot."
+            f"Item {number} of the dataset X has a label of shape {label.shape}. Each item must be "
+            "one image with one label, a number or a string: neither a batch nor one-hot."
         )
     return label.item()
 
 
 class StreamSurvey:
-    """What the first pass over a stream teaches, in memory that does not grow with the images.
+    """What is learned in the first pass over a stream; memory does not grow with the images.
 
     Parameters
     ----------
     images : StreamedImages
     n_bins : int
-        Into how many bins the images of a label are put by their hashes; 1 does without hashes.
+        Number of bins into which hashes sort the images of a label; 1 does not compute hashes.
     watch : callable, optional
-        Yields the chunks that it is given, as they are, and shows how it goes.
+        Yields the chunks that it is given, and shows the progress.
 
     Attributes
     ----------
     dtype : dtype
-        One that has room for all images.
+        A dtype that can hold all images.
     labels : ndarray of shape (n_labels,)
-        In ascending order, each once.
+        In ascending order, unique.
     counts : ndarray of shape (n_labels, n_bins), int64
-        Images of each label whose hashes fall into each bin.
+        Number of images of each label in each bin.
     hashes : ndarray of shape (n_labels, n_bins), uint64
-        Sum of these hashes.
+        Sum of their hashes.
     moments : ndarray of shape (n_labels, 3), float64
-        Sums of the moments of the images of each label.
+        Sum of the moments of the images of each label.
 
     Raises
     ------
     ValueError
-        If an item is not valid, or labels are no classes or of several types.
+        If an item is not valid, or labels are not classes or have several types.
     """
 
     def __init__(
@@ -202,7 +196,7 @@ class StreamSurvey:
         self.labels, order = np.unique(np.asarray(list(rows)), return_index=True)
         if set(self.labels.tolist()) != set(rows):
             raise ValueError(
-                "The data set X has labels of several types, such as 1 and 'a'. Give it one."
+                "The labels of the dataset X have several types, such as 1 and 'a'. Use one type."
             )
         self.counts, self.hashes = self.counts[order], self.hashes[order]
         self.moments = self.moments[order]
@@ -210,15 +204,15 @@ class StreamSurvey:
     @staticmethod
     def _check_labels(labels: list[Any], n_labels: int, n_images: int) -> None:
         assert_all_finite(np.asarray(labels), input_name="y")
-        check_classification_targets(np.repeat(labels, 3))  # it warns of labels that occur once
+        check_classification_targets(np.repeat(labels, 3))  # warns about labels that occur once
         if n_images >= ENOUGH_IMAGES and n_labels > n_images // 2:
             raise ValueError(
-                f"The data set X has given {n_labels} labels with {n_images} images. Items must "
-                "be (image, label), with the class of the image as label."
+                f"The dataset X has given {n_labels} labels with {n_images} images. Items must be "
+                "(image, label), with the class of the image as its label."
             )
 
     def _make_room(self, n_labels: int) -> None:
-        """Let the tables grow, by doubling, to hold so many labels."""
+        """Enlarge the tables, by doubling, to hold this many labels."""
         n_held = len(self.counts)
         if n_labels > n_held:
             more = ((0, max(n_labels, 2 * n_held) - n_held), (0, 0))

@@ -1,4 +1,4 @@
-"""Torch data sets and skorch's slices of them, read as if they were arrays."""
+"""PyTorch datasets, and slices of them by skorch, read as if they were arrays."""
 
 from __future__ import annotations
 
@@ -13,25 +13,15 @@ from skorch.helper import SliceDataset
 from torch.utils.data import Subset
 
 from ._layouts import Layout
+from ._pixels import to_array
 
-__all__ = [
-    "DatasetImages",
-    "image_in",
-    "images_of",
-    "is_torch_data",
-    "labels_of",
-    "stack_images",
-    "to_array",
-]
+__all__ = ["TORCH_DATA", "DatasetImages", "image_in", "images_of", "labels_of", "stack_images"]
 
-
-def is_torch_data(X: Any) -> bool:
-    """Whether ``X`` yields its images one at a time."""
-    return isinstance(X, (torch.utils.data.Dataset, SliceDataset))
+TORCH_DATA = torch.utils.data.Dataset, SliceDataset  # what yields its images one by one
 
 
 def images_of(X: Any) -> NDArray[Any] | DatasetImages:
-    """Return the images of a data set: an array where it holds one, else read lazily.
+    """Return the images of a dataset: an array if it holds one, else images read lazily.
 
     Parameters
     ----------
@@ -45,11 +35,11 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     """
     if not hasattr(X, "__len__"):
         raise ValueError(
-            f"X is a {type(X).__name__}, a data set of numbered items without a length. Give it "
-            "__len__, or make it a torch IterableDataset."
+            f"X is a {type(X).__name__}, which does not have a length. Give it __len__, or make it "
+            "a torch.utils.data.IterableDataset."
         )
     if len(X) == 0:
-        raise ValueError("Found array with 0 sample(s): the data set X is empty.")
+        raise ValueError("Found array with 0 sample(s): the dataset X is empty.")
     dataset, rows = _inner(X)
     if type(dataset) is skorch.dataset.Dataset and isinstance(dataset.X, np.ndarray):
         images: NDArray[Any] = dataset.X[rows]
@@ -58,15 +48,15 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
 
 
 def labels_of(dataset: Any, element: int = 1) -> NDArray[Any] | None:
-    """Return the labels of a data set, None where it has none.
+    """Return the labels of a dataset, None if it does not have any.
 
-    Images are not loaded where the data set lists its targets.
+    Images are not loaded if the dataset lists its targets.
 
     Parameters
     ----------
     dataset : torch Dataset or SliceDataset
     element : int
-        Where in an item the label stands.
+        Position of the label in an item.
     """
     inner, rows = _inner(dataset)
     if element != 1:
@@ -85,7 +75,7 @@ def labels_of(dataset: Any, element: int = 1) -> NDArray[Any] | None:
 
 
 def _inner(dataset: Any) -> tuple[Any, Any]:
-    """Return what slices and subsets are taken from, and the rows that they take."""
+    """Return the dataset below slices and subsets, and the rows that they take from it."""
     rows: Any = slice(None)
     if isinstance(dataset, SliceDataset):
         dataset, rows = dataset.dataset, dataset.indices_
@@ -95,9 +85,9 @@ def _inner(dataset: Any) -> tuple[Any, Any]:
 
 
 class DatasetImages:
-    """The images of a data set, read item by item and indexed by rows like an array.
+    """The images of a dataset, read item by item and indexed by rows like an array.
 
-    Random transforms draw anew each time; nothing is kept in memory.
+    Random transforms draw again each time; nothing is kept in memory.
 
     Parameters
     ----------
@@ -123,7 +113,7 @@ class DatasetImages:
         return (len(self), *(self.layout.image_shape if self.layout else self.item_shape))
 
     def arranged(self, layout: Layout) -> DatasetImages:
-        """Give the images in ``layout`` from now on."""
+        """Return these images, to be given in ``layout`` from now on."""
         self.layout = layout
         return self
 
@@ -146,14 +136,14 @@ def image_in(item: Any, number: int) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If it holds no real numbers.
+        If it does not hold real numbers.
     """
     first = item[0] if isinstance(item, (tuple, list)) else item
     image = to_array(first)
     if image.dtype.kind not in "buif":
         raise ValueError(
-            f"Item {number} of the data set X is no image but {type(first).__name__}. Items "
-            "must be (image, label) with a PIL image, tensor or array of real numbers."
+            f"Item {number} of the dataset X is a {type(first).__name__}, not an image. Items must "
+            "be (image, label) with a PIL image, tensor or array of real numbers."
         )
     return image
 
@@ -161,28 +151,20 @@ def image_in(item: Any, number: int) -> NDArray[Any]:
 def stack_images(
     images: list[NDArray[Any]], numbers: list[int], shape: tuple[int, ...]
 ) -> NDArray[Any]:
-    """Return the images of items with these numbers as one array, shape (n_samples, *shape).
+    """Return images as one array of shape (n_samples, *shape).
 
     Raises
     ------
     ValueError
-        If one is of another shape, or has pixels that are NaN or infinite.
+        If one has another shape, or pixels that are NaN or infinite.
     """
     for number, image in zip(numbers, images, strict=True):
         if image.shape != shape:
             raise ValueError(
-                f"Item {number} of the data set X has shape {image.shape}, item 0 has {shape}. All "
-                "images must be of one size: resize them in the data set's transform."
+                f"Item {number} of the dataset X has shape {image.shape}, item 0 has {shape}. All "
+                "images must have one size: resize them in the transform of the dataset."
             )
     batch = np.stack(images)
     if batch.dtype.kind == "f" and not np.isfinite(batch).all():
         raise ValueError("Input X contains NaN or infinity.")
     return batch
-
-
-def to_array(value: Any) -> NDArray[Any]:
-    """Return a tensor, image or sequence as an array."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        return np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
-    return np.asarray(value)

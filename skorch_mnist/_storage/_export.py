@@ -1,4 +1,4 @@
-"""Classifiers for places without Python: one graph, from raw pixels to label and probabilities."""
+"""Exported classifiers: one graph, from raw pixels to label and probabilities."""
 
 from __future__ import annotations
 
@@ -15,31 +15,44 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skorch_mnist._inputs import known_layout
-from skorch_mnist._net import first_output
-from skorch_mnist._storage._tensor_file import replace_file
+from skorch_mnist._batches import first_output
+from skorch_mnist._inputs import ImageShape, InputFormat, PixelStatistics, known_layout
 
-from ._model_file import network_of
+from ._tensor_file import replace_file
 
-__all__ = ["exported_program", "write_onnx"]
+__all__ = ["WholeClassifier", "exported_program", "write_onnx"]
 
-OPSET = 18  # of ONNX 1.13, which ONNX Runtime reads since 1.14
-EXAMPLES = 2  # torch.export takes a batch of one for a constant
+OPSET = 18  # of ONNX 1.13; ONNX Runtime reads it since 1.14
+EXAMPLES = 2  # torch.export takes the size of a batch of one for a constant
 
 
 class WholeClassifier(nn.Module):
-    """All that a fitted classifier does to a batch of pixels, as one module on the CPU."""
+    """All that a fitted classifier does to a batch of pixels, as one module on the CPU.
 
-    def __init__(self, clf: Any) -> None:
+    Parameters
+    ----------
+    network : torch.nn.Module
+        It is copied.
+    input_format, image_shape, statistics :
+        What ``fit`` has learned.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        input_format: InputFormat,
+        image_shape: ImageShape,
+        statistics: PixelStatistics,
+    ) -> None:
         super().__init__()
-        network = copy.deepcopy(network_of(clf)).to("cpu")
-        network = network.to(memory_format=torch.contiguous_format)
+        network = copy.deepcopy(network).to("cpu").to(memory_format=torch.contiguous_format)
         self.network = network.eval().requires_grad_(False)
-        self.layout = known_layout(clf.input_format_.shape, clf.image_shape_)
-        self.statistics = clf.pixel_statistics_
+        self.input_format = input_format
+        self.layout = known_layout(input_format.shape, image_shape)
+        self.statistics = statistics
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the place of the label in ``classes_`` (batch,), and probabilities."""
+        """Return the index of the label in ``classes_`` (batch,), and probabilities."""
         if self.layout.channels_last:
             pixels = pixels.movedim(-1, 1).contiguous()
         pixels = pixels.to(torch.float32)
@@ -51,31 +64,30 @@ class WholeClassifier(nn.Module):
         return probabilities.argmax(dim=1), probabilities
 
 
-def exported_program(clf: Any) -> torch.export.ExportedProgram:
-    """Return the classifier as a program of ``torch.export``, for batches of any size."""
-    shape, dtype = clf.input_format_
+def exported_program(classifier: WholeClassifier) -> torch.export.ExportedProgram:
+    """Return a classifier as a program of ``torch.export``, for batches of any size."""
+    shape, dtype = classifier.input_format
     examples = torch.zeros(EXAMPLES, *shape, dtype=getattr(torch, dtype))
     n_samples = torch.export.Dim("n_samples")
     try:
         with torch.no_grad():
-            return torch.export.export(
-                WholeClassifier(clf), (examples,), dynamic_shapes=({0: n_samples},)
-            )
-    except Exception as error:  # torch raises many kinds
-        raise ValueError(
-            f"torch.export cannot follow the network {type(network_of(clf)).__name__}: {error}"
-        ) from error
+            return torch.export.export(classifier, (examples,), dynamic_shapes=({0: n_samples},))
+    except Exception as error:  # PyTorch raises many kinds
+        name = type(classifier.network).__name__
+        raise ValueError(f"torch.export cannot follow the network {name}: {error}") from error
 
 
-def write_onnx(clf: Any, path: str | os.PathLike[str]) -> None:
-    """Write the classifier to ``path`` as an ONNX model."""
+def write_onnx(
+    path: str | os.PathLike[str], classifier: WholeClassifier, classes: NDArray[Any]
+) -> None:
+    """Write a classifier to ``path`` as an ONNX model that returns labels."""
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(f'to_onnx needs {missing[0]}: pip install "skorch_mnist[onnx]"')
-    labels = onnx_labels(clf.classes_)
-    program = exported_program(clf)
+    labels = onnx_labels(classes)
+    program = exported_program(classifier)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")  # of torch's own use of its exporter
+        warnings.simplefilter("ignore")  # the exporter uses deprecated functions
         exported: Any = torch.onnx.export(
             program,
             input_names=["X"],
@@ -84,11 +96,11 @@ def write_onnx(clf: Any, path: str | os.PathLike[str]) -> None:
             dynamo=True,
             verbose=False,
         )
-    replace_file(path, with_labels(exported.model_proto, labels, clf).SerializeToString())
+    replace_file(path, with_labels(exported.model_proto, labels, classifier).SerializeToString())
 
 
 def onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels in a dtype that ONNX has: strings, integers, booleans or float64."""
+    """Return labels in a dtype that ONNX has: strings, integers, booleans or float64."""
     kind = classes.dtype.kind
     if kind == "O" and all(isinstance(label, str) for label in classes):
         kind = "U"
@@ -104,13 +116,13 @@ def onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
     return classes.astype(classes.dtype.newbyteorder("="))
 
 
-def with_labels(model: Any, labels: NDArray[Any], clf: Any) -> Any:
-    """Let an ONNX model give labels in the place of their codes."""
+def with_labels(model: Any, labels: NDArray[Any], classifier: WholeClassifier) -> Any:
+    """Let an ONNX model return labels in place of their codes."""
     from onnx import TensorProto, helper, numpy_helper
 
     if labels.dtype == object:
-        texts = [label.encode() for label in labels]
-        tensor = helper.make_tensor("classes", TensorProto.STRING, labels.shape, texts)
+        strings = [label.encode() for label in labels]
+        tensor = helper.make_tensor("classes", TensorProto.STRING, labels.shape, strings)
     else:
         tensor = numpy_helper.from_array(labels, "classes")
     graph = model.graph
@@ -123,13 +135,13 @@ def with_labels(model: Any, labels: NDArray[Any], clf: Any) -> Any:
     ]
     del graph.output[:]
     graph.output.extend(outputs)
-    for value in (*graph.input, *graph.output):  # the exporter calls it s81 or the like
+    for value in (*graph.input, *graph.output):  # the exporter names it s81 or the like
         value.type.tensor_type.shape.dim[0].dim_param = "n_samples"
-    del graph.value_info[:]  # which say so too
-    statistics = clf.pixel_statistics_
+    del graph.value_info[:]  # they use that name, too
+    statistics = classifier.statistics
     facts = {
         "pixels": f"{statistics.low:g} to {statistics.high:g}",
-        "image_shape": "x".join(map(str, clf.image_shape_)),
+        "image_shape": "x".join(map(str, classifier.layout.image_shape)),
     }
     helper.set_model_props(model, facts)
     model.producer_name = "skorch_mnist"

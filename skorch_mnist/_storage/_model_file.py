@@ -1,75 +1,104 @@
-"""Fitted classifiers as one file: safetensors with a JSON manifest, no pickle.
+"""Model files: a fitted classifier in safetensors format with a JSON manifest, no pickle.
 
 The tensors are the weights of the network. The metadata entry ``skorch_mnist`` is the manifest:
-format number, versions, parameters, what ``fit`` learned besides the weights, and a hash of it all.
-Format 2 added ``input_format``.
+format number, versions, parameters, what ``fit`` has learned besides the weights, and a hash of it
+all. Format 2 added ``input_format``.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from numpy.typing import NDArray
 from torch import nn
 
-from skorch_mnist._batches import ImageDataset
-from skorch_mnist._devices import available_device
 from skorch_mnist._inputs import (
     PIXEL_DTYPES,
+    ImageShape,
     InputFormat,
     PixelStatistics,
     check_image_shape,
     infer_layout,
     known_layout,
 )
-from skorch_mnist._seeding import seeded
-from skorch_mnist._storage._plain_data import decode_classes, encode_classes, name_of
-from skorch_mnist._storage._tensor_file import DamagedFileError, read_tensors, write_tensors
-from skorch_mnist.network import MNISTCNN, BatchNormCNN
 
+from ._plain_data import decode_classes, encode_classes, name_of
 from ._stored_params import decode_params, encode_params
+from ._tensor_file import DamagedFileError, read_tensors, write_tensors
 
-__all__ = ["load_model", "network_of", "save_model"]
+__all__ = [
+    "StoredModel",
+    "check_weights",
+    "loading",
+    "name_of_network",
+    "read_model",
+    "write_model",
+]
 
 FORMAT = 2
 KEY = "skorch_mnist"
-TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than the file
-OWN_NETWORKS = {name_of(network): network for network in (MNISTCNN, BatchNormCNN)}
 
 
-# --- write ----------------------------------------------------------------------------------
+class StoredModel(NamedTuple):
+    """A fitted classifier, as values and tensors."""
+
+    network: str  # name of the class of the network
+    params: dict[str, Any]
+    classes: NDArray[Any]
+    image_shape: ImageShape
+    n_features_in: int
+    feature_names_in: list[str]  # empty if the images did not have names
+    input_format: InputFormat
+    pixel_statistics: PixelStatistics
+    history: list[dict[str, Any]]  # numbers of each epoch, without its batches
+    weights: Mapping[str, torch.Tensor]
 
 
-def save_model(clf: Any, path: str | os.PathLike[str]) -> None:
-    """Write the fitted classifier ``clf`` to ``path``, whole or not at all."""
-    clf._validate_params()  # as in load_model: what is written can be read
+# --- write ------------------------------------------------------------------------------------
+
+
+def write_model(path: str | os.PathLike[str], model: StoredModel) -> None:
+    """Write a model file atomically.
+
+    Raises
+    ------
+    ValueError
+        If the network or its labels cannot be stored.
+    OSError
+        If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If a parameter cannot be stored; it is left out.
+    """
     facts = {
-        "module": network_name(clf.module),
-        "params": encode_params(clf.get_params(deep=False)),
-        "classes": encode_classes(clf.classes_),
-        "n_features_in": int(clf.n_features_in_),
-        "feature_names_in": getattr(clf, "feature_names_in_", np.empty(0)).tolist(),
-        "image_shape": list(clf.image_shape_),
-        "input_format": clf.input_format_._asdict(),
-        "pixel_statistics": clf.pixel_statistics_._asdict(),
-        "history": [plain_epoch(epoch) for epoch in clf.history_],
+        "module": model.network,
+        "params": encode_params(model.params),
+        "classes": encode_classes(model.classes),
+        "n_features_in": model.n_features_in,
+        "feature_names_in": model.feature_names_in,
+        "image_shape": list(model.image_shape),
+        "input_format": model.input_format._asdict(),
+        "pixel_statistics": model.pixel_statistics._asdict(),
+        "history": [plain_epoch(epoch) for epoch in model.history],
     }
-    weights = network_of(clf).state_dict()
-    for name, value in weights.items():
+    for name, value in model.weights.items():
         if not isinstance(value, torch.Tensor):
             raise ValueError(
-                f"The network keeps a {type(value).__name__} in its state, as {name!r}: a model "
-                "file holds tensors. Keep it in a buffer."
+                f"The network keeps a {type(value).__name__} in its state, as {name!r}, but a "
+                "model file holds tensors alone. Keep it in a buffer."
             )
-    write_tensors(path, KEY, FORMAT, facts, weights)
+    write_tensors(path, KEY, FORMAT, facts, model.weights)
 
 
-def network_name(module: Any) -> str:
+def name_of_network(module: Any) -> str:
     """Return how a file names the network; an instance has arguments that the file does not."""
     return f"an instance of {name_of(module)}" if isinstance(module, nn.Module) else name_of(module)
 
@@ -85,93 +114,47 @@ def plain_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# --- read -----------------------------------------------------------------------------------
+# --- read -------------------------------------------------------------------------------------
 
 
-def load_model(cls: type, path: str | os.PathLike[str], module: Any = None) -> Any:
-    """Read a classifier of class ``cls``: parse, audit, construct."""
-    manifest, weights = parse(path)
+def read_model(path: str | os.PathLike[str]) -> StoredModel:
+    """Parse and audit a model file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, has a newer format, or holds values that ``fit`` cannot have learned.
+    """
     try:
-        return construct(cls, manifest, weights, module)
-    except Warning:  # where the user's filters make errors of them
+        manifest, weights = read_tensors(path, KEY, newest=FORMAT)
+    except DamagedFileError as error:
+        raise ValueError(
+            f"{path} is damaged or not a model file: write one with MNISTCNNClassifier.save."
+        ) from error
+    with loading(path):
+        return audited(manifest, weights)
+
+
+@contextmanager
+def loading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors into a ValueError that names the file: a forged one may lead to any of them."""
+    try:
+        yield
+    except Warning:  # if the filters of the user turn them into errors
         raise
-    except Exception as error:  # whatever a forged manifest leads to
+    except Exception as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
-def parse(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Return manifest and weights of a file."""
-    try:
-        return read_tensors(path, KEY, newest=FORMAT)
-    except DamagedFileError as error:
-        raise ValueError(
-            f"{path} is damaged, or no model file: write one with MNISTCNNClassifier.save."
-        ) from error
-
-
-def construct(
-    cls: type, manifest: Mapping[str, Any], weights: Mapping[str, torch.Tensor], module: Any
-) -> Any:
-    """Build the classifier; nothing of the size that the manifest asks for before it is checked."""
-    known = None if module is not None else OWN_NETWORKS.get(manifest["module"])
-    if module is None and known is None:
-        raise ValueError(f"its network is {manifest['module']}: pass it as module=...")
-    params = decode_params(manifest["params"])
-    clf = cls(known or module, **params)
-    if hidden := params.keys() - clf.get_params(deep=False).keys():
-        raise ValueError(f"it sets {sorted(hidden)}, which are no parameters")
-    clf._validate_params()
-    restore_learned(clf, manifest)
-    own = known is not None or clf.module in OWN_NETWORKS.values()
-    check_on_meta(clf, own, weights)
-    device = available_device(clf.device)
-    parameter, clf.device = clf.device, str(device)
-    with seeded(0, device):
-        clf.initialize()
-    clf.device = parameter
-    network = network_of(clf)
-    check_weights(network, weights)
-    finite = weights if own else dict(network.named_parameters())  # some buffers are masks
-    if not all(bool(weights[name].isfinite().all()) for name in finite):
-        raise ValueError("its weights are not finite")
-    network.load_state_dict(weights)
-    clf.history_.extend({**epoch, "batches": []} for epoch in manifest["history"])
-    if math.prod(clf.image_shape_) <= TRIED_PIXELS and not params.get(
-        "iterator_valid__num_workers"
-    ):
-        try_prediction(clf)
-    return clf
-
-
-def check_on_meta(clf: Any, own: bool, weights: Mapping[str, torch.Tensor]) -> None:
-    """Compare the weights with a network that takes no memory, if it can be made so."""
-    if isinstance(clf.module, nn.Module):
-        return
-    try:
-        with torch.device("meta"):
-            network = clf.module(**clf.get_params_for("module"))
-    except Exception:  # a network of the user's need not know that device
-        if own:
-            raise
-        return
-    check_weights(network, weights)
-
-
-def try_prediction(clf: Any) -> None:
-    """Predict an empty image, without compiling: what cannot predict is no classifier."""
-    blank = ImageDataset(np.zeros((1, *clf.image_shape_), dtype=np.float32))
-    module, vars(clf)["module_"] = clf.module_, network_of(clf)
-    next(clf.forward_iter(blank))
-    vars(clf)["module_"] = module
-
-
-def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
-    """Set what ``fit`` learned besides weights and history; raise a ValueError if it cannot be."""
+def audited(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> StoredModel:
+    """Return what a manifest says; raise a ValueError for what ``fit`` cannot have learned."""
     classes = decode_classes(**manifest["classes"])
     shape = check_image_shape(manifest["image_shape"])
     n_features, names = manifest["n_features_in"], manifest["feature_names_in"]
     statistics = PixelStatistics(**manifest["pixel_statistics"])
-    if manifest["format"] == 1:  # how images came was not written
+    if manifest["format"] == 1:  # did not say how images came
         input_format = InputFormat((n_features,), "float32")
     else:
         input_format = InputFormat(**manifest["input_format"])
@@ -194,28 +177,28 @@ def restore_learned(clf: Any, manifest: Mapping[str, Any]) -> None:
     for name, is_valid in valid.items():
         if not is_valid:
             raise ValueError(f"its {name} is not valid")
-    clf.classes_inferred_ = classes
-    clf.image_shape_ = shape
-    clf.n_features_in_ = n_features
-    clf.input_format_ = input_format
-    if names:
-        clf.feature_names_in_ = np.array(names, dtype=object)
-    clf.pixel_statistics_ = statistics
-    clf._random_state = check_random_state(clf.random_state)
+    return StoredModel(
+        network=manifest["module"],
+        params=decode_params(manifest["params"]),
+        classes=classes,
+        image_shape=shape,
+        n_features_in=n_features,
+        feature_names_in=names,
+        input_format=input_format,
+        pixel_statistics=statistics,
+        history=manifest["history"],
+        weights=weights,
+    )
 
 
-def network_of(clf: Any) -> nn.Module:
-    """Return the network, which ``torch.compile`` wraps in another module."""
-    network: nn.Module = getattr(clf.module_, "_orig_mod", clf.module_)
-    return network
-
-
-def check_weights(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
-    """Raise a ValueError if ``weights`` are not those of ``module``."""
+def check_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Raise a ValueError if ``weights`` are not those of ``network``."""
     wanted, found = (
         {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
-        for state in (module.state_dict(), weights)
+        for state in (network.state_dict(), weights)
     )
     if wanted != found:
         different = sorted(name for name, _ in wanted.items() ^ found.items())
-        raise ValueError(f"its weights do not fit the network {type(module).__name__}: {different}")
+        raise ValueError(
+            f"its weights do not fit the network {type(network).__name__}: {different}"
+        )

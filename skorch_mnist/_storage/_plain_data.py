@@ -1,4 +1,4 @@
-"""Parameters and labels as JSON's types, and back: no code, and only classes that are allowed."""
+"""Parameters and labels as JSON types: no code, and only classes that are allowed."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ LONGEST_LABELS = 10_000_000  # characters, all labels together
 
 
 class UnstorableError(Exception):
-    """A value that is no plain data."""
+    """A value that is not plain data."""
 
 
 def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
-    """Return ``value`` in JSON's types; classes by name, tuples and dicts marked as such.
+    """Return ``value`` in JSON types; classes by name, tuples and dicts marked as such.
 
     Parameters
     ----------
     value : object
     tensors : dict or None
-        Where tensors and arrays in ``value`` are put, under names of their own; None takes none.
+        Gets the tensors and arrays in ``value``, under new names; None does not allow any.
 
     Raises
     ------
     UnstorableError
-        If ``value`` holds something else.
+        If ``value`` holds anything else.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -66,16 +66,16 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
     if tensors is not None and isinstance(value, torch.Tensor) and value.layout == torch.strided:
         name = str(len(tensors))
         tensors[name] = value
-        if value.ndim == 4 and not value.is_contiguous():  # optimizers want the layout of weights
+        if value.ndim == 4 and not value.is_contiguous():  # optimizers need the layout of the weights
             return {"channels_last": name}
         return {"tensor": name}
     if tensors is not None and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         try:
-            native = value.astype(value.dtype.newbyteorder("="))  # and in the order of its axes
+            native = value.astype(value.dtype.newbyteorder("="))  # in the order of its axes
             return {"array": encode(torch.from_numpy(native.copy()), tensors)["tensor"]}
         except TypeError as error:  # longdouble
-            raise UnstorableError(f"an array of {value.dtype} is no plain data") from error
-    raise UnstorableError(f"a {type(value).__name__} is no plain data")
+            raise UnstorableError(f"an array of {value.dtype} is not plain data") from error
+    raise UnstorableError(f"a {type(value).__name__} is not plain data")
 
 
 def decode(value: Any, tensors: Mapping[str, torch.Tensor] | None = None) -> Any:
@@ -110,7 +110,7 @@ def encode_classes(classes: NDArray[Any]) -> dict[str, Any]:
             f"Labels of dtype {classes.dtype} cannot be stored in a model file: fit with numbers, "
             "strings or booleans."
         )
-    # A string is as wide as the labels need: a file cannot ask for more memory than it has bytes.
+    # Strings are as wide as the labels need: a file cannot ask for more memory than it has bytes.
     return {"dtype": "<U" if classes.dtype.kind == "U" else classes.dtype.str, "labels": labels}
 
 
@@ -120,7 +120,7 @@ def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
         raise ValueError(f"its labels have dtype {dtype!r}")
     longest = max((len(label) for label in labels if isinstance(label, str)), default=0)
     if dtype == "<U" and len(labels) * longest > LONGEST_LABELS:
-        raise ValueError("its labels are too long")  # each takes the room of the longest
+        raise ValueError("its labels are too long")  # each takes the memory of the longest
     classes = np.array(labels, dtype=np.dtype(dtype))
     if classes.ndim != 1 or encode_classes(classes)["labels"] != labels:
         raise ValueError(f"its labels are not of dtype {dtype}")
@@ -128,7 +128,7 @@ def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
 
 
 def name_of(component: Any) -> str:
-    """Return the name by which a class is stored: its shortest public one for torch's."""
+    """Return the name by which a class is stored: in PyTorch, its shortest public one."""
     kind = component if hasattr(component, "__qualname__") else type(component)
     module = kind.__module__ or "builtins"
     for package in ("torch.nn", "torch.optim", "torch.utils.data"):
@@ -138,7 +138,7 @@ def name_of(component: Any) -> str:
 
 
 def find_class(name: str) -> type | None:
-    """Return the class of that name, if it is a loss or optimizer of torch's, or ``DataLoader``."""
+    """Return the class of that name, if it is a PyTorch loss or optimizer, or ``DataLoader``."""
     package, _, attribute = str(name).rpartition(".")
     if (package, attribute) == ("torch.utils.data", "DataLoader"):
         return DataLoader

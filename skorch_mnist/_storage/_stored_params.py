@@ -1,4 +1,4 @@
-"""Parameters in a model file: which may be there, and with which values."""
+"""Parameters in a model file: which ones it may set, and to which values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist._storage._plain_data import UnstorableError, decode, encode
+from ._plain_data import UnstorableError, decode, encode
 
 __all__ = ["decode_params", "encode_params"]
 
 
 def is_one_of(value: Any, *allowed: Any) -> bool:
-    """Whether ``value`` is one of some texts, truth values or None; 1 is not True."""
+    """Whether ``value`` is one of some strings, booleans or None; 1 is not True."""
     return any(type(value) is type(one) and value == one for one in allowed)
 
 
 def is_whole(value: Any, low: int, high: int) -> bool:
-    """Whether ``value`` is a whole number within limits; True is not."""
+    """Whether ``value`` is an integer within limits; True is not."""
     return type(value) is int and low <= value <= high
 
 
@@ -37,7 +37,7 @@ ROLES = {
     "iterator_train": DataLoader,
     "iterator_valid": DataLoader,
 }
-# Arguments that are plain data: a sampler, say, would leave out predictions.
+# Arguments that are plain data. Others, such as a sampler, could leave out predictions.
 LOADER_ARGUMENTS: dict[str, Callable[[Any], bool]] = {
     "batch_size": lambda value: value == -1 or is_whole(value, 1, 2**40),
     "drop_last": is_switch,
@@ -60,30 +60,30 @@ COMPILE_ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Encode parameters, leaving out with a warning what is no plain data."""
+    """Encode parameters, and leave out with a warning those that are not plain data."""
     encoded, left_out = {}, []
     for name, value in params.items():
-        if name in ("module", "accelerator"):  # stored apart, and of the training that is over
+        if name in ("module", "accelerator"):  # stored apart; of no use after training
             continue
         component = name.partition("__")[0]
         try:
-            # The default of a component that is left out does not take the arguments.
+            # The default of a component that is left out may not take the arguments.
             if component in left_out or not may_be_stored(name, value):
                 raise UnstorableError
             encoded[name] = encode(value)
         except UnstorableError as error:
             if component == "module":
                 raise ValueError(
-                    f"{name}={value!r} is no plain data and cannot be stored in a model file, and "
-                    "the network would not be the same without it. Fit with functools.partial("
-                    f"module, {name.removeprefix('module__')}=...) as the module, and load with it."
+                    f"{name}={value!r} cannot be stored in a model file, because it is not plain "
+                    "data, and the network needs it. Fit with functools.partial(module, "
+                    f"{name.removeprefix('module__')}=...) as the module, and load with it."
                 ) from error
             left_out.append(name)
     if left_out:
         warnings.warn(
-            f"These parameters are no plain data and are not stored in the model file: "
-            f"{', '.join(left_out)}. The loaded classifier has their defaults; predictions do not "
-            "change.",
+            "These parameters are not plain data and are not stored in the model file: "
+            f"{', '.join(left_out)}. The loaded classifier has their defaults; its predictions are "
+            "the same.",
             UserWarning,
             stacklevel=4,
         )
@@ -91,7 +91,7 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters in a file; raise a ValueError for one that may not be there."""
+    """Return the parameters in a file; raise a ValueError for one that it may not set."""
     params = {name: decode(value) for name, value in encoded.items()}
     for name, value in params.items():
         if not may_be_stored(name, value):
@@ -102,8 +102,8 @@ def decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
 def may_be_stored(name: str, value: Any) -> bool:
     """Whether a file may set a parameter to a value that is plain data.
 
-    Some could do harm: a class in the place of another, more processes than a machine bears, or an
-    option of the compiler, which may be the name of a program to run.
+    Some values could do harm: a class of another kind, more processes than a machine can run, or an
+    option of the compiler, which may name a program to run.
     """
     if name in ROLES:
         return isinstance(value, type) and issubclass(value, ROLES[name])

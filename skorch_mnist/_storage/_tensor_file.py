@@ -1,4 +1,4 @@
-"""One file of tensors and a JSON manifest: safetensors, no pickle, replaced whole or not at all."""
+"""Files of tensors with a JSON manifest: safetensors, no pickle, written atomically."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 
 
 class DamagedFileError(ValueError):
-    """A file that is damaged, or of another kind."""
+    """A file that is damaged or of another kind."""
 
 
 def write_tensors(
@@ -48,13 +48,13 @@ def write_tensors(
     Parameters
     ----------
     path : path-like
-        It is replaced when the new file is whole; links are followed.
+        Replaced atomically; links are followed.
     kind : str
         Key of the metadata entry that holds the manifest.
     file_format : int
-        Number of the format, for those who read it.
+        Number of the format, for readers.
     facts : mapping
-        What the manifest says, in JSON's types. Format, versions and a hash are added.
+        What the manifest says, in JSON types. Format, versions and a hash are added.
     tensors : mapping of str to torch.Tensor
         On any device; they are copied.
     """
@@ -80,9 +80,9 @@ def read_tensors(
     Raises
     ------
     DamagedFileError
-        If the file is not whole, or not of this ``kind``.
+        If the file is incomplete, or not of this ``kind``.
     ValueError
-        If its format is none of 1 to ``newest``.
+        If its format is not one of 1 to ``newest``.
     """
     with Path(path).open("rb") as file:
         try:
@@ -91,7 +91,7 @@ def read_tensors(
             manifest: dict[str, Any] = json.loads(json.loads(header.decode())["__metadata__"][kind])
             number, versions = manifest["format"], dict(manifest["versions"])
             sha256 = manifest.pop("sha256", None)
-            # Not mapped: who rewrites a mapped file kills its readers.
+            # Not mapped: rewriting a mapped file kills its readers.
             tensors = safetensors.torch.load(length + header + file.read())
         except OSError:
             raise
@@ -109,7 +109,7 @@ def read_tensors(
 
 
 def digest(manifest: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of manifest and tensors: it tells damage, not forgery."""
+    """Return the SHA-256 of manifest and tensors: it reveals damage, not forgery."""
     sha256 = hashlib.sha256(json.dumps(manifest).encode())
     for name, tensor in sorted(tensors.items()):
         sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -118,7 +118,7 @@ def digest(manifest: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> 
 
 
 def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write ``content`` beside ``path`` and move it there; links are followed."""
+    """Write ``content`` next to ``path`` and move it there; links are followed."""
     target = Path(os.path.realpath(path))
     temporary = target.parent / f".{uuid.uuid4().hex}.part"
     try:

@@ -1,4 +1,4 @@
-"""Trainings that go on after they were cut off."""
+"""Checkpoints: resume an interrupted training run."""
 
 from ._resume import ResumeCheckpoint
 

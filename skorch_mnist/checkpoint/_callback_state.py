@@ -1,58 +1,58 @@
-"""What a callback has learned in a training: to be written, and put back."""
+"""What a callback has learned during training: to be written and restored."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from skorch_mnist._storage._plain_data import UnstorableError, encode
+from skorch_mnist._storage import UnstorableError, encode
 
 __all__ = ["get_callback_state", "names_with_state", "set_callback_state"]
 
 
 def names_with_state(callback: Any) -> set[str]:
-    """Return the attributes that a callback has learned and that have a state of their own."""
+    """Return the learned attributes of a callback that have a ``state_dict``."""
     return {name for name, value in learned(callback) if has_state(value)}
 
 
 def get_callback_state(
     name: str, callback: Any, with_state: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a callback has learned: plain data, and the state of what has one.
+    """Return what a callback has learned: plain data, and the states of what has a state.
 
     Parameters
     ----------
     name : str
-        That of the callback, for errors.
+        Name of the callback, for errors.
     callback : callback
     with_state : collection of str
-        What ``names_with_state`` returned when the training began.
+        What ``names_with_state`` returned when the training run began.
 
     Raises
     ------
     UnstorableError
-        If something cannot be written, or could not be put back.
+        If something cannot be written, or could not be restored.
     """
     plain, states = {}, {}
     for attribute, value in learned(callback):
         if has_state(value):
             if attribute not in with_state:
                 raise UnstorableError(
-                    f"{name} keeps a {type(value).__name__} in {attribute} that was not there "
-                    "when the training began; make it in on_train_begin"
+                    f"{name} keeps a {type(value).__name__} in {attribute} that did not exist when "
+                    "training began; create it in on_train_begin"
                 )
             states[attribute] = value.state_dict()
         elif is_plain(value):
             plain[attribute] = value
         elif isinstance(value, Mapping):
             raise UnstorableError(
-                f"{name} keeps a {type(value).__name__} in {attribute} that is no plain data"
+                f"{name} keeps a {type(value).__name__} in {attribute} that is not plain data"
             )
     return plain, states
 
 
 def set_callback_state(callback: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give a callback what ``get_callback_state`` returned."""
+    """Restore what ``get_callback_state`` returned."""
     plain, states = state
     vars(callback).update(plain)
     for attribute, kept in states.items():
@@ -60,14 +60,14 @@ def set_callback_state(callback: Any, state: tuple[dict[str, Any], dict[str, Any
 
 
 def learned(callback: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the attributes of a callback that are no parameters."""
+    """Yield the attributes of a callback that are not parameters."""
     for name, value in vars(callback).items():
         if name.endswith("_"):
             yield name, value
 
 
 def has_state(value: Any) -> bool:
-    """Whether ``value`` gives its state and takes it back."""
+    """Whether ``value`` can return its state and load it."""
     both = hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
     return both and not isinstance(value, type)
 

@@ -1,4 +1,4 @@
-"""The folder of a training: one process has it at a time."""
+"""The folder of a training run, which one process holds at a time."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from skorch_mnist._storage._tensor_file import TEMPORARY
+from skorch_mnist._storage import TEMPORARY
 
 __all__ = ["TrainingFolder"]
 
 FILE, LOCK = "training.safetensors", ".lock"
-PATIENCE = 10.0  # seconds: loaders' workers outlive a killed process for a moment
+PATIENCE = 10.0  # seconds; the workers of a loader outlive a killed process for a moment
 
 
 class TrainingFolder:
-    """A folder with the checkpoint of one training.
+    """A folder with the checkpoint of one training run.
 
     Parameters
     ----------
     folder : Path
-        Need not exist before it is taken.
+        It need not exist before ``take``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,12 +36,12 @@ class TrainingFolder:
         return self.path / FILE
 
     def take(self) -> None:
-        """Make the folder, and keep other processes out; clear up what a killed one has left.
+        """Create the folder, keep other processes out, and delete what a killed one has left.
 
         Raises
         ------
         ValueError
-            If another process has it.
+            If another process holds it.
         OSError
             If it cannot be written.
         """
@@ -51,15 +51,15 @@ class TrainingFolder:
             lock.acquire(timeout=PATIENCE)
         except Timeout as error:
             raise ValueError(
-                f"Another process trains with the folder {self.given}: give each training a folder "
-                "of its own."
+                f"Another process is training with the folder {self.given}: give each training run "
+                "a folder of its own."
             ) from error
         self.lock = lock
         for left in self.path.iterdir():
             if re.fullmatch(TEMPORARY, left.name):
                 left.unlink()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Let other processes take it."""
         if self.lock is not None:
             self.lock.release()
@@ -70,6 +70,6 @@ class TrainingFolder:
         self.take()
         self.file.unlink(missing_ok=True)
         (self.path / LOCK).unlink(missing_ok=True)
-        self.leave()
-        with contextlib.suppress(OSError):  # of others' files, or a link
+        self.release()
+        with contextlib.suppress(OSError):  # it holds other files, or is a link
             self.given.rmdir()

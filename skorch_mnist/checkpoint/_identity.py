@@ -1,4 +1,4 @@
-"""What tells one training from another: parameters, data and the state that it begins with."""
+"""What identifies a training run: parameters, data and the state with which it begins."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from skorch_mnist._batches import BatchReader, ImageStream
-from skorch_mnist._storage._plain_data import UnstorableError, encode, name_of
+from skorch_mnist._batches import fingerprint
+from skorch_mnist._storage import UnstorableError, encode, name_of
+from skorch_mnist._training import TrainingRun
 
 __all__ = ["describe_differences", "identity"]
 
 WITHOUT_EFFECT = {"accelerator", "callbacks", "verbose"}  # callbacks are compared one by one
-ROWS_PER_CHUNK = 2048
 DEPTH = 6  # of objects within objects
 LONGEST_SHOWN = 60  # characters of a value in a message
+MOVED = {  # where classes were when the first checkpoints were written
+    "skorch_mnist._learning_rate.OneCycle": "skorch_mnist.learning_rate.OneCycle",
+}
 
 
-def identity(net: Any, data: Any, callbacks: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the identity of a training that is about to begin, in JSON's types.
+def identity(training: TrainingRun, callbacks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the identity of a training run that is about to begin, in JSON types.
 
     Parameters
     ----------
-    net : classifier
-        Initialized.
-    data : pair of Dataset
-        For training and validation.
+    training : TrainingRun
+        Its net is initialized.
     callbacks : mapping of str to callback
-        Those that belong to the training.
+        Those that belong to the training run.
     """
+    net = training.net
     params = {
         name: described(value)
         for name, value in net.get_params(deep=False).items()
@@ -46,18 +48,19 @@ def identity(net: Any, data: Any, callbacks: Mapping[str, Any]) -> dict[str, Any
     for name, callback in callbacks.items():
         settings = callback.get_params(deep=False)
         settings.pop("sink", None)  # where it prints
-        of_callbacks[f"callbacks__{name}"] = [name_of(callback), described(settings)]
-    together = net._processes_at_work()
-    n_processes = {} if together is None else {"processes": together.share.n_processes}
+        kind = name_of(callback)
+        of_callbacks[f"callbacks__{name}"] = [MOVED.get(kind, kind), described(settings)]
+    n_processes = {} if training.n_processes == 1 else {"processes": training.n_processes}
+    data = net.pixel_statistics_.rounded(), net.image_shape_, net.classes_.tolist()
     return {
         "params": {**params, **of_callbacks, **n_processes, "device": net.device_.type},
-        "data": digest_of_data(net, data),
-        "start": digest_of_start(net),
+        "data": fingerprint(training.data, *data),
+        "start": hash_of_start(net),
     }
 
 
 def describe_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    """Say how a training differs from the one in a file; an empty text if it does not."""
+    """Say how a training run differs from the one in a file; empty if it does not."""
     now, then = here["params"], there["params"]
     changed = []
     for name in {**now, **then}:
@@ -65,13 +68,13 @@ def describe_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> s
         if values[0] != values[1]:
             short = max(map(len, values)) <= LONGEST_SHOWN
             both = f"{name} is {now.get(name)!r}, was {then.get(name)!r}"
-            changed.append(both if short else f"{name} is another")
+            changed.append(both if short else f"{name} has another value")
     if changed:
         return ", ".join(changed)
     if here["data"] != there["data"]:
-        return "its images, labels or weights are others, or in another order"
+        return "its images, labels or sample weights are different or in another order"
     if here["start"] != there["start"]:
-        return "it began with other weights, or another state of random_state"
+        return "it began with other weights, or with another state of random_state"
     return ""
 
 
@@ -79,7 +82,7 @@ def describe_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> s
 
 
 def described(value: Any, depth: int = DEPTH) -> Any:
-    """Return what tells ``value`` from others, in JSON's types, and the same in each process."""
+    """Return what identifies ``value``, in JSON types, and the same in every process."""
     if depth == 0:
         return name_of(value)
     inner = functools.partial(described, depth=depth - 1)
@@ -111,7 +114,7 @@ def described(value: Any, depth: int = DEPTH) -> Any:
 
 
 def public(value: Any) -> dict[str, Any]:
-    """Return the attributes that are settings, not state or private."""
+    """Return the attributes that are settings, neither state nor private."""
     return {
         name: item
         for name, item in vars(value).items()
@@ -133,7 +136,7 @@ def hash_of_code(code: types.CodeType) -> str:
 
 
 def hash_of_tensors(state: Mapping[str, Any]) -> str:
-    """Return a hash of tensors by name; of other things, of their text."""
+    """Return a hash of tensors by name; of anything else, of its repr."""
     sha256 = hashlib.sha256()
     for name, value in state.items():
         sha256.update(name.encode())
@@ -145,35 +148,6 @@ def hash_of_tensors(state: Mapping[str, Any]) -> str:
     return sha256.hexdigest()
 
 
-# --- data and weights -------------------------------------------------------------------------
-
-
-def digest_of_data(net: Any, data: Any) -> str:
-    """Return a hash of all that ``fit`` was given."""
-    sha256 = hashlib.sha256(
-        repr([net.pixel_statistics_.rounded(), net.image_shape_, net.classes_.tolist()]).encode()
-    )
-    seen = set()
-    for dataset in data:
-        if isinstance(dataset, ImageStream):
-            sha256.update(dataset.digest.encode())
-            continue
-        if not BatchReader.reads(dataset):  # none, or of a splitter of the user's
-            sha256.update(repr(None if dataset is None else len(dataset)).encode())
-            continue
-        reader = BatchReader(dataset)
-        source = reader.dataset
-        sha256.update(reader.rows.astype(np.int64).data)
-        if id(source) not in seen:
-            seen.add(id(source))
-            for part in (source.codes, source.sample_weight, source.X):
-                if isinstance(part, np.ndarray):
-                    for start in range(0, len(part), ROWS_PER_CHUNK):
-                        rows = np.ascontiguousarray(part[start : start + ROWS_PER_CHUNK])
-                        sha256.update(rows.view(np.uint8).data)
-    return sha256.hexdigest()
-
-
-def digest_of_start(net: Any) -> str:
-    """Return a hash of the weights and generators that a training begins with."""
+def hash_of_start(net: Any) -> str:
+    """Return a hash of the weights and generators with which a training run begins."""
     return hash_of_tensors({"generator": torch.get_rng_state(), **net.module_.state_dict()})

@@ -1,4 +1,4 @@
-"""Training that may be cut off at any moment: its state after each epoch, and the way on."""
+"""The callback that writes a checkpoint after each epoch, and resumes from it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
+from skorch_mnist._listeners import Listener
 from skorch_mnist._progress import TrainingBar, show
-from skorch_mnist._storage._plain_data import UnstorableError, decode, encode
-from skorch_mnist._storage._tensor_file import DamagedFileError, read_tensors, write_tensors
+from skorch_mnist._storage import (
+    DamagedFileError,
+    UnstorableError,
+    decode,
+    encode,
+    read_tensors,
+    write_tensors,
+)
+from skorch_mnist._training import TrainingRun
 
 from ._callback_state import (
     get_callback_state,
@@ -38,63 +46,63 @@ __all__ = ["ResumeCheckpoint"]
 FORMAT = 1
 KEY = "skorch_mnist_checkpoint"
 SUBFOLDER = "training-[0-9a-f]{16}"
-DISPLAYS = EpochTimer, PrintLog, ProgressBar, TrainingBar  # they neither steer nor remember
+DISPLAYS = EpochTimer, PrintLog, ProgressBar, TrainingBar  # they do not affect training
 
 
-class ResumeCheckpoint(Callback):
-    """Go on with a training that was cut off, from its last finished epoch.
+class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
+    """Resume an interrupted training run from its last finished epoch.
 
-    After each epoch, everything that the training needs is written into a folder: weights,
-    optimizer, schedule, generators, history, and the state of the other callbacks. A process may be
-    killed at any moment; the same call of ``fit``, with the same parameters and data, then goes on,
-    and ends with the weights of a training that was never cut off, to the bit. The same call after
-    the end of a training gives its result at once.
+    After each epoch, everything that training depends on is written into a folder: weights,
+    optimizer, schedule, generators, history, and the state of the other callbacks. The process may
+    be killed at any moment. The same call of ``fit``, with the same parameters and data, then
+    resumes, and ends with weights that are bit-identical to those of an uninterrupted run. After
+    the end of a training run, the same call returns its result at once.
 
     Parameters
     ----------
     folder : path-like
         For one call of ``fit`` of an ``MNISTCNNClassifier``, or with ``subfolders`` for many;
-        created if it is missing. Delete it to start anew.
-    sink : callable, default=skorch_mnist._progress.show
-        Gets the line that says where the training goes on, if ``verbose`` is not 0. The default
-        prints it, but not in worker processes.
+        created if it is missing. Delete it to start again.
+    sink : callable, optional
+        Gets the line that says where training resumes, if ``verbose`` is not 0. By default, it is
+        printed, but not in worker processes.
     subfolders : bool, default=False
-        Whether each training gets a folder of its own in ``folder``, named after its parameters,
-        data and seed: a cross-validation or a search that was cut off then repeats no training
-        that is finished. Each takes three times the memory of the weights.
+        Whether each training run gets its own folder in ``folder``, named after its parameters,
+        data and seed. An interrupted cross-validation or search then does not repeat finished
+        runs. Each folder takes three times the size of the weights.
 
     Raises
     ------
     ValueError
-        At the beginning of ``fit``: if ``random_state`` is None; if the folder holds the training
-        of other parameters or data, or another process uses it; if the checkpoint is damaged.
+        At the beginning of ``fit``: if ``random_state`` is None, if the folder holds a training
+        run with other parameters or data, if another process uses it, or if the checkpoint is
+        damaged.
     OSError
         At the beginning of ``fit``, if the folder cannot be written.
 
     Warns
     -----
     UserWarning
-        If a checkpoint cannot be written later, for lack of space for instance: the training goes
-        on, and the checkpoint of an earlier epoch stays.
+        If a checkpoint cannot be written later, for example because the disk is full: training
+        continues, and the checkpoint of an earlier epoch stays.
 
     Notes
     -----
-    Of a callback, the attributes that end in ``_`` are kept, where they are numbers, texts,
-    tensors, arrays, or lists, tuples, sets and dicts of them, or have ``state_dict`` and
-    ``load_state_dict``; the latter must exist when the training begins.
+    The attributes of callbacks that end in ``_`` are kept if they are numbers, strings, tensors,
+    arrays, or lists, tuples, sets and dicts of them, or if they have ``state_dict`` and
+    ``load_state_dict``. The latter must exist when training begins.
 
-    Of the generators, those of torch are kept: the global ones, and those of the loader and of its
-    sampler. Draws from numpy's global generator, or from loaders' workers that persist from epoch
-    to epoch, are not repeated. Images that a torch data set reads one by one are not compared, only
-    their mean, deviation and range; random transforms of such a data set draw before the training
-    is seeded, so that they need ``torch.manual_seed`` before ``fit``. Functions are compared by
-    their code and what they enclose, objects by their public attributes.
+    The generators of PyTorch are kept: the global ones, and those of the loader and its sampler.
+    Draws from the global generator of NumPy, or in loader workers that persist from epoch to epoch,
+    are not repeated. Images that a PyTorch dataset reads one by one are not compared, only their
+    mean, standard deviation and range. Random transforms of such a dataset draw before training is
+    seeded, so they need ``torch.manual_seed`` before ``fit``. Functions are compared by their code
+    and what they enclose, objects by their public attributes.
 
-    A callback that ends the training, as early stopping does, ends it for good: the same call gives
+    A callback that stops training, as early stopping does, ends it for good: the same call returns
     the result.
 
-    What is computed depends on the number of threads too, on the device, and on the versions of
-    torch.
+    Results also depend on the number of threads, the device, and the version of PyTorch.
 
     Examples
     --------
@@ -124,36 +132,26 @@ class ResumeCheckpoint(Callback):
         self.subfolders = subfolders
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the parameters: a lock is not for other processes."""
+        """Return the parameters alone: other processes must not get the lock."""
         return {"folder": self.folder, "sink": self.sink, "subfolders": self.subfolders}
 
-    # --- the course of a training -----------------------------------------------------------
+    # --- events of a training run -------------------------------------------------------------
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Raise a TypeError for a net that knows nothing of checkpoints like this."""
-        if not hasattr(net, "_go_on_from_checkpoint"):
+        """Raise a TypeError for a net that does not know these checkpoints."""
+        if not hasattr(net, "_training"):
             raise TypeError(
                 f"ResumeCheckpoint works in MNISTCNNClassifier, not in {type(net).__name__}."
             )
 
-    def begin(self, net: Any, data: Any) -> bool:
-        """Take the folder, and the state of ``net`` from it if there is one.
-
-        Returns
-        -------
-        bool
-            Whether the training is over already.
-        """
-        if net.random_state is None:
-            raise ValueError(
-                "ResumeCheckpoint needs a random_state: without one, the same call of fit draws "
-                "other weights and another split. Set random_state to an int."
-            )
+    def run_begins(self, training: TrainingRun) -> None:
+        """Take the folder, and restore the state of the training run from it if there is one."""
+        net, processes = training.net, training.processes
+        self._check(training)
         callbacks = dict(others(net))
-        self.identity_ = identity(net, data, callbacks)
-        of_training = name_of_subfolder(self.identity_) if self.subfolders else ""
-        self.folder_ = TrainingFolder(Path(self.folder, of_training))
-        processes = net._processes
+        self.identity_ = identity(training, callbacks)
+        subfolder = name_of_subfolder(self.identity_) if self.subfolders else ""
+        self.folder_ = TrainingFolder(Path(self.folder, subfolder))
         self.writes_ = processes is None or processes.is_first
         failure = None
         if self.writes_:
@@ -167,7 +165,7 @@ class ResumeCheckpoint(Callback):
             raise failure
         self.with_state_ = {name: names_with_state(one) for name, one in callbacks.items()}
         self.generators_: dict[str, Any] | None = None
-        self.finished_ = self.folder_.file.exists() and self._restore(net)
+        training.finished = self.folder_.file.exists() and self._restore(training)
         if processes is not None:
             processes.check_agreement(
                 len(net.history),
@@ -177,31 +175,48 @@ class ResumeCheckpoint(Callback):
         if net.verbose and net.history:
             n_epochs = len(net.history)
             self.sink(
-                f"The training in {self.folder} ended after epoch {n_epochs}: this is its result."
-                if self.finished_
-                else f"Going on after epoch {n_epochs}, from {self.folder}."
+                f"The training run in {self.folder} ended after epoch {n_epochs}: this is its "
+                "result."
+                if training.finished
+                else f"Resuming after epoch {n_epochs}, from {self.folder}."
             )
-        return self.finished_
 
-    def epoch_begins(self, net: Any) -> None:
-        """Put the generators where they were, in the first epoch after the way back."""
+    def _check(self, training: TrainingRun) -> None:
+        """Raise a ValueError if this training run cannot be resumed."""
+        callbacks = [callback for _, callback in training.net.callbacks_]
+        if sum(isinstance(callback, ResumeCheckpoint) for callback in callbacks) > 1:
+            raise ValueError("callbacks may hold only one ResumeCheckpoint.")
+        if training.tasks is None:
+            raise ValueError(
+                "ResumeCheckpoint resumes fit; partial_fit trains one epoch at a time. Set "
+                "callbacks=None, or save the classifier after each call."
+            )
+        if training.net.random_state is None:
+            raise ValueError(
+                "ResumeCheckpoint needs a random_state: without one, the same call of fit draws "
+                "other weights and another split. Set random_state to an int."
+            )
+
+    def epoch_begins(self, training: TrainingRun) -> None:
+        """Restore the generators in the first epoch after a restart."""
         if self.generators_ is not None:
-            set_generators(net, self.generators_)
+            set_generators(training, self.generators_)
             self.generators_ = None
 
-    def epoch_ended(self, net: Any) -> None:
-        """Write the checkpoint of an epoch."""
-        self._write(net, finished=False)
+    def epoch_ends(self, training: TrainingRun) -> None:
+        """Write a checkpoint, unless the end of the training run will write it."""
+        if not training.stopping:
+            self._write(training, finished=False)
 
-    def training_ended(self, net: Any) -> None:
-        """Write that no epoch is left; what callbacks do at the end, they do again."""
-        if not self.finished_:
-            self._write(net, finished=True)
+    def run_ends(self, training: TrainingRun) -> None:
+        """Write that no epoch is left; what callbacks do at the end, they repeat."""
+        if not training.finished:
+            self._write(training, finished=True)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Let other processes take the folder."""
         if hasattr(self, "folder_"):
-            self.folder_.leave()
+            self.folder_.release()
 
     def discard(self) -> None:
         """Delete the checkpoint, and the folder if nothing else is in it.
@@ -223,24 +238,25 @@ class ResumeCheckpoint(Callback):
 
     # --- file -------------------------------------------------------------------------------
 
-    def _restore(self, net: Any) -> bool:
-        """Give ``net`` the state in the file; return whether its training is over."""
+    def _restore(self, training: TrainingRun) -> bool:
+        """Restore the state in the file; return whether the training run is finished."""
+        net = training.net
         file = self.folder_.file
-        damaged = f"{file} is damaged, or no checkpoint: delete it to start anew."
+        damaged = f"{file} is damaged or not a checkpoint: delete it to start again."
         try:
             manifest, tensors = read_tensors(file, KEY, newest=FORMAT)
         except DamagedFileError as error:
             raise ValueError(damaged) from error
         if differences := describe_differences(self.identity_, manifest["identity"]):
             raise ValueError(
-                f"{self.folder} holds another training: {differences}. Call fit with the same "
-                "parameters and data to go on with it; or use another folder, or delete this "
-                "one, to start anew. For many trainings, as those of a cross-validation, set "
+                f"{self.folder} holds another training run: {differences}. To resume it, call fit "
+                "with the same parameters and data. To start again, use another folder, or delete "
+                "this one. For many training runs, such as those of a cross-validation, set "
                 "subfolders=True."
             )
         try:
             state = decode(manifest["state"], tensors)
-            net._restore((0, state["components"]))
+            training.restore(state["components"])
             net.history.extend(state["history"])
             callbacks = dict(others(net))
             for name, learned in state["callbacks"].items():
@@ -251,26 +267,27 @@ class ResumeCheckpoint(Callback):
         except Exception as error:  # whatever a forged file leads to
             raise ValueError(damaged) from error
 
-    def _write(self, net: Any, *, finished: bool) -> None:
+    def _write(self, training: TrainingRun, *, finished: bool) -> None:
         if not self.writes_:
             return
+        net = training.net
         tensors: dict[str, torch.Tensor] = {}
         try:
             state = {
                 "finished": finished,
                 "history": list(net.history),
-                "components": net._training_state()[1],
+                "components": training.snapshot().components,
                 "callbacks": {
                     name: get_callback_state(name, callback, self.with_state_.get(name, ()))
                     for name, callback in others(net)
                 },
                 "network": get_network(net.module_),
-                "generators": get_generators(net),
+                "generators": get_generators(training),
             }
             encoded = encode(state, tensors)
         except UnstorableError as error:
             raise ValueError(
-                f"ResumeCheckpoint cannot write this training: {error}. Leave out the callback "
+                f"ResumeCheckpoint cannot write this training run: {error}. Remove the callback "
                 "that keeps it or records it in the history."
             ) from error
         facts = {"identity": self.identity_, "state": encoded}
@@ -279,20 +296,20 @@ class ResumeCheckpoint(Callback):
         except OSError as error:
             warnings.warn(
                 f"The checkpoint after epoch {len(net.history)} could not be written ({error}). "
-                "The training goes on; the checkpoint before stays.",
+                "Training continues; the previous checkpoint stays.",
                 UserWarning,
                 stacklevel=2,
             )
 
 
 def name_of_subfolder(identity: Mapping[str, Any]) -> str:
-    """Return the name of the folder of one training among many."""
+    """Return the name of the folder of one training run among many."""
     text = json.dumps(identity, sort_keys=True)
     return f"training-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def others(net: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the callbacks whose state belongs to a training."""
+    """Yield the callbacks whose state belongs to a training run."""
     for name, callback in net.callbacks_:
         if not isinstance(callback, (*DISPLAYS, ResumeCheckpoint)):
             yield name, callback

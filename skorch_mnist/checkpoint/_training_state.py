@@ -1,4 +1,4 @@
-"""What decides how a training goes on, besides weights and optimizer: to be read, and put back."""
+"""What a training run depends on besides weights and optimizer: to be read and restored."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 
+from skorch_mnist._training import TrainingRun
+
 __all__ = ["get_generators", "get_network", "set_generators", "set_network"]
 
 
 def get_network(module: torch.nn.Module) -> dict[str, Any]:
-    """Return what ``state_dict`` leaves out: which weights are frozen, and other buffers."""
+    """Return what ``state_dict`` leaves out: names of frozen weights, and other buffers."""
     kept = module.state_dict().keys()
     return {
         "frozen": [name for name, p in module.named_parameters() if not p.requires_grad],
@@ -20,7 +22,7 @@ def get_network(module: torch.nn.Module) -> dict[str, Any]:
 
 
 def set_network(module: torch.nn.Module, state: Mapping[str, Any]) -> None:
-    """Give a network what ``get_network`` returned."""
+    """Restore what ``get_network`` returned."""
     frozen, buffers = set(state["frozen"]), dict(module.named_buffers())
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in frozen)
@@ -28,34 +30,37 @@ def set_network(module: torch.nn.Module, state: Mapping[str, Any]) -> None:
         buffers[name].copy_(values)
 
 
-def own_generators(net: Any) -> dict[str, torch.Generator]:
-    """Return the generators of the loader and of its sampler."""
-    loader = vars(net).get("_loader")
-    sampler = getattr(loader, "sampler", None)
-    found = {"loader": getattr(loader, "generator", None)}
-    found["sampler"] = getattr(sampler, "generator", None)
+def own_generators(training: TrainingRun) -> dict[str, torch.Generator]:
+    """Return the generators of the training loader and of its sampler."""
+    sampler = getattr(training.loader, "sampler", None)
+    found = {
+        "loader": getattr(training.loader, "generator", None),
+        "sampler": getattr(sampler, "generator", None),
+    }
     return {name: one for name, one in found.items() if isinstance(one, torch.Generator)}
 
 
-def get_generators(net: Any) -> dict[str, Any]:
-    """Return the state of all generators that decide about the training."""
+def get_generators(training: TrainingRun) -> dict[str, Any]:
+    """Return the states of all generators that a training run draws from."""
+    device = training.net.device_
     generators = {"cpu": torch.get_rng_state()}
-    if net.device_.type in ("cuda", "mps"):
-        generators["device"] = device_generator(net.device_).get_rng_state(*on(net.device_))
-    return generators | {name: one.get_state() for name, one in own_generators(net).items()}
+    if device.type in ("cuda", "mps"):
+        generators["device"] = device_generator(device).get_rng_state(*on(device))
+    return generators | {name: one.get_state() for name, one in own_generators(training).items()}
 
 
-def set_generators(net: Any, generators: Mapping[str, torch.Tensor]) -> None:
-    """Put all generators into the state that ``get_generators`` returned."""
+def set_generators(training: TrainingRun, generators: Mapping[str, torch.Tensor]) -> None:
+    """Put all generators into the states that ``get_generators`` returned."""
+    device = training.net.device_
     torch.set_rng_state(generators["cpu"])
     if "device" in generators:
-        device_generator(net.device_).set_rng_state(generators["device"], *on(net.device_))
-    for name, generator in own_generators(net).items():
+        device_generator(device).set_rng_state(generators["device"], *on(device))
+    for name, generator in own_generators(training).items():
         generator.set_state(generators[name])
 
 
 def device_generator(device: torch.device) -> Any:
-    """Return the module of torch that holds the generator of ``device``."""
+    """Return the module of PyTorch that has the generator of ``device``."""
     return torch.cuda if device.type == "cuda" else torch.mps
 
 

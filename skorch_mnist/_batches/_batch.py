@@ -1,0 +1,149 @@
+"""Batches: their number, what one holds, and which part of it a process takes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ._share import Share
+
+__all__ = [
+    "LOADER_ARGUMENTS",
+    "KeptRows",
+    "as_it_is",
+    "check_batch_size",
+    "first_output",
+    "image_of",
+    "number_of_batches",
+    "shared_batches",
+    "tensor_of",
+    "weight_of",
+    "weighted_loss",
+    "with_images",
+]
+
+TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
+LOADER_ARGUMENTS = {"batch_size", "shuffle", "drop_last", "generator"}  # of our own loaders
+ROWS_PER_BLOCK = 4096
+
+
+def as_it_is(batch: Any) -> Any:
+    """Return a batch as it is: the ``collate_fn`` of a loader that gets whole batches."""
+    return batch
+
+
+def check_batch_size(batch_size: Any) -> int:
+    """Return a size as an int; raise a ValueError if it is not a positive integer."""
+    if not isinstance(batch_size, Integral) or int(batch_size) < 1:
+        raise ValueError(f"batch_size={batch_size!r} is not valid: it must be a positive integer.")
+    return int(batch_size)
+
+
+def number_of_batches(n_rows: int, batch_size: int, drop_last: bool) -> int:
+    """Return the number of batches that rows make; the last may not be full."""
+    whole, rest = divmod(n_rows, batch_size)
+    return whole if drop_last or not rest else whole + 1
+
+
+class KeptRows:
+    """Copies of small tensors of many batches, in few blocks of memory.
+
+    Losses are kept until an epoch ends, and so are the outputs and labels that a callback scores.
+    As tensors of their own, small ones among large ones that come and go, they leave holes that do
+    not fit large ones: the process grows by hundreds of megabytes.
+    """
+
+    def __init__(self) -> None:
+        self.block: torch.Tensor | None = None
+        self.start = 0
+
+    def keep(self, rows: Any) -> Any:
+        """Return a copy of the rows of a tensor, within a block; other values as they are."""
+        if not isinstance(rows, torch.Tensor):
+            return rows
+        block, end = self.block, self.start + len(rows)
+        if block is None or end > len(block):
+            block = rows.new_empty((max(ROWS_PER_BLOCK, len(rows)), *rows.shape[1:]))
+            self.block, self.start, end = block, 0, len(rows)
+        part = block[self.start : end]
+        self.start = end
+        return part.copy_(rows)
+
+
+def tensor_of(pixels: NDArray[Any]) -> torch.Tensor:
+    """Return an array as a tensor, in float32 if PyTorch does not have its dtype."""
+    if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
+        pixels = pixels.astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(pixels))
+
+
+def shared_batches(loader: Any, share: Share) -> Iterator[tuple[Any, Any]]:
+    """Yield batches with the images of ``share`` alone; labels and weights stay whole.
+
+    Our loaders read no other images. The batches of a loader of the user come whole.
+    """
+    for reader in [loader, getattr(loader, "dataset", loader)]:
+        if hasattr(reader, "share"):
+            reader.share = share
+    for X, codes in loader:
+        images = image_of(X)
+        if len(images) == len(codes):
+            X = with_images(X, images[share.rows(len(codes))])
+        yield X, codes
+
+
+# --- what a batch holds -----------------------------------------------------------------------
+
+
+def image_of(x: Any) -> torch.Tensor:
+    """Return the images of a batch, with or without weights."""
+    image: torch.Tensor = x["image"] if isinstance(x, Mapping) else x
+    return image
+
+
+def with_images(x: Any, images: torch.Tensor) -> Any:
+    """Return the batch ``x`` with other images, and the weights that it has."""
+    return {**x, "image": images} if isinstance(x, Mapping) else images
+
+
+def weight_of(x: Any) -> torch.Tensor | None:
+    """Return the weights of a batch, None if it does not have any."""
+    return x["sample_weight"] if isinstance(x, Mapping) else None
+
+
+def weighted_loss(
+    criterion: nn.Module, logits: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Return the weighted mean of the loss of each sample; equal weights give the plain mean.
+
+    Raises
+    ------
+    ValueError
+        If ``criterion`` does not return a loss for each sample when its reduction is "none".
+    """
+    single = copy.copy(criterion)
+    single.reduction = "none"  # type: ignore[assignment]
+    losses: torch.Tensor = single(logits, codes)
+    if losses.shape != weight.shape:
+        raise ValueError(
+            f"{type(criterion).__name__} with reduction='none' returns losses of shape "
+            f"{tuple(losses.shape)} for {len(weight)} samples, which cannot be weighted. Use "
+            "another criterion, or neither sample_weight nor class_weight."
+        )
+    weights_of_classes = getattr(criterion, "weight", None)
+    total = weight if weights_of_classes is None else weight * weights_of_classes[codes]
+    smallest = torch.finfo(weight.dtype).tiny  # a batch may hold classes of weight 0 only
+    return (losses * weight).sum() / total.sum().clamp_min(smallest)
+
+
+def first_output(y_pred: Any) -> torch.Tensor:
+    """Return the logits of a module that may return other things after them."""
+    logits: torch.Tensor = y_pred[0] if isinstance(y_pred, tuple) else y_pred
+    return logits

@@ -1,0 +1,288 @@
+"""A training run: all that exists only while ``fit`` or ``partial_fit`` is running."""
+
+from __future__ import annotations
+
+import copy
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch.utils.data import Dataset
+
+from skorch_mnist._devices import resolve_device, resolve_precision, seeded
+from skorch_mnist._listeners import (
+    DivergenceCheck,
+    Listener,
+    SklearnCallbacks,
+    watches_batches,
+)
+
+__all__ = ["SplitData", "TrainingRun"]
+
+Hears = dict[str, list[Callable[["TrainingRun"], None]]]
+
+
+class SplitData(NamedTuple):
+    """Images for training, and for validation if there are any."""
+
+    train: Dataset[Any]
+    valid: Dataset[Any] | None
+
+
+class Snapshot(NamedTuple):
+    """What epochs change, after a whole epoch."""
+
+    n_epochs: int
+    components: dict[str, Any]  # state_dict by name
+
+
+class TrainingRun:
+    """One call of ``fit`` or ``partial_fit``, from its first look at the data to its last epoch.
+
+    ``TrainingRun.of`` opens one, to which the net refers as ``_training``. The run knows the net
+    and its listeners; a listener knows the run, but not the other listeners.
+
+    Attributes
+    ----------
+    net : classifier
+    epochs : int
+        Number of epochs to train.
+    tasks : SklearnCallbacks or None
+        None in ``partial_fit``, which scikit-learn callbacks do not hear of.
+    processes : Processes or None
+        Those that train this network together; None without an ``accelerator``.
+    n_processes : int
+    random_state : RandomState
+        What the parameter stands for, the same in all processes.
+    data : SplitData
+    seed : int
+        Seed of the generators of PyTorch.
+    device : torch.device
+    dtype : torch.dtype
+        Precision of training.
+    listeners : list of Listener
+        In the order in which they hear of events.
+    is_watched : bool
+        Whether a callback may read the loss of a batch before the epoch ends.
+    loader : iterable
+        Batches to train on; set when skorch has made it.
+    batch : tuple
+        The current one.
+    finished : bool
+        Whether no epoch is left to train.
+    stopping : bool
+        Whether a callback has asked to stop.
+    """
+
+    n_processes = 1
+    random_state: np.random.RandomState
+    data: SplitData
+    seed: int
+    device: torch.device
+    dtype: torch.dtype
+    is_watched: bool
+    loader: Any = None
+    batch: Any = None
+
+    def __init__(self, net: Any, epochs: int, tasks: SklearnCallbacks | None) -> None:
+        self.net = net
+        self.epochs = epochs
+        self.tasks = tasks
+        self.processes: Any = None
+        self.listeners: list[Listener] = []
+        self.before: Hears = {}  # who hears of an event of skorch before its callbacks do
+        self.after: Hears = {}
+        self.finished = self.stopping = self.interrupted = False
+        self.last_epoch: Snapshot | None = None
+
+    @classmethod
+    @contextmanager
+    def of(
+        cls, net: Any, epochs: int, tasks: SklearnCallbacks | None = None
+    ) -> Iterator[TrainingRun]:
+        """Open the training run of a net.
+
+        After an error inside the context, the net is what it was after the last whole epoch, or
+        before the call if no epoch was finished.
+        """
+        training, before = cls(net, epochs, tasks), vars(net).copy()
+        net._training = training
+        try:
+            with training._noting_ctrl_c():
+                training._join_processes()
+                yield training
+        except BaseException:
+            training._release()
+            if training.last_epoch is None:
+                vars(net).clear()
+                vars(net).update(before)
+            else:
+                training._go_back_to(training.last_epoch)
+            raise
+        finally:
+            training._release()
+            vars(net).pop("_training", None)
+
+    def _join_processes(self) -> None:
+        net = self.net
+        self.random_state = check_random_state(net.random_state)
+        if net.accelerator is not None:
+            from skorch_mnist._processes import Processes
+
+            self.processes = Processes.of(net.accelerator, net.device)
+            self.n_processes = self.processes.share.n_processes
+            if net.random_state is None:
+                self.random_state = self.processes.same_random_state(self.random_state)
+
+    def run(self, data: SplitData, X: Any, y: Any) -> None:
+        """Run the loop of skorch, from a seed of the net; end early if a callback asks for it.
+
+        Callbacks get ``X`` and ``y`` when training begins and ends.
+        """
+        net = self.net
+        self.data = data
+        self.seed = net._random_state.randint(np.iinfo(np.int32).max)
+        if self.processes is None:
+            self.device = resolve_device(net.device)
+        else:
+            self.device = self.processes.device
+            self.processes.check_same_run(self)
+        self.dtype = resolve_precision(net.precision, self.device)
+        with seeded(self.seed, self.device):
+            if net.initialized_:
+                net.prepare_to_continue(self.device)
+                self.last_epoch = self.snapshot()
+            else:
+                net.initialize()
+            net.notify("on_train_begin", X=X, y=y)
+            self.is_watched = watches_batches(net)
+            self.listeners = [  # whoever may stop the run comes before whoever writes it
+                DivergenceCheck(),
+                *([self.tasks] if self.tasks is not None else []),
+                *([self.processes] if self.n_processes > 1 else []),
+                *(callback for _, callback in net.callbacks_ if isinstance(callback, Listener)),
+            ]
+            n_before = len(net.history)
+            for listener in self.listeners:
+                listener.run_begins(self)
+            n_resumed = len(net.history) - n_before
+            if n_resumed:
+                self.last_epoch = self.snapshot()
+            self._connect_listeners()
+            try:
+                if not self.finished:
+                    net.fit_loop(data, epochs=self.epochs - n_resumed)
+            except KeyboardInterrupt:
+                if not self.stopping:
+                    raise
+            for listener in self.listeners:
+                listener.run_ends(self)
+            net.notify("on_train_end", X=X, y=y)
+
+    # --- events -------------------------------------------------------------------------------
+
+    def _connect_listeners(self) -> None:
+        """Let listeners hear of the events of skorch."""
+        listeners = self.listeners
+        self.before = {
+            "on_epoch_begin": [listener.epoch_begins for listener in listeners],
+            "on_grad_computed": [listener.gradients_computed for listener in listeners],
+            "on_batch_end": [listener.batch_ends for listener in listeners],
+        }
+        self.after = {
+            "on_batch_begin": [listener.batch_begins for listener in listeners],
+            "on_epoch_end": [
+                TrainingRun._keep_epoch,
+                *(listener.epoch_ends for listener in listeners),
+                TrainingRun._stop_if_asked,
+            ],
+        }
+
+    def _keep_epoch(self) -> None:
+        """Take the end of an epoch as the state to go back to.
+
+        Of its batches, only the last record is kept if the epoch has their mean. It shows callbacks
+        such as ``TrainEndCheckpoint`` what records hold.
+        """
+        epoch = self.net.history[-1]
+        if "train_loss" in epoch and not self.is_watched:
+            del epoch["batches"][:-1]
+        self.last_epoch = self.snapshot()
+
+    def _stop_if_asked(self) -> None:
+        if self.stopping:
+            raise KeyboardInterrupt  # as callbacks of skorch do; it leaves fit_loop
+
+    def weights_updated(self) -> None:
+        """Tell listeners that all training batches of an epoch are done."""
+        for listener in self.listeners:
+            listener.weights_updated(self)
+
+    def batches(self, loader: Any) -> Any:
+        """Return the batches of a loader, with the images that this process takes."""
+        return loader if self.processes is None else self.processes.batches(loader)
+
+    def note_stop(self, event: str) -> bool:
+        """Note that a callback has raised KeyboardInterrupt; return whether its epoch is whole.
+
+        Callbacks of skorch stop a training run in this way. Ctrl-C ends it with an error.
+        """
+        self.stopping = not self.interrupted
+        return self.stopping and event == "on_epoch_end"
+
+    @contextmanager
+    def _noting_ctrl_c(self) -> Iterator[None]:
+        """Note whether a KeyboardInterrupt comes from Ctrl-C. Only the main thread gets signals."""
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(handler):
+            yield
+            return
+
+        def noting(number: int, frame: FrameType | None) -> None:
+            try:
+                handler(number, frame)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                raise
+
+        signal.signal(signal.SIGINT, noting)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGINT) is noting:
+                signal.signal(signal.SIGINT, handler)
+
+    def _release(self) -> None:
+        for listener in self.listeners:
+            listener.release()
+
+    # --- the state of the net -----------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of all that an epoch changes."""
+        net = self.net
+        components = {name: getattr(net, name) for name in net.component_names()}
+        return Snapshot(
+            len(net.history),
+            {
+                name: copy.deepcopy(component.state_dict())
+                for name, component in components.items()
+                if hasattr(component, "state_dict")
+            },
+        )
+
+    def restore(self, components: dict[str, Any]) -> None:
+        """Load the states of components that ``snapshot`` has returned."""
+        for name, state in components.items():
+            getattr(self.net, name).load_state_dict(state)
+
+    def _go_back_to(self, epoch: Snapshot) -> None:
+        self.restore(epoch.components)
+        del self.net.history[epoch.n_epochs :]
+        self.net.notify("on_train_end", X=None, y=None)
