@@ -97,26 +97,26 @@ class ImageClassifierNet(NeuralNetClassifier):
     def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
         """Know the callbacks that ``fit`` will use; skorch knows those of the last ``fit``."""
         params: dict[str, Any] = {}
-        for name, callback in self.named_callbacks() if deep else []:
+        for name, callback in self._named_callbacks() if deep else []:
             params[f"callbacks__{name}"] = callback
             if hasattr(callback, "get_params") and not isinstance(callback, type):
                 nested = callback.get_params()
                 params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
         return params
 
-    def named_callbacks(self) -> Iterable[tuple[str, Any]]:
+    def _named_callbacks(self) -> Iterable[tuple[str, Any]]:
         """Yield the callbacks that the parameters stand for, with their names."""
         if self.callbacks is None or isinstance(self.callbacks, list):
             yield from self._uniquely_named_callbacks()
 
     def __delattr__(self, name: str) -> None:
         """Delete an attribute; skorch would rewrite its lists of components for any of them."""
-        if f"{name.rstrip('_')}_" in self.component_names():
+        if f"{name.rstrip('_')}_" in self._component_names():
             super().__delattr__(name)
         else:
             object.__delattr__(self, name)
 
-    def component_names(self) -> list[str]:
+    def _component_names(self) -> list[str]:
         """Return the names of network, criterion and optimizer, with their underscores."""
         return [f"{name}_" for name in (*self._modules, *self._criteria, *self._optimizers)]
 
@@ -203,7 +203,7 @@ class ImageClassifierNet(NeuralNetClassifier):
             callbacks.append(("progress_bar", TrainingBar()))
         return callbacks
 
-    def prepare_to_continue(self, device: torch.device) -> None:
+    def _prepare_to_continue(self, device: torch.device) -> None:
         """Make what is missing of the components before training is continued."""
         if self.device_ != device:
             self._move_to(device)

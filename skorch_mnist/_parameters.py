@@ -71,7 +71,7 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
     """
     components = {name: getattr(net, name) for name in COMPONENTS} | {"compile": torch.compile}
     nested = any(name.startswith("callbacks__") for name in names)
-    callbacks = dict(net.named_callbacks()) if nested else {}
+    callbacks = dict(net._named_callbacks()) if nested else {}
     own = [name for name in own if "__" not in name]
     for name in names:
         prefix, _, rest = name.partition("__")

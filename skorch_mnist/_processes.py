@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,9 @@ from torch.utils.hooks import RemovableHandle
 
 from skorch_mnist._batches import Share, fingerprint, shared_batches
 from skorch_mnist._listeners import Listener
-from skorch_mnist._training import TrainingRun
+
+if TYPE_CHECKING:
+    from skorch_mnist._training import TrainingRun
 
 __all__ = ["Processes"]
 

@@ -156,7 +156,7 @@ class TrainingRun:
         self.dtype = resolve_precision(net.precision, self.device)
         with seeded(self.seed, self.device):
             if net.initialized_:
-                net.prepare_to_continue(self.device)
+                net._prepare_to_continue(self.device)
                 self.last_epoch = self.snapshot()
             else:
                 net.initialize()
@@ -188,10 +188,13 @@ class TrainingRun:
     # --- events -------------------------------------------------------------------------------
 
     def _connect_listeners(self) -> None:
-        """Let listeners hear of the events of skorch."""
+        """Let listeners hear of the events of skorch.
+
+        The last to hear of the end of an epoch is the first to hear of its beginning.
+        """
         listeners = self.listeners
         self.before = {
-            "on_epoch_begin": [listener.epoch_begins for listener in listeners],
+            "on_epoch_begin": [listener.epoch_begins for listener in reversed(listeners)],
             "on_grad_computed": [listener.gradients_computed for listener in listeners],
             "on_batch_end": [listener.batch_ends for listener in listeners],
         }
@@ -267,7 +270,7 @@ class TrainingRun:
     def snapshot(self) -> Snapshot:
         """Return a copy of all that an epoch changes."""
         net = self.net
-        components = {name: getattr(net, name) for name in net.component_names()}
+        components = {name: getattr(net, name) for name in net._component_names()}
         return Snapshot(
             len(net.history),
             {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -19,11 +18,11 @@ from skorch.callbacks import (
     ProgressBar,
     TrainEndCheckpoint,
 )
+from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist._batches._loader import KeptRows
 from skorch_mnist._learning_rate import OneCycle
-from skorch_mnist.batch_records import record_losses, watches_batches
+from skorch_mnist._listeners import watches as watches_batches
 
 
 class Watching(Callback):
@@ -115,14 +114,6 @@ def test_means_do_not_depend_on_who_watches():
     assert fit().history_[:, keys] == fit(callbacks=[Watching()]).history_[:, keys]
 
 
-def test_losses_go_into_the_last_records():
-    batches = [{"x": 1}, {}, {}]
-    record_losses(batches, "loss", [torch.tensor(0.5), torch.tensor(0.25)])
-    assert batches == [{"x": 1}, {"loss": 0.5}, {"loss": 0.25}]
-    record_losses(batches, "loss", [])
-    assert batches == [{"x": 1}, {"loss": 0.5}, {"loss": 0.25}]
-
-
 @pytest.mark.parametrize("callback", [TrainEndCheckpoint, Checkpoint])
 def test_checkpoints_of_skorch_work_without_records(tmp_path, callback):
     clf = fit(callbacks=[callback(dirname=tmp_path)])
@@ -154,20 +145,13 @@ def test_hooks_of_a_subclass_find_the_loss_of_each_batch():
     assert [type(record.get("train_loss")) for record in seen[:3]] == [float] * 3
 
 
+class Bracketed(nn.CrossEntropyLoss):
+    """A loss that returns one number in brackets."""
+
+    def forward(self, logits, codes):
+        return super().forward(logits, codes).reshape(1)
+
+
 def test_loss_of_one_number_in_brackets_is_recorded():
-    batches = [{}]
-    record_losses(batches, "loss", [torch.tensor([0.5])])
-    assert batches == [{"loss": 0.5}]
-
-
-def test_kept_rows_lie_in_one_block():
-    kept = KeptRows(5)
-    batches = [torch.arange(6.0).reshape(2, 3), torch.ones(3, 3)]
-    parts = [kept.keep(batch) for batch in batches]
-    assert all(torch.equal(part, batch) for part, batch in zip(parts, batches, strict=True))
-    assert {part.untyped_storage().data_ptr() for part in parts} == {kept.block.data_ptr()}
-
-
-def test_outputs_that_are_no_tensor_are_left_alone():
-    outputs = (torch.ones(2, 3), torch.ones(2))
-    assert KeptRows(2).keep(outputs) is outputs
+    plain, bracketed = fit(), fit(criterion=Bracketed)
+    assert bracketed.history_[:, "train_loss"] == plain.history_[:, "train_loss"]

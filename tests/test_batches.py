@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from skorch_mnist._batches._image_dataset import ImageDataset
-from skorch_mnist._batches._loader import (
-    BatchLoader,
-    BatchReader,
+from skorch_mnist._batches import (
+    ImageDataset,
+    KeptRows,
     image_of,
+    own_form,
     weight_of,
     weighted_loss,
     with_images,
 )
+from skorch_mnist._batches._image_dataset import BatchLoader
 
 quick = settings(deadline=None, max_examples=50)
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", ">i2", ">u4", ">f4", ">f8"]
 seeds = st.integers(0, 2**32 - 1)
+CPU = torch.device("cpu")
 
 
 def pixels_of(dtype, shape, seed=0):
@@ -92,34 +94,42 @@ def test_reader_of_nested_subsets_gives_what_they_give(data, depth, form):
         last = len(dataset) - 1
         rows = data.draw(st.lists(st.integers(0, last), min_size=1, max_size=7))
         dataset = Subset(dataset, form(rows))
-    reader = BatchReader(dataset)
-    assert BatchReader.reads(dataset) and len(reader) == len(dataset)
-    images, codes = reader.__getitems__(list(range(len(reader))))
+    own = own_form(dataset)
+    assert len(own) == len(dataset)
+    images, codes = own.take(list(range(len(own))))
     singles = [dataset[i] for i in range(len(dataset))]
     assert torch.equal(images, torch.stack([image for image, _ in singles]))
     assert codes.tolist() == [int(code) for _, code in singles]
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 7])
-def test_loader_takes_whole_batches(batch_size):
+def test_loader_of_pytorch_takes_whole_batches(batch_size):
     images = pixels_of("u1", (7, 1, 2, 2))
-    reader = BatchReader(Subset(ImageDataset(images, None, np.arange(7)), range(7)))
-    loader = DataLoader(reader, batch_size=batch_size, collate_fn=BatchReader.collate)
+    dataset = ImageDataset(images, None, np.arange(7))
+    loader = dataset.loader({"batch_size": batch_size, "pin_memory": False}, CPU)
+    assert type(loader) is DataLoader
     parts = list(loader)
     assert [len(codes) for _, codes in parts][:-1] == [batch_size] * (len(parts) - 1)
     np.testing.assert_array_equal(torch.cat([x for x, _ in parts]).numpy(), images)
 
 
-def test_reader_leaves_other_data_sets_alone():
+def test_other_datasets_are_left_alone():
     other = skorch.dataset.Dataset(np.zeros((3, 2)), np.zeros(3))
-    assert not BatchReader.reads(other) and not BatchReader.reads(Subset(other, [0]))
+    assert own_form(other) is None and own_form(Subset(other, [0])) is None
+
+
+def test_a_subset_knows_its_images_and_labels():
+    images, labels = pixels_of("u1", (7, 1, 2, 2)), np.array(list("abcdefg"))
+    part = ImageDataset(images, labels).subset(np.array([5, 2]))
+    np.testing.assert_array_equal(part.X, images[[5, 2]])
+    assert part.y.tolist() == ["f", "c"]
 
 
 # --- loading --------------------------------------------------------------------------------
 
 
-def reader_of(n, weight=None):
-    return BatchReader(ImageDataset(pixels_of("u1", (n, 1, 2, 2)), None, np.arange(n), weight))
+def dataset_of(n, weight=None):
+    return ImageDataset(pixels_of("u1", (n, 1, 2, 2)), None, np.arange(n), weight)
 
 
 @quick
@@ -131,30 +141,38 @@ def reader_of(n, weight=None):
     seed=seeds,
     n_passes=st.integers(1, 3),
 )
-def test_own_loader_gives_what_torchs_does(n, batch_size, shuffle, drop_last, seed, n_passes):
-    arguments = {"batch_size": batch_size, "shuffle": shuffle, "drop_last": drop_last}
-    own, torchs = (
-        maker(reader_of(n), generator=torch.Generator().manual_seed(seed), **arguments)
-        for maker in (
-            BatchLoader,
-            lambda reader, **kwargs: DataLoader(reader, collate_fn=BatchReader.collate, **kwargs),
+def test_own_loader_gives_what_the_pytorch_loader_does(
+    n, batch_size, shuffle, drop_last, seed, n_passes
+):
+    own, pytorchs = (
+        dataset_of(n).loader(
+            {
+                "batch_size": batch_size,
+                "shuffle": shuffle,
+                "drop_last": drop_last,
+                "generator": torch.Generator().manual_seed(seed),
+                **more,
+            },
+            CPU,
         )
+        for more in ({}, {"num_workers": 0})
     )
-    assert len(own) == len(torchs)
+    assert type(own) is BatchLoader and type(pytorchs) is DataLoader
+    assert len(own) == len(pytorchs)
     for _ in range(n_passes):
-        for (images, codes), (wanted, wanted_codes) in zip(own, torchs, strict=True):
+        for (images, codes), (wanted, wanted_codes) in zip(own, pytorchs, strict=True):
             assert torch.equal(images, wanted) and torch.equal(codes, wanted_codes)
 
 
 @pytest.mark.parametrize("batch_size", [0, -5, 2.5, None])
 def test_a_batch_without_images_is_refused(batch_size):
-    message = f"^batch_size must be a positive integer; got {re.escape(repr(batch_size))}\\.$"
+    message = f"^batch_size={re.escape(repr(batch_size))} is not valid: it must be a positive"
     with pytest.raises(ValueError, match=message):
-        BatchLoader(reader_of(3), batch_size)
+        BatchLoader(dataset_of(3), batch_size)
 
 
 def test_loader_without_a_generator_draws_from_the_global_one():
-    loader = BatchLoader(reader_of(50), 50, shuffle=True)
+    loader = BatchLoader(dataset_of(50), 50, shuffle=True)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         first, second = (next(iter(loader))[1].tolist() for _ in range(2))
@@ -164,7 +182,7 @@ def test_loader_without_a_generator_draws_from_the_global_one():
 
 
 def test_other_images_keep_the_weights_of_the_batch():
-    x, _ = reader_of(3, np.array([1, 2, 3], np.float32)).__getitems__([0, 1, 2])
+    x, _ = dataset_of(3, np.array([1, 2, 3], np.float32)).take([0, 1, 2])
     other = torch.zeros(3, 1, 2, 2)
     assert with_images(x, other)["image"] is other
     assert weight_of(with_images(x, other)).tolist() == [1, 2, 3]
@@ -174,8 +192,7 @@ def test_other_images_keep_the_weights_of_the_batch():
 def test_images_stay_where_they_are_without_a_gpu():
     dataset = ImageDataset(pixels_of("u1", (3, 1, 2, 2)))
     for device in ("cpu", "meta"):
-        assert dataset.moved_to(torch.device(device)) is dataset
-        assert BatchReader(dataset).moved_to(torch.device(device)).dataset is dataset
+        assert dataset.loader({"batch_size": 1}, torch.device(device)).dataset is dataset
 
 
 @pytest.mark.parametrize("weight", [None, np.array([1, 2, 3], np.float32)])
@@ -258,8 +275,31 @@ class Total(nn.Module):
 
 def test_criterion_that_ignores_its_reduction_cannot_be_weighted():
     message = (
-        "Total with reduction='none' gives losses of shape () for 30 samples: it cannot be "
+        "Total with reduction='none' returns losses of shape () for 30 samples, which cannot be "
         "weighted. Use another criterion, or neither sample_weight nor class_weight."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         weighted_loss(Total(), *batch_of(), torch.ones(30))
+
+
+# --- kept rows ------------------------------------------------------------------------------
+
+
+def test_kept_rows_lie_in_one_block():
+    kept = KeptRows()
+    batches = [torch.arange(6.0).reshape(2, 3), torch.ones(3, 3)]
+    parts = [kept.keep(batch) for batch in batches]
+    assert all(torch.equal(part, batch) for part, batch in zip(parts, batches, strict=True))
+    assert {part.untyped_storage().data_ptr() for part in parts} == {kept.block.data_ptr()}
+
+
+def test_kept_rows_stay_when_the_next_block_begins():
+    kept = KeptRows()
+    batches = [torch.full((3000, 2), float(n)) for n in range(4)] + [torch.ones(9000, 2)]
+    parts = [kept.keep(batch) for batch in batches]
+    assert all(torch.equal(part, batch) for part, batch in zip(parts, batches, strict=True))
+
+
+def test_outputs_that_are_not_tensors_are_left_alone():
+    outputs = (torch.ones(2, 3), torch.ones(2))
+    assert KeptRows().keep(outputs) is outputs

@@ -256,8 +256,16 @@ OTHERS = {
     "rows": ({}, {"X": X[:60], "y": Y[:60]}, "its images, labels or sample weights are different"),
     "order": ({}, {"X": X[::-1].copy(), "y": Y[::-1].copy()}, "or in another order"),
     "labels": ({}, {"y": Y + 1}, "its images, labels or sample weights are different"),
-    "label": ({}, {"y": np.where(np.arange(90) == 80, 0, Y)}, "its images, labels or sample weights"),
-    "weights": ({}, {"sample_weight": np.linspace(1, 2, 90)}, "its images, labels or sample weights"),
+    "label": (
+        {},
+        {"y": np.where(np.arange(90) == 80, 0, Y)},
+        "its images, labels or sample weights",
+    ),
+    "weights": (
+        {},
+        {"sample_weight": np.linspace(1, 2, 90)},
+        "its images, labels or sample weights",
+    ),
 }
 
 
@@ -376,7 +384,9 @@ def test_half_a_checkpoint_is_refused(keep, tmp_path):
     interrupted(tmp_path)
     content = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(content[:keep])
-    with pytest.raises(ValueError, match="is damaged or not a checkpoint: delete it to start again"):
+    with pytest.raises(
+        ValueError, match="is damaged or not a checkpoint: delete it to start again"
+    ):
         same_call(tmp_path)
 
 
@@ -532,7 +542,9 @@ def test_history_that_cannot_be_written_is_an_error(tmp_path):
             net.history.record("what", object())
 
     clf = classifier(tmp_path, Records())
-    with pytest.raises(ValueError, match="cannot write this training run: a object is not plain data"):
+    with pytest.raises(
+        ValueError, match="cannot write this training run: a object is not plain data"
+    ):
         clf.fit(X, Y)
 
 

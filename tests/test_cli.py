@@ -235,10 +235,10 @@ BAD = {
     "train --data-home": "Option '--data-home' requires an argument",
     "train --set lr": "'lr' is not NAME=VALUE, such as lr=0.002",
     "train --set =3": "'=3' is not NAME=VALUE, such as lr=0.002",
-    "train --set speed=3": "'speed' is not a valid parameter. Valid parameters: accelerator, augment, batch_size",
+    "train --set speed=3": "'speed' is not a valid parameter. Valid parameters: accelerator, aug",
     "train --set batchsize=3": "'batchsize' is not a valid parameter. Did you mean 'batch_size'?",
-    "train --set module__dropuot=0.3": "'module__dropuot' is not a valid parameter of MNISTCNN. Did "
-    "you mean 'module__dropout'?",
+    "train --set module__dropuot=0.3": "'module__dropuot' is not a valid parameter of MNISTCNN. "
+    "Did you mean 'module__dropout'?",
     "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer of the name 'Adm'; "
     "did you mean Adam?",
     "train --set module=os.system": "module='os.system': os has no Module of the name 'system'",

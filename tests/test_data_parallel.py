@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist._batches._image_dataset import Share
-from skorch_mnist._processes import Processes, is_first_process
+from skorch_mnist._batches import Share
+from skorch_mnist._processes import Processes
+from skorch_mnist._progress import is_first_process
 
 SCRIPT = Path(__file__).with_name("training_of_several.py")
 ALIKE = [
@@ -152,7 +153,7 @@ def test_an_accelerator_that_does_more_than_is_known_is_refused(facts, message):
 
 def test_a_split_of_each_process_is_refused(answers):
     for found in (answers.first, answers.second):
-        assert "needs a seed or generator of its own" in found["unseeded_split"]
+        assert "a seed or a generator of its own" in found["unseeded_split"]
     assert answers.one["unseeded_split"] is None
 
 

@@ -74,7 +74,7 @@ def test_layout_is_that_of_fit(shape, tmp_path):
 
 
 def test_rows_that_were_padded(tmp_path):
-    with pytest.warns(UserWarning, match="no square"):
+    with pytest.warns(UserWarning, match="do not make a square"):
         clf = tiny().fit(X[:, :30], Y)
     check(clf, X[:, :30], tmp_path / "m")
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
-from skorch_mnist._batches._loader import BatchLoader
+from skorch_mnist._batches._image_dataset import BatchLoader
 
 
 def toy(n=60):

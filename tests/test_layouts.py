@@ -92,7 +92,7 @@ def test_examples_of_inferred_shapes(item, layout):
 
 @pytest.mark.parametrize("item", [(), (2, 28, 28), (28, 28, 4), (1, 1, 28, 28)])
 def test_items_that_are_no_images_are_refused(item):
-    message = f"X has items of shape {item}, which are not images. Pass rows (n, pixels), grey"
+    message = f"X has items of shape {item}, which are not images. Pass rows (n, pixels), gray"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         infer_layout(item)
 
@@ -120,8 +120,8 @@ def test_image_shape_becomes_three_ints(shape, sequence):
 )
 def test_bad_image_shape_is_named(shape):
     message = (
-        "image_shape must be (height, width) or (channels, height, width), positive integers; "
-        f"got {shape!r}."
+        f"image_shape={shape!r} is not valid: it must be (height, width) or (channels, height, "
+        "width), positive integers."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_image_shape(shape)

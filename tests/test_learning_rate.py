@@ -106,7 +106,9 @@ def test_an_iterator_without_length_is_refused_before_the_first_step():
             yield self.dataset[0][0][None], self.dataset[0][1][None]
 
     rates = Rates()
-    with pytest.raises(ValueError, match=r"the Endless that iterator_train makes does not have a len\(\)"):
+    with pytest.raises(
+        ValueError, match=r"the Endless that iterator_train makes does not have a len\(\)"
+    ):
         cycling(iterator_train=Endless, callbacks=[rates]).fit(*toy())
     assert rates.of_steps == []
 

@@ -26,8 +26,8 @@ from skorch.callbacks import EpochScoring, LRScheduler
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
-from skorch_mnist._storage._model_file import KEY, parse
-from skorch_mnist._storage._tensor_file import digest
+from skorch_mnist._storage._model_file import FORMAT, KEY
+from skorch_mnist._storage._tensor_file import digest, read_tensors
 from skorch_mnist.network import BatchNormCNN
 
 DAMAGED = "is damaged or not a model file: write one with MNISTCNNClassifier.save."
@@ -277,7 +277,7 @@ def test_compiled_network_is_stored_like_a_plain_one(clf, path, tmp_path):
     compiled = load(path).set_params(compile=True, compile__backend="eager").initialize()
     assert hasattr(compiled.module_, "_orig_mod")
     compiled.save(tmp_path / "compiled")
-    names = parse(tmp_path / "compiled")[1].keys()
+    names = read_tensors(tmp_path / "compiled", KEY, FORMAT)[1].keys()
     assert names == clf.module_.state_dict().keys()
     assert hasattr(load(tmp_path / "compiled").module_, "_orig_mod")
 
@@ -287,7 +287,7 @@ def test_compiled_network_is_stored_like_a_plain_one(clf, path, tmp_path):
 
 def left_out(names):
     names = ", ".join(names)
-    return rf"not stored in the model file: {names}\. The loaded classifier has their defaults; pre"
+    return rf"not stored in the model file: {names}\. The loaded classifier has their defaults; its"
 
 
 def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
@@ -379,7 +379,7 @@ def test_instance_of_our_network_must_be_handed_to_load(tmp_path):
 
 def test_network_argument_that_is_no_plain_data_cannot_be_saved(tmp_path):
     fitted = tiny(module=Net, module__activation=torch.sigmoid).fit(X, Y)
-    with pytest.raises(ValueError, match=r"module__activation=.*is not plain data and cannot be"):
+    with pytest.raises(ValueError, match=r"module__activation=.*cannot be stored in a model file"):
         fitted.save(tmp_path / "m")
     partial = functools.partial(Net, activation=torch.sigmoid)
     fitted = tiny(module=partial).fit(X, Y)
@@ -498,7 +498,7 @@ def nested(depth, inner=None):
 
 
 def write_forged(path, change, weights=None, seal=True):
-    manifest, own = parse(path)
+    manifest, own = read_tensors(path, KEY, FORMAT)
     change(manifest)
     weights = own if weights is None else weights
     if seal:
@@ -587,8 +587,8 @@ FORGERIES = {
     "callbacks that are none": (setting(callbacks=["os.system"]), "cannot be loaded"),
     "unknown parameter": (setting(epochs=3), "'epochs' is not a valid parameter"),
     "method as parameter": (setting(predict=3), "'predict' is not a valid parameter"),
-    "attribute as parameter": (setting(history_=3), r"\['history_'\], which are no parameters"),
-    "private parameter": (setting(_random_state=3), "which are no parameters"),
+    "attribute as parameter": (setting(history_=3), r"\['history_'\], which are not parameters"),
+    "private parameter": (setting(_random_state=3), "which are not parameters"),
     "module as parameter": (setting(module=None), "multiple values"),
     "negative epochs": (setting(max_epochs=-1), "'max_epochs' parameter"),
     "negative batch": (setting(batch_size=-5), "'batch_size' parameter"),
@@ -606,10 +606,19 @@ FORGERIES = {
         "weights do not fit the network|cannot be",
     ),
     "more than gigantic image": (stating(image_shape=[1, 10**30, 10**30]), "cannot be loaded"),
-    "negative image": (stating(image_shape=[1, -6, -6]), r"image_shape=\(28,\) is not valid: it must be"),
+    "negative image": (
+        stating(image_shape=[1, -6, -6]),
+        "is not valid: it must be",
+    ),
     "flat image": (stating(image_shape=[6, 6]), "its image_shape is not valid"),
-    "fractional image": (stating(image_shape=[1, 6.0, 6.0]), r"image_shape=\(28,\) is not valid: it must be"),
-    "image that is text": (stating(image_shape="166"), r"image_shape=\(28,\) is not valid: it must be"),
+    "fractional image": (
+        stating(image_shape=[1, 6.0, 6.0]),
+        "is not valid: it must be",
+    ),
+    "image that is text": (
+        stating(image_shape="166"),
+        "is not valid: it must be",
+    ),
     "no features": (stating(n_features_in=0), "its n_features_in is not valid"),
     "too many features": (stating(n_features_in=37), "its n_features_in is not valid"),
     "feature that is text": (stating(n_features_in="36"), "its n_features_in is not valid"),
@@ -687,7 +696,7 @@ KEYS = [
 
 
 def test_the_manifest_has_these_keys_and_needs_each(path, content):
-    assert [*parse(path)[0]] == KEYS
+    assert [*read_tensors(path, KEY, FORMAT)[0]] == KEYS
     for key in KEYS:
         path.write_bytes(content)
         write_forged(path, lambda manifest, key=key: manifest.pop(key))
@@ -702,7 +711,7 @@ def test_changed_manifest_without_its_hash_is_refused(path):
 
 
 def test_wrong_weights_are_refused(path):
-    weights = parse(path)[1]
+    weights = read_tensors(path, KEY, FORMAT)[1]
     for changed in (
         {},
         {**weights, "extra": torch.zeros(1)},
@@ -717,7 +726,7 @@ def test_wrong_weights_are_refused(path):
 
 
 def test_weights_that_are_no_numbers_are_refused(path):
-    weights = parse(path)[1]
+    weights = read_tensors(path, KEY, FORMAT)[1]
     spoilt = torch.full((3,), float("nan"))
     write_forged(path, lambda manifest: None, {**weights, "output.bias": spoilt})
     with pytest.raises(ValueError, match="its weights are not finite"):
@@ -828,7 +837,7 @@ def test_threads_may_save_to_one_path(clf, path, content):
 
 
 def test_a_file_rewritten_in_place_does_not_hurt_who_loaded_it(path):
-    weights = parse(path)[1]
+    weights = read_tensors(path, KEY, FORMAT)[1]
     before = {name: tensor.clone() for name, tensor in weights.items()}
     path.write_bytes(b"")
     assert all(torch.equal(weights[name], before[name]) for name in before)

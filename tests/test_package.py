@@ -1,8 +1,9 @@
-"""The house: its public names, and which room may know which."""
+"""The architecture: which module may import which, and who may use private names of others."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,14 +15,30 @@ import skorch_mnist
 
 PACKAGE = Path(skorch_mnist.__file__).parent
 
+# A module may import those above it.
+ORDER = (
+    "network", "recipes", "datasets", "pictures", "_compat", "clusters", "_devices", "_inputs",
+    "displays", "_parameters", "_learning_rate", "_progress", "_batches", "_storage", "_listeners",
+    "_processes", "_training", "checkpoint", "_net", "classifier", "__init__", "cli", "__main__",
+)  # fmt: skip
+ALONE = {  # the only modules of ours that these know
+    "network": set(),
+    "datasets": set(),
+    "pictures": set(),
+    "clusters": {"_compat"},
+    "displays": {"_inputs"},
+    "_storage": {"_batches", "_compat", "_inputs"},
+}
+COMPAT = {PACKAGE / "_compat.py", PACKAGE / "cli" / "_compat.py"}
+
 
 def modules():
     """Files of the package by module name; a subpackage counts as one module."""
-    rooms: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        rooms.setdefault(parts[0], []).append(path)
-    return rooms
+        files.setdefault(parts[0], []).append(path)
+    return files
 
 
 def imports_of(paths):
@@ -44,57 +61,78 @@ def imports_of(paths):
     return found
 
 
-def test_imports_never_form_a_ring():
-    arrows = {name: imports_of(paths) - {name} for name, paths in modules().items()}
-    remaining = dict(arrows)
-    while remaining:
-        free = [name for name, targets in remaining.items() if not targets & remaining.keys()]
-        assert free, f"a ring among {remaining}"
-        for name in free:
-            del remaining[name]
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_imports_point_one_way(name):
+    assert name in ORDER, f"give {name} a place in ORDER"
+    below = ORDER[: ORDER.index(name)]
+    assert imports_of(modules()[name]) - {name} <= set(below)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "network",
-        "images",
-        "precision",
-        "learning_rate",
-        "datasets",
-        "pictures",
-        "devices",
-        "joblib_backends",
-        "plain_data",
-        "seeding",
-        "tensor_file",
-    ],
-)
-def test_rooms_that_know_nothing_of_ours(name):
-    assert imports_of(modules()[name]) <= {name}
+@pytest.mark.parametrize("name", ALONE)
+def test_leaves_know_little_of_the_package(name):
+    assert imports_of(modules()[name]) - {name} <= ALONE[name]
 
 
-@pytest.mark.parametrize("name", ["batches", "displays"])
-def test_rooms_that_know_the_form_of_images_and_nothing_else(name):
-    assert imports_of(modules()[name]) <= {name, "images"}
+def is_private(*names):
+    return any(name.startswith("_") and not name.startswith("__") for name in names)
 
 
-def test_nobody_imports_the_command_line():
-    for name, paths in modules().items():
-        if name not in ("cli", "__main__"):
-            assert "cli" not in imports_of(paths)
+def names_of_others(tree):
+    """Names by which a file knows other packages, and the private ones that it imports."""
+    known, private = set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] != "skorch_mnist":
+                    known.add((alias.asname or alias.name).split(".")[0])
+                    private += [alias.name] if is_private(*alias.name.split(".")) else []
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            module = node.module or ""
+            if module.split(".")[0] not in ("skorch_mnist", "__future__"):
+                for alias in node.names:
+                    known.add(alias.asname or alias.name)
+                    if is_private(*module.split("."), alias.name):
+                        private.append(f"{module}.{alias.name}")
+    return known, private
 
 
-def test_public_names():
-    fetchers = {f"fetch_{name}mnist" for name in ("", "e", "fashion_", "k", "q")}
-    classes = {"DigitPreprocessor", "MNISTCNN", "MNISTCNNClassifier"}
-    names = {*classes, *fetchers, "load_digits28", "__version__"}
-    assert set(skorch_mnist.__all__) == names
-    assert all(hasattr(skorch_mnist, name) for name in names)
-    assert set(dir(skorch_mnist)) == names
-    with pytest.raises(AttributeError, match="no attribute 'MNISTCNNClassifer'"):
-        _ = skorch_mnist.MNISTCNNClassifer
-    assert len((PACKAGE / "__init__.py").read_text().splitlines()) < 40
+def private_names_of_others(path):
+    """Private names of other packages that a file imports, or takes from what it imports."""
+    tree = ast.parse(path.read_text())
+    known, private = names_of_others(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            base = node.value
+            while isinstance(base, ast.Attribute):
+                base = base.value
+            if isinstance(base, ast.Name) and base.id in known:
+                private.append(ast.unparse(node))
+    return private
+
+
+def test_private_names_of_other_libraries_are_in_compat():
+    found = {
+        str(path.relative_to(PACKAGE)): names
+        for path in PACKAGE.rglob("*.py")
+        if path not in COMPAT and (names := private_names_of_others(path))
+    }
+    assert found == {}
+
+
+def test_a_private_name_of_another_library_is_noticed(tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text(
+        "import torch\nfrom sklearn.utils._array_api import get_namespace\ntorch.nn._x.y()\n"
+    )
+    assert private_names_of_others(file) == [
+        "sklearn.utils._array_api.get_namespace",
+        "torch.nn._x",
+    ]
+
+
+def test_no_attribute_is_read_that_may_not_be_there():
+    hidden = re.compile(r"(?:vars\(\w+\)|__dict__)\.get\(")
+    assert [path for path in PACKAGE.rglob("*.py") if hidden.search(path.read_text())] == []
 
 
 def test_version_is_that_of_the_installed_package():

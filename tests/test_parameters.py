@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import string
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from skorch.callbacks import EpochTimer, PrintLog
 from torch.utils.data import DataLoader
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
-from skorch_mnist._parameters import describe_unknown
+from skorch_mnist._parameters import check_names
 
 OWN = ["lr", "max_epochs", "batch_size", "module", "optimizer", "callbacks"]
 COMPONENTS = {"module": MNISTCNN, "optimizer": torch.optim.Adam, "iterator_train": DataLoader}
@@ -32,7 +33,16 @@ REAL = [
 
 
 def complaint(*names, own=OWN, components=COMPONENTS, callbacks=CALLBACKS):
-    return describe_unknown(names, own, components, callbacks)
+    """Return the message of the error about these names, None if there is none."""
+    values = {"criterion": torch.nn.CrossEntropyLoss, "iterator_valid": DataLoader}
+    net = SimpleNamespace(
+        **{**values, **COMPONENTS, **components}, _named_callbacks=callbacks.items
+    )
+    try:
+        check_names(net, names, own)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 # --- names ----------------------------------------------------------------------------------
@@ -97,8 +107,9 @@ def test_examples_of_wrong_names(wrong, nearest):
 
 def test_message_lists_the_valid_names_of_the_same_component():
     assert complaint("module__dropuot") == (
-        "'module__dropuot' is not a valid parameter of MNISTCNN. Did you mean 'module__dropout'? Valid parameters: "
-        "module__channel_dropout, module__dropout, module__image_shape, module__n_classes."
+        "'module__dropuot' is not a valid parameter of MNISTCNN. Did you mean 'module__dropout'? "
+        "Valid parameters: module__channel_dropout, module__dropout, module__image_shape, "
+        "module__n_classes."
     )
 
 

@@ -15,8 +15,8 @@ from torch.utils.data import IterableDataset
 
 from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist import _progress as progress
+from skorch_mnist._listeners import watches as watches_batches
 from skorch_mnist._progress import Bar, EpochTable, TrainingBar
-from skorch_mnist.batch_records import watches_batches
 from skorch_mnist.checkpoint import ResumeCheckpoint
 
 
@@ -235,7 +235,7 @@ def test_in_a_notebook_both_are_shown(monkeypatch, capsys):
     kernel = SimpleNamespace(config={"IPKernelApp": {}})
     ipython = SimpleNamespace(get_ipython=lambda: kernel)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
-    assert progress.is_watched() and progress.colours_are_shown()
+    assert progress.is_watched() and progress.colors_are_shown()
     quick().fit(*toy())
     out, err = capsys.readouterr()
     assert "\x1b[" in out and "images/s" in err

@@ -78,12 +78,3 @@ def test_generator_of_the_gpu_is_seeded_and_restored():
             numbers.append(torch.rand(5, device=device))
     assert torch.equal(*numbers)
     assert torch.equal(torch.cuda.get_rng_state(), before)
-
-
-@quick
-@given(seed=seeds)
-def test_generator_follows_its_seed_and_is_its_own(seed):
-    before = state()
-    first, second = (torch.rand(4, generator=generator_from(seed)) for _ in range(2))
-    assert torch.equal(first, second)
-    assert state() == before

@@ -17,6 +17,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
 
 from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist._batches import fingerprint
 from skorch_mnist._batches._image_stream import ImageStream
 from skorch_mnist._batches._split import N_BINS
 from skorch_mnist._batches._stream_loader import StreamLoader, shuffled
@@ -263,9 +264,9 @@ def arranged(dataset):
 
 def test_the_order_of_a_stream_does_not_count():
     there, back = (stream_of(PIXELS[::step], LABELS[::step]) for step in (1, -1))
-    assert there.digest == back.digest
-    assert there.digest != stream_of(255 - PIXELS, LABELS).digest
-    assert there.digest != stream_of(PIXELS, LABELS[::-1]).digest
+    assert fingerprint([there]) == fingerprint([back])
+    assert fingerprint([there]) != fingerprint([stream_of(255 - PIXELS, LABELS)])
+    assert fingerprint([there]) != fingerprint([stream_of(PIXELS, LABELS[::-1])])
 
 
 @quick
@@ -398,8 +399,8 @@ def test_an_item_is_copied_as_it_comes(pictures, tmp_path):
 
     for dataset in (Reused(), Closed()):
         survey = StreamSurvey(arranged(dataset), N_BINS)
-        assert ImageStream(arranged(dataset), survey, survey.labels).digest == (
-            stream_of(X[:30], y[:30]).digest
+        assert fingerprint([ImageStream(arranged(dataset), survey, survey.labels)]) == (
+            fingerprint([stream_of(X[:30], y[:30])])
         )
 
 
@@ -408,14 +409,16 @@ def test_an_item_is_copied_as_it_comes(pictures, tmp_path):
 REFUSED = {
     "Found array with 0 sample(s)": Images([]),
     "Item 0 of the dataset X does not have a label": Images(PIXELS),
-    "Item 2 of the dataset X does not have a label": Images([(p, 1) for p in PIXELS[:2]] + [PIXELS[2]]),
+    "Item 2 of the dataset X does not have a label": Images(
+        [(p, 1) for p in PIXELS[:2]] + [PIXELS[2]]
+    ),
     "Item 0 of the dataset X has a label of shape (6,)": Images([(PIXELS[0], LABELS)]),
     "Item 0 of the dataset X is a str, not an image": Images([("a.png", 1)]),
     "Item 1 of the dataset X has shape (4,), item 0 has (4, 5)": Images(
         [(PIXELS[0], 1), (PIXELS[1, :, 0], 0)]
     ),
     "contains NaN or infinity": Images([(p + np.nan, 1) for p in PIXELS]),
-    "labels of several types": Images(
+    "labels of the dataset X have several types": Images(
         [(p, label) for p, label in zip(PIXELS, [1, "1"] * 3, strict=True)]
     ),
     "Unknown label type: continuous": Images([(p, i + 0.5) for i, p in enumerate(PIXELS)]),
@@ -441,10 +444,14 @@ def test_a_bad_stream_is_refused_and_nothing_is_changed(message, data):
     [
         ({}, {"y": LABELS}, "so y must be None"),
         ({}, {"sample_weight": np.ones(6)}, "so sample_weight must be None"),
-        ({"train_split": ValidSplit(2)}, {}, "takes images by number"),
+        ({"train_split": ValidSplit(2)}, {}, "takes images by index"),
         ({"train_split": 1e-4}, {}, "train_split=0.0001 is too small for a stream"),
-        ({"use_caching": False}, {}, "Leave use_caching=False out"),
-        ({"callbacks": [EpochScoring("accuracy", use_caching=False)]}, {}, "use_caching=False out"),
+        ({"use_caching": False}, {}, "Do not set use_caching=False"),
+        (
+            {"callbacks": [EpochScoring("accuracy", use_caching=False)]},
+            {},
+            "Do not set use_caching=False",
+        ),
         (
             {"train_split": None, "iterator_train": Stream},
             {},
@@ -481,8 +488,8 @@ def test_other_labels_than_those_known_are_refused(pictures):
     ("second", "message"),
     [
         (zip(PIXELS, [3] * 6, strict=True), "now as many with other labels"),
-        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "given pixels of int16, and of uint8"),
-        ([], r"gave 6 images when fit began, now 0\. __iter__ of Passes must begin anew"),
+        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "given pixels of int16, but uint8"),
+        ([], r"gave 6 images when fit began, now 0\. __iter__ of Passes must start again"),
         (zip(PIXELS[:4], LABELS[:4], strict=True), "gave 6 images when fit began, now 4"),
         (zip([*PIXELS] * 2, LABELS * 2, strict=True), "gave 6 images when fit began, now more"),
         (zip(PIXELS, [9] * 6, strict=True), "has given label 9, which it did not give"),
@@ -499,7 +506,7 @@ def test_another_second_pass_is_refused(second, message):
 def test_pixels_that_change_cannot_be_split_but_can_be_trained_on(pictures):
     X, y = pictures
     passes = [[*zip(X + np.uint8(i), y, strict=True)] for i in range(3)]
-    with pytest.raises(ValueError, match="A share for validation is told by its pixels"):
+    with pytest.raises(ValueError, match="Images for validation are recognized by their pixels"):
         Classifier().fit(Passes(*passes))
     clf = Classifier(train_split=None).fit(Passes(*passes))
     assert len(clf.history) == 2
@@ -507,6 +514,6 @@ def test_pixels_that_change_cannot_be_split_but_can_be_trained_on(pictures):
 
 def test_workers_that_all_give_everything_are_refused(pictures):
     clf = Classifier(train_split=None, iterator_train__num_workers=2)
-    with pytest.raises(ValueError, match=r"__iter__ of Unshared must give each its share"):
+    with pytest.raises(ValueError, match=r"__iter__ of Unshared must give each worker its share"):
         clf.fit(Unshared(*pictures))
     assert len(clf.fit(Stream(*pictures)).history) == 2

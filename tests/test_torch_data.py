@@ -17,12 +17,12 @@ from torchvision.datasets import FakeData
 from torchvision.transforms import functional as transforms
 
 from skorch_mnist._inputs._layouts import Layout, infer_layout
+from skorch_mnist._inputs._pixels import to_array
 from skorch_mnist._inputs._torch_data import (
+    TORCH_DATA,
     DatasetImages,
     images_of,
-    is_torch_data,
     labels_of,
-    to_array,
 )
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
@@ -86,7 +86,7 @@ def data(request):
 def test_every_data_set_gives_the_same_images_and_labels(data):
     np.testing.assert_array_equal(all_of(images_of(data)), PIXELS[:, None])
     np.testing.assert_array_equal(labels_of(data), LABELS)
-    assert is_torch_data(data) and not is_torch_data(PIXELS)
+    assert isinstance(data, TORCH_DATA) and not isinstance(PIXELS, TORCH_DATA)
 
 
 def test_slices_and_subsets_give_their_rows(data):
@@ -193,7 +193,7 @@ def test_data_set_without_labels_has_none(data):
 
 
 def test_numbered_items_need_a_length():
-    with pytest.raises(ValueError, match=r"^X is a Unmeasured, .* without a length\."):
+    with pytest.raises(ValueError, match=r"^X is a Unmeasured, .* does not have a length\."):
         images_of(Unmeasured())
 
 

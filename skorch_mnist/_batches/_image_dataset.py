@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from skorch_mnist._inputs import (
+    TORCH_DATA,
     PixelStatistics,
     all_classes,
     check_images,
@@ -115,7 +116,9 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
     @classmethod
     def with_labels(cls, X: Any) -> tuple[Any, Any]:
         """Return ``X``, and a function that returns its labels."""
-        labels = labels_of(X)
+        labels = labels_of(X) if isinstance(X, TORCH_DATA) else None
+        if labels is None:
+            raise ValueError("There are no labels: pass them as y.")
         return X, lambda: labels
 
     # --- what skorch knows of a dataset -------------------------------------------------------

@@ -85,7 +85,13 @@ class LabeledImages(Dataset[Any]):
 
     @classmethod
     def with_labels(cls, X: Any) -> tuple[Any, Any]:
-        """Return ``X``, and a function that returns its labels once ``X`` has been read."""
+        """Return ``X``, and a function that returns its labels once ``X`` has been read.
+
+        Raises
+        ------
+        ValueError
+            If it does not have labels.
+        """
         raise NotImplementedError
 
     def split(

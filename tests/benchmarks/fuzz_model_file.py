@@ -27,9 +27,10 @@ import torch
 from fuzz_idx import mutate
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist._storage._model_file import KEY, network_of, parse
+from skorch_mnist._compat import uncompiled
+from skorch_mnist._storage._model_file import FORMAT, KEY
 from skorch_mnist._storage._stored_params import COMPILE_ARGUMENTS
-from skorch_mnist._storage._tensor_file import digest
+from skorch_mnist._storage._tensor_file import digest, read_tensors
 from skorch_mnist.network import BatchNormCNN
 
 FORBIDDEN = {
@@ -136,10 +137,10 @@ def expect_right(clf, manifest, weights):
     assert clf.classes_.tolist() == manifest["classes"]["labels"]
     assert clf.pixel_statistics_._asdict() == manifest["pixel_statistics"]
     assert len(clf.history_) == len(manifest["history"])
-    state = network_of(clf).state_dict()
+    state = uncompiled(clf).state_dict()
     for name, tensor in weights.items():
         assert torch.equal(state[name], tensor)
-    clf.module_ = network_of(clf)  # nothing is compiled for two images
+    clf.module_ = uncompiled(clf)  # nothing is compiled for two images
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         probabilities = clf.predict_proba(np.zeros((2, clf.n_features_in_), dtype=np.uint8))
@@ -158,7 +159,7 @@ def model_files(folder):
     for number, params in enumerate(kinds):
         clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0, **params)
         clf.fit(X, np.array(["a", "b", "c"])[y] if number else y).save(folder / "good")
-        yield (folder / "good").read_bytes(), parse(folder / "good")
+        yield (folder / "good").read_bytes(), read_tensors(folder / "good", KEY, FORMAT)
 
 
 def load(path):
