@@ -13,7 +13,7 @@ from numbers import Integral
 from typing import Any
 from uuid import uuid4
 
-from joblib import register_parallel_backend
+from joblib import parallel_config, register_parallel_backend
 
 from skorch_mnist._compat import joblib_dask, joblib_gave_up
 
@@ -65,6 +65,10 @@ class DaskBackend(Backend):  # type: ignore[misc, unused-ignore]
         super().__init__(**options)
         self._sent = SentOnce(self._keep)
         self._running: dict[Any, Any] = {}
+
+    def get_nested_backend(self) -> tuple[DaskBackend, int]:
+        """Return the backend of searches within tasks."""
+        return DaskBackend(client=self.client), -1
 
     def start_call(self) -> None:
         """Begin a call of ``joblib.Parallel``."""
@@ -124,12 +128,13 @@ class Kept:
 
 
 class RegisteredBatch(Batch):  # type: ignore[misc, unused-ignore]
-    """Tasks whose own searches use the same backend."""
+    """Tasks whose own searches use the same backend, not the one of joblib."""
 
     def __call__(self, tasks: list[Any] | None = None) -> list[Any]:
         """Run the tasks, in a worker."""
         register_dask()
-        return list(super().__call__(tasks))
+        with parallel_config(NAME):
+            return [task(*args, **kwargs) for task, args, kwargs in tasks or []]
 
 
 class SentOnce:

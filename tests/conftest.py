@@ -16,8 +16,8 @@ from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
-from skorch_mnist.cli import _named_data
-from skorch_mnist.cli._images import Images
+from skorch_mnist.cli import named_data
+from skorch_mnist.cli.images import Images
 from skorch_mnist.datasets import DatasetError
 from skorch_mnist.datasets._cache import HOME_VARIABLE
 
@@ -84,12 +84,12 @@ def mirror(monkeypatch):
 @pytest.fixture
 def few_digits(tmp_path, monkeypatch):
     """No MNIST cached, no network, an empty working folder, and few digits for the command line."""
-    whole = _named_data.bundled_digits()
+    whole = named_data.bundled_digits()
     few = whole._replace(
         train=Images(whole.train.X[:120], whole.train.y[:120]),
         test=Images(whole.test.X[:60], whole.test.y[:60]),
     )
-    monkeypatch.setattr(_named_data, "bundled_digits", lambda: few)
+    monkeypatch.setattr(named_data, "bundled_digits", lambda: few)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     for name in ("https_proxy", "HTTPS_PROXY"):

@@ -15,15 +15,13 @@ from pathlib import Path
 import pytest
 from misbehaving_mirror import ARCHIVE, CONTENT, FILE, describe, describe_zip
 
-from skorch_mnist.datasets import DatasetError, _cache, _download, _storage
+from skorch_mnist.datasets import DatasetError, _cache, _download, _storage, download_limits
 from skorch_mnist.datasets._cache import HOME_VARIABLE, data_home, read_file
-from skorch_mnist.datasets._download import Limits
 
 
 def read(folder, *mirrors, file=FILE, silence=30.0, until=None, **options):
-    return read_file(
-        file, folder, mirrors=mirrors, limits=Limits(silence, until), **options
-    ).tobytes()
+    with download_limits(silence, until and until - time.monotonic()):
+        return read_file(file, folder, mirrors=mirrors, **options).tobytes()
 
 
 def visible(folder):

@@ -19,8 +19,8 @@ from filelock import FileLock
 
 import skorch_mnist
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
-from skorch_mnist.cli import _named_data
-from skorch_mnist.datasets._download import PATIENT
+from skorch_mnist.cli import named_data
+from skorch_mnist.datasets._download import LIMITS, Limits
 from skorch_mnist.datasets._files import MNIST
 
 FILES = [
@@ -31,7 +31,7 @@ FILES = [
     "metrics.json",
     "model.safetensors",
 ]
-bundled_digits = _named_data.bundled_digits
+bundled_digits = named_data.bundled_digits
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -186,21 +186,21 @@ def test_data_home_is_handed_on_and_mnist_is_used(tmp_path, monkeypatch, capsys)
     X, y = load_digits28(return_X_y=True)
     asked = []
 
-    def load(subset, *, data_home, limits):
-        asked.append((subset, data_home, limits))
-        return X[:100].reshape(-1, 28, 28), y[:100]
+    def load(*, subset, data_home, return_X_y):
+        asked.append((subset, data_home, LIMITS.get()))
+        return X[:100], y[:100]
 
-    monkeypatch.setattr("skorch_mnist.datasets._fetch.load_mnist_arrays", load)
+    monkeypatch.setattr("skorch_mnist.datasets.fetch_mnist", load)
     assert train("--data-home", "x", "--output-dir", tmp_path / "out", dataset="mnist") == 0
     home = str(Path("x").absolute())
-    assert asked == [("train", home, PATIENT), ("test", home, PATIENT)]
+    assert asked == [("train", home, Limits()), ("test", home, Limits())]
     clf = MNISTCNNClassifier.load(tmp_path / "out" / "model.safetensors")
     assert clf.input_format_ == ((784,), "uint8")
     start = time.monotonic()
     assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
     subset, home, limits = asked[2]
-    assert (subset, home, limits.silence) == ("train", None, _named_data.SILENCE)
-    assert start + _named_data.PATIENCE <= limits.until <= time.monotonic() + _named_data.PATIENCE
+    assert (subset, home, limits.silence) == ("train", None, named_data.SILENCE)
+    assert start + named_data.PATIENCE <= limits.until <= time.monotonic() + named_data.PATIENCE
     assert "Data: MNIST, 100 images to train on" in capsys.readouterr().out
 
 
@@ -226,12 +226,12 @@ BAD = {
     "train --random-state 4294967296": "random_state=4294967296 is no seed: give a whole number",
     "train --random-state none": "random_state=None is no seed: give a whole number in",
     "train --random-state": "Option '--random-state' requires an argument",
-    "train --device gpu": "device='gpu' cannot be used on this machine (torch knows no such",
+    "train --device gpu": "device='gpu' cannot be used on this machine (PyTorch does not know",
     "train --device meta": "device='meta' cannot be used on this machine",
     "train --device cuda:99": "device='cuda:99' cannot be used on this machine",
-    "train --output-dir=": "Invalid value for '--output-dir': an empty text is no name, file or",
-    "train --data-home=": "Invalid value for '--data-home': an empty text is no name, file or",
-    "train --dataset=": "Invalid value for '--dataset': an empty text is no name, file or",
+    "train --output-dir=": "Invalid value for '--output-dir': an empty string is not a name, file or",
+    "train --data-home=": "Invalid value for '--data-home': an empty string is not a name, file or",
+    "train --dataset=": "Invalid value for '--dataset': an empty string is not a name, file or",
     "train --data-home": "Option '--data-home' requires an argument",
     "train --set lr": "'lr' is not NAME=VALUE, such as lr=0.002",
     "train --set =3": "'=3' is not NAME=VALUE, such as lr=0.002",
@@ -247,13 +247,13 @@ BAD = {
     "train --recipe quick": "there is no recipe 'quick': choose one of tutorial, fast, accurate",
     "train --config nowhere.toml": "nowhere.toml cannot be read: No such file or directory",
     "cross-validate --folds 1": "Invalid value for '--folds': Input should be greater than or",
-    "cross-validate --n-jobs 0": "Invalid value for '--n-jobs': '0' is no number of processes",
+    "cross-validate --n-jobs 0": "Invalid value for '--n-jobs': '0' is not a number of processes",
     "search": "there is nothing to search: give --grid NAME=VALUE,VALUE",
     "search --grid lr": "'lr' is not NAME=VALUE",
     "search --grid lr=0.1 --grid lr=0.2": "--grid lr is given twice: part its values with commas",
     "search --grid verbose=0,1": "--grid verbose: verbose is nothing to search for",
     "search --grid device=cpu,cuda:99": "device='cuda:99' cannot be used on this machine",
-    "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its cluster",
+    "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its scheduler",
     "search --grid lr=0.1 --address tcp://x": "--address goes with --backend dask",
     "train --dataset cifar": "there is no data set cifar: give auto, mnist,",
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
@@ -287,7 +287,7 @@ def test_line_breaks_in_arguments_stay_in_one_line(capsys):
 
 @pytest.fixture
 def no_work(monkeypatch):
-    monkeypatch.setattr(cli._train, "load_data", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(cli.commands.train, "load_data", lambda *_: pytest.fail("work began"))
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below", "/proc/skorch_mnist"])
@@ -318,7 +318,9 @@ def test_without_matplotlib_fails_before_any_work(no_work, monkeypatch, capsys, 
 
 
 def test_warnings_are_one_line_each(monkeypatch, capsys):
-    monkeypatch.setattr(cli._train, "train", lambda: warnings.warn("two\nlines", stacklevel=1))
+    monkeypatch.setattr(
+        cli.commands.train, "train", lambda: warnings.warn("two\nlines", stacklevel=1)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         assert cli.main(["train"]) == 0
@@ -338,7 +340,7 @@ def test_failures_are_one_line_and_status_1(error, line, monkeypatch, capsys):
     def fail():
         raise error
 
-    monkeypatch.setattr(cli._train, "train", fail)
+    monkeypatch.setattr(cli.commands.train, "train", fail)
     assert cli.main(["train"]) == 1
     assert error_of(capsys) == line
 
@@ -347,7 +349,7 @@ def test_bugs_are_not_hidden(monkeypatch):
     def fail():
         raise AttributeError("a bug")
 
-    monkeypatch.setattr(cli._train, "train", fail)
+    monkeypatch.setattr(cli.commands.train, "train", fail)
     with pytest.raises(AttributeError, match="a bug"):
         cli.main(["train"])
 

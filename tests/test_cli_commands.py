@@ -24,7 +24,7 @@ from sklearn.metrics import f1_score, log_loss, precision_score, recall_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
-from skorch_mnist.cli._metrics import measure, share
+from skorch_mnist.cli.metrics import measure, share
 from skorch_mnist.displays import ReliabilityDisplay
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -575,7 +575,7 @@ def test_shells_complete_commands(shell):
 
 
 def test_data_sets_recipes_and_parameters_are_completed():
-    from skorch_mnist.cli import _arguments as arguments
+    from skorch_mnist.cli import arguments
 
     assert arguments.complete_dataset("k") == ["kmnist"]
     assert arguments.complete_recipe("a") == ["accurate"]

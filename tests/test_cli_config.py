@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from skorch.callbacks import GradientNormClipping
 
 from skorch_mnist import MNISTCNNClassifier, cli, recipes
-from skorch_mnist.cli._config import RECIPES, make_classifier, parse_grid, read_config
-from skorch_mnist.cli._values import as_parameter, parse_value, parse_values, to_toml
+from skorch_mnist.cli.config import RECIPES, make_classifier, parse_grid, read_config
+from skorch_mnist.cli.values import as_parameter, parse_value, parse_values, to_toml
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
 
 pytestmark = pytest.mark.usefixtures("few_digits")

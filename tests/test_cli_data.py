@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skorch_mnist.cli import _data as data
-from skorch_mnist.cli import _images, _named_data
-from skorch_mnist.cli._config import Source
-from skorch_mnist.cli._messages import Screen
+from skorch_mnist.cli import data, named_data
+from skorch_mnist.cli import images as cli_images
+from skorch_mnist.cli.config import Source
+from skorch_mnist.cli.messages import Screen
 from skorch_mnist.datasets import DatasetError, fetch_emnist, fetch_fashion_mnist
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -122,7 +122,9 @@ def test_drawings_are_brought_into_mnists_form(tmp_path):
             picture.paste(20, box)
             (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
             picture.save(tmp_path / "own" / label / f"{number}.png")
-    with pytest.raises(ValueError, match=r"301x|20\dx300.*--preprocess brings pictures into MNIST"):
+    with pytest.raises(
+        ValueError, match=r"301x|20\dx300.*--preprocess brings pictures into the form of MNIST"
+    ):
         load(tmp_path / "own")
     found = load(tmp_path / "own", preprocess=True)
     assert found.train.X.shape == (8, 784) and found.train.X.max() == 255
@@ -203,12 +205,12 @@ def test_every_name_stands_for_a_data_set(monkeypatch):
 
     for name in ("emnist", "fashion_mnist", "kmnist", "qmnist"):
         monkeypatch.setattr(f"skorch_mnist.datasets.fetch_{name}", fetch)
-    for name in _named_data.NAMES:
+    for name in named_data.NAMES:
         if name not in ("auto", "mnist", "digits"):
             found = data.load_data(Source(name, data_home="x"), SILENT)
             assert found.name == name and found.train.y.tolist() == ["0", "a", "0", "a"]
     assert [options["split"] for options in asked if "split" in options] == [
-        split for split in _named_data.EMNIST for _ in range(2)
+        split for split in named_data.EMNIST for _ in range(2)
     ]
     assert {options["subset"] for options in asked} == {"train", "test"}
     assert {options["data_home"] for options in asked} == {"x"}
@@ -229,7 +231,7 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
         fetch_emnist(split="nothing")
     from skorch_mnist.datasets._files import EMNIST_SPLITS
 
-    assert tuple(EMNIST_SPLITS) == _named_data.EMNIST
+    assert tuple(EMNIST_SPLITS) == named_data.EMNIST
     assert callable(fetch_fashion_mnist)
 
 
@@ -281,9 +283,9 @@ def test_bad_sources_are_refused(source, message, images):
 def test_digest_tells_images_labels_and_order_apart(few_digits):
     X, y = few_digits.train
     other = [
-        few_digits._replace(train=_images.Images(X[::-1], y[::-1])),
-        few_digits._replace(train=_images.Images(X, y[::-1])),
-        few_digits._replace(train=_images.Images(X.astype(np.int32), y)),
+        few_digits._replace(train=cli_images.Images(X[::-1], y[::-1])),
+        few_digits._replace(train=cli_images.Images(X, y[::-1])),
+        few_digits._replace(train=cli_images.Images(X.astype(np.int32), y)),
         few_digits._replace(test=few_digits.train),
     ]
     assert len({one.sha256 for one in [few_digits, *other]}) == 5

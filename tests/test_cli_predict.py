@@ -88,7 +88,7 @@ def test_the_others_are_read_where_one_cannot(model, pictures, tmp_path, capsys)
     assert [line.split()[0] for line in out.splitlines()] == pictures[:2]
     assert [line.partition(". Leave")[0] for line in err.splitlines()] == [
         "skorch-mnist: error: nowhere.png cannot be read: No such file or directory",
-        f"skorch-mnist: error: {blank} shows no digit: nothing in it stands out like ink",
+        f"skorch-mnist: error: {blank} does not show a digit: nothing in it stands out like ink",
         "skorch-mnist: error: 2 of 4 pictures could not be read",
     ]
 
@@ -99,7 +99,7 @@ def test_a_page_without_digits_is_an_error(model, tmp_path, capsys):
     assert cli.main(["predict", model, blank, "--page", "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == []
-    assert "shows no digit" in err
+    assert "does not show a digit" in err
 
 
 def test_pixels_come_on_the_scale_that_the_classifier_knows(digits, tmp_path, pictures, capsys):

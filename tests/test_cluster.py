@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pandas as pd
@@ -27,20 +23,16 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
 from skorch_mnist import MNISTCNNClassifier, cli
-from skorch_mnist.cli import _workers
-from skorch_mnist.joblib_backends import register_dask, register_ray
-from skorch_mnist.joblib_backends._sent import SentOnce, is_large
+from skorch_mnist.cli import workers
+from skorch_mnist.clusters import SentOnce, is_large, register_dask
 
 psutil = pytest.importorskip("psutil")
 
 GRID = {"lr": [1e-3, 1e-2], "batch_size": [32, 64]}
-RAY = "from ray.scripts.scripts import main; main()"
 
 
 class OnDask:
     """Two worker processes of one thread each."""
-
-    name = "dask"
 
     def __init__(self, stack):
         self.distributed = pytest.importorskip("distributed", reason="Dask is not installed")
@@ -54,11 +46,8 @@ class OnDask:
         with self.distributed.Client(self.address) as client:
             client.wait_for_workers(2, timeout=30)
             register_dask()
-            with parallel_config("dask", client=client):
+            with parallel_config("skorch_mnist_dask", client=client):
                 yield
-
-    def disconnect(self):
-        pass
 
     def busy_workers(self):
         """The numbers of the processes, as soon as one of them trains."""
@@ -68,88 +57,12 @@ class OnDask:
             return list(client.run(os.getpid).values())
 
 
-class OnRay:
-    """Two nodes of one core each, which share no memory."""
-
-    name = "ray"
-
-    def __init__(self, stack):
-        self.ray = pytest.importorskip("ray", reason="Ray is not installed")
-        self.address = f"127.0.0.1:{free_port()}"
-        for node in (["--head", "--port", self.address.split(":")[1]], ["--address", self.address]):
-            stack.enter_context(self.started(*node))
-        stack.callback(self.ray.shutdown)
-
-    def disconnect(self):
-        self.ray.shutdown()
-
-    @contextmanager
-    def started(self, *node):
-        options = ["--num-cpus=1", "--object-store-memory=150000000", "--disable-usage-stats"]
-        if "--head" in node:
-            options += ["--include-dashboard=false"]
-        process = subprocess.Popen(
-            [sys.executable, "-c", RAY, "start", "--block", *node, *options],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            deadline = time.monotonic() + 60
-            while not self.n_nodes() > (0 if "--head" in node else 1):
-                assert time.monotonic() < deadline and process.poll() is None
-                time.sleep(0.3)
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
-
-    def n_nodes(self):
-        try:
-            socket.create_connection(("127.0.0.1", int(self.address.split(":")[1])), 1).close()
-            self.ray.init(self.address, log_to_driver=False, logging_level=logging.CRITICAL)
-        except (OSError, RuntimeError):
-            return 0
-        try:
-            return sum(node["Alive"] for node in self.ray.nodes())
-        finally:
-            self.ray.shutdown()
-
-    @contextmanager
-    def connected(self):
-        if not self.ray.is_initialized():
-            self.ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
-        register_ray()
-        with parallel_config("ray", n_jobs=-1):
-            yield
-
-    def busy_workers(self):
-        """The numbers of the processes that train: Ray names them after what they do."""
-        found = []
-        while not found:
-            time.sleep(0.05)
-            for process in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):
-                    if "PoolActor.run_batch" in process.name() + " ".join(process.cmdline()):
-                        found.append(process.pid)
-        return found
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@pytest.fixture(scope="module", params=[OnDask, OnRay], ids=lambda kind: kind.name)
-def cluster(request):
-    """A cluster of two processes that train; they go when its tests end."""
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two processes that train; they end with the tests."""
     before = processes()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-        with ExitStack() as stack:
-            yield request.param(stack)
+    with ExitStack() as stack:
+        yield OnDask(stack)
     deadline = time.monotonic() + 20
     while (left := processes() - before) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -197,7 +110,6 @@ def test_grid_search_gives_what_one_process_gives(cluster, digits, one_thread, c
     assert "images/s" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_cross_val_score_gives_what_one_process_gives(cluster, digits, one_thread):
     X, _, y, _ = digits
     here = cross_val_score(quick(), X, y, cv=3)
@@ -206,7 +118,6 @@ def test_cross_val_score_gives_what_one_process_gives(cluster, digits, one_threa
     assert there.tolist() == here.tolist()
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_successive_halving_of_epochs_gives_what_one_process_gives(cluster, digits, one_thread):
     X, _, y, _ = digits
 
@@ -278,7 +189,6 @@ def test_workers_that_are_killed_do_not_lose_the_search(cluster, digits, one_thr
     )
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_a_search_within_a_cross_validation_survives_a_worker(cluster, digits, one_thread):
     X, _, y, _ = digits
     search = GridSearchCV(quick(), {"lr": [1e-3, 1e-2]}, cv=2)
@@ -306,7 +216,6 @@ def name_of_backend():
     return type(get_active_backend()[0]).__name__
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_searches_within_tasks_use_the_same_backend(cluster):
     with cluster.connected():
         here = name_of_backend()
@@ -338,7 +247,6 @@ def fail_or_wait(i):
     time.sleep(5)
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_after_an_error_the_tasks_that_are_left_are_cancelled(cluster):
     with cluster.connected():
         with pytest.raises(ValueError, match="this one fails"):
@@ -358,7 +266,6 @@ def test_arrays_that_change_between_two_calls_are_sent_again(cluster):
         assert parallel([delayed(np.sum)(values)]) == [1000]
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException])
 def test_what_a_task_raises_is_raised_and_no_worker_dies(error, cluster):
     with cluster.connected():
@@ -372,7 +279,6 @@ def give_up(error):
     raise error("of the task")
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_a_call_that_is_given_up_leaves_another_alone(cluster):
     values = np.arange(1000)
     with cluster.connected():
@@ -393,7 +299,6 @@ def slow_sum(values):
     return values.sum()
 
 
-@pytest.mark.parametrize("cluster", [OnDask], ids=["dask"], indirect=True)
 def test_the_cluster_keeps_nothing_and_dask_its_configuration(cluster, digits):
     import dask
 
@@ -466,8 +371,7 @@ def test_commands_give_what_one_process_gives(
 ):
     quick = [command, "--dataset", "digits", "--max-epochs", "1", "--folds", "2", "--json"]
     found = []
-    there = ["--backend", cluster.name, "--address", cluster.address]
-    cluster.disconnect()
+    there = ["--backend", "dask", "--address", cluster.address]
     capsys.readouterr()
     for folder, where in (("a", []), ("b", there)):
         assert cli.main([*quick, *options, "--output-dir", folder, *where]) == 0
@@ -482,57 +386,31 @@ def test_commands_give_what_one_process_gives(
     assert not os.path.exists("b/checkpoint")
 
 
-NOWHERE = {"dask": "tcp://127.0.0.1:9", "ray": "127.0.0.1:9"}
+NOWHERE = "tcp://127.0.0.1:9"
 
 
-@pytest.mark.parametrize("backend", NOWHERE)
-def test_a_cluster_that_does_not_answer_is_an_error(backend, few_digits, capsys, monkeypatch):
-    pytest.importorskip({"dask": "distributed"}.get(backend, backend))
-    monkeypatch.setattr(_workers, "PATIENCE", 0.5)
-    options = ["--dataset", "digits", "--backend", backend, "--address", NOWHERE[backend]]
+def test_a_cluster_that_does_not_answer_is_an_error(few_digits, capsys, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    options = ["--dataset", "digits", "--backend", "dask", "--address", NOWHERE]
     assert cli.main(["cross-validate", *options]) == 1
-    assert f"the cluster at {NOWHERE[backend]} does not answer" in capsys.readouterr().err
+    assert f"the cluster at {NOWHERE} does not answer" in capsys.readouterr().err
 
 
-def test_a_cluster_that_asks_for_a_token_says_so(few_digits, capsys, monkeypatch):
-    ray = pytest.importorskip("ray")
-
-    def refuse(*args, **kwargs):
-        try:
-            raise RuntimeError("InvalidAuthToken: Authentication token is missing or incorrect")
-        except RuntimeError:
-            raise ConnectionError("Failed to connect to Ray cluster") from None
-
-    monkeypatch.setattr(ray, "init", refuse)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        options = ["--dataset", "digits", "--backend", "ray", "--address", address]
-        assert cli.main(["cross-validate", *options]) == 1
-    message = f"the cluster at {address} asks for a token: set RAY_AUTH_MODE=token"
-    assert message in " ".join(capsys.readouterr().err.split())
-
-
-@pytest.mark.parametrize(("backend", "module"), [("dask", "distributed"), ("ray", "ray")])
-def test_without_its_extra_the_error_says_how_to_install_it(
-    backend, module, few_digits, capsys, monkeypatch
-):
-    monkeypatch.setitem(sys.modules, module, None)
-    options = ["--dataset", "digits", "--backend", backend, "--address", "127.0.0.1:9"]
+def test_without_its_extra_the_error_says_how_to_install_it(few_digits, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    options = ["--dataset", "digits", "--backend", "dask", "--address", NOWHERE]
     assert cli.main(["cross-validate", *options]) == 1
-    assert f'pip install "skorch_mnist[{backend}]"' in capsys.readouterr().err
+    assert 'pip install "skorch_mnist[dask]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--backend", "dask"], "--address of its cluster, such as tcp://10.0.0.1:8786"),
-        (["--backend", "ray"], "--address of its cluster, such as 10.0.0.1:6379"),
-        (
-            ["--backend", "ray", "--address", "tcp://x:1"],
-            "--address of a Ray cluster has no tcp://",
-        ),
-        (["--address", "10.0.0.1:6379"], "--address goes with --backend dask or ray"),
-        (["--backend", "ray", "--address", "x", "--resume"], "--resume goes with --backend loky"),
+        (["--backend", "dask"], "--address of its scheduler, such as tcp://10.0.0.1:8786"),
+        (["--address", "10.0.0.1:6379"], "--address goes with --backend dask"),
+        (["--backend", "dask", "--address", "x", "--resume"], "--resume goes with --backend loky"),
+        (["--backend", "ray", "--address", "x"], "'ray' is not one of"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options, message, few_digits, capsys):
@@ -540,34 +418,15 @@ def test_options_that_do_not_go_together_are_refused(options, message, few_digit
     assert message in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize(
-    ("resources", "n_jobs", "n_gpus"),
-    [({"CPU": 8.0, "GPU": 2.0}, 2, 1), ({"CPU": 8.0}, 8, None)],
-)
-def test_each_training_on_ray_gets_a_gpu_where_there_are_some(
-    resources, n_jobs, n_gpus, monkeypatch
-):
-    ray = pytest.importorskip("ray")
-    monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
-    started = []
-    monkeypatch.setattr(
-        "joblib._parallel_backends.MemmappingPool",
-        lambda n_jobs, **options: started.append((n_jobs, options["ray_remote_args"])),
-    )
-    register_ray()
-    backend = BACKENDS["ray"](nesting_level=0)
-    assert backend.configure(-1) == n_jobs
-    [(n_processes, options)] = started
-    assert n_processes == n_jobs and options.get("num_gpus") == n_gpus
-    assert options["num_cpus"] == 1 and options["max_task_retries"] == 3
+def test_registering_without_the_extra_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r'pip install "skorch_mnist\[dask\]"'):
+        register_dask()
 
 
-@pytest.mark.parametrize(
-    ("register", "name", "module"),
-    [(register_dask, "dask", "distributed"), (register_ray, "ray", "ray")],
-)
-def test_registering_without_the_extra_says_how_to_install_it(register, name, module, monkeypatch):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf'pip install "skorch_mnist\[{name}\]"'):
-        register()
+def test_the_backend_of_joblib_itself_is_left_alone():
+    pytest.importorskip("distributed")
+    before = BACKENDS.get("dask")
+    register_dask()
+    assert BACKENDS.get("dask") is before
+    assert "skorch_mnist_dask" in BACKENDS

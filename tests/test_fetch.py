@@ -13,10 +13,8 @@ from misbehaving_mirror import describe, describe_zip, to_idx
 
 import skorch_mnist
 from skorch_mnist import fetch_emnist, fetch_kmnist, fetch_mnist, fetch_qmnist
-from skorch_mnist.datasets import DatasetError, _fetch
+from skorch_mnist.datasets import DatasetError, _fetch, download_limits
 from skorch_mnist.datasets._cache import HOME_VARIABLE
-from skorch_mnist.datasets._download import Limits
-from skorch_mnist.datasets._fetch import load_mnist_arrays
 from skorch_mnist.datasets._files import (
     EMNIST,
     EMNIST_SPLITS,
@@ -201,12 +199,12 @@ def test_the_warning_of_damage_points_at_the_caller(tiny_mnist, tmp_path):
     assert caught[0].filename == __file__
 
 
-def test_load_mnist_arrays_gives_up_at_its_deadline(tiny_mnist, tmp_path, mirror, monkeypatch):
+def test_fetchers_give_up_at_their_deadline(tiny_mnist, tmp_path, mirror, monkeypatch):
     silent = Source("x", (f"{mirror.address}/silent/",) * 3, _fetch.MNIST.files)
     monkeypatch.setattr(_fetch, "MNIST", silent)
     start = time.monotonic()
-    with pytest.raises(DatasetError, match="Downloading failed"):
-        load_mnist_arrays("train", data_home=tmp_path, limits=Limits(30, start + 0.2))
+    with pytest.raises(DatasetError, match="Downloading failed"), download_limits(30, 0.2):
+        fetch_mnist(data_home=tmp_path)
     assert time.monotonic() - start < 3
 
 

@@ -185,8 +185,8 @@ def test_the_orientation_of_the_camera_is_obeyed(tmp_path):
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.full((50, 60), 128, np.uint8), "picture 0 shows no digit"),
-        (np.zeros((50, 60, 4), np.uint8), "picture 0 shows no digit"),
+        (np.full((50, 60), 128, np.uint8), "picture 0 does not show a digit"),
+        (np.zeros((50, 60, 4), np.uint8), "picture 0 does not show a digit"),
         (np.zeros((0, 5)), "is no picture"),
         (np.zeros((3, 4, 5, 6)), r"shape \(3, 4, 5, 6\), is no picture"),
         (np.full((30, 30), np.nan), "values from nan to nan"),
@@ -222,7 +222,7 @@ def test_noise_is_no_digit():
     rng = np.random.default_rng(0)
     for _ in range(10):
         paper = rng.normal(200, 8, (300, 400)) - np.linspace(0, 60, 400)
-        with pytest.raises(PictureError, match="shows no digit"):
+        with pytest.raises(PictureError, match="does not show a digit"):
             transform(paper.clip(0, 255))
 
 

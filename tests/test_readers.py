@@ -267,7 +267,7 @@ def test_load_image_folder_says_what_is_wrong(folder, tmp_path):
     assert len(load_image_folder(folder).target) == 20
     for mode in ("I;16", "RGBA"):
         Image.new(mode, (28, 28)).save(folder / "9" / "other.png")
-        with pytest.raises(DatasetError, match="more than grey or colour"):
+        with pytest.raises(DatasetError, match="more than gray or color"):
             load_image_folder(folder)
     Image.new("L", (30, 20)).save(folder / "9" / "other.png")
     with pytest.raises(DatasetError, match=r"is 30x20 pixels, but .* 28x28. Take load_content"):

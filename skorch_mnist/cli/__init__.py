@@ -12,16 +12,17 @@ import typer
 
 from skorch_mnist import __version__
 
-from . import _cross_validate, _evaluate, _export, _predict, _search, _train
-from ._messages import PROGRAM, InterruptedRunError, UsageError, report, show_all_letters
+from ._compat import usage_message
+from .commands import COMMANDS
+from .messages import PROGRAM, InterruptedRunError, UsageError, report, show_all_letters
 
 __all__ = ["main"]
 
-Version = Annotated[bool, typer.Option("--version", help="Show the version and leave.")]
+Version = Annotated[bool, typer.Option("--version", help="Show the version and exit.")]
 
 
 def describe(context: typer.Context, version: Version = False) -> None:
-    """Train, test and use a convolutional network on MNIST and every data set shaped like it."""
+    """Train, test and use a convolutional network on MNIST and datasets shaped like it."""
     if version:
         print(f"{PROGRAM} {__version__}")
     elif context.invoked_subcommand is None:
@@ -34,8 +35,8 @@ def make_app() -> typer.Typer:
         rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
     )
     app.callback(invoke_without_command=True)(describe)
-    for module in (_train, _evaluate, _predict, _cross_validate, _search, _export):
-        name = module.__name__.rpartition("._")[2]
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
         examples = "\n\n".join(["Examples:", *(f"$ {line}" for line in module.EXAMPLES)])
         app.command(name.replace("_", "-"), epilog=examples)(getattr(module, name))
     return app
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 done, 1 failed, 2 bad arguments, 130 interrupted.
+        Exit status: 0 success, 1 failure, 2 bad arguments, 130 interrupted.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     show_all_letters()
@@ -64,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:  # of usage
         context = getattr(error, "ctx", None)
         place = PROGRAM if context is None else context.command_path
-        message = error.format_message().rstrip(".").replace("Value error, ", "")
-        report("error", f"{message} (see {place} --help)")
+        report("error", f"{usage_message(error)} (see {place} --help)")
         return error.exit_code
     except UsageError as error:
         report("error", f"{str(error).rstrip('.')} (see {PROGRAM} {arguments[0]} --help)")
@@ -73,11 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InterruptedRunError as error:
         report("interrupted", error)
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has gone
+    except BrokenPipeError:  # the reader of our output, such as head, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except SystemExit as leave:
-        return int(leave.code or 0)
+    except SystemExit as end:
+        return int(end.code or 0)
     except (ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
         report("error", error)
         return 1

@@ -1,16 +1,19 @@
-"""The data sets: the MNIST family, downloaded once and verified, and readers for one's own."""
+"""Datasets: the MNIST family, downloaded once and verified, and readers of your own files."""
 
 from __future__ import annotations
 
 from ._cache import DatasetError
 from ._digits28 import load_digits28
+from ._download import download_limits
 from ._fetch import fetch_emnist, fetch_fashion_mnist, fetch_kmnist, fetch_mnist, fetch_qmnist
-from ._folders import load_image_folder
+from ._folders import PictureFormError, load_image_folder
 from ._idx_files import load_idx
 from ._tables import load_csv, load_frame
 
 __all__ = [
     "DatasetError",
+    "PictureFormError",
+    "download_limits",
     "fetch_emnist",
     "fetch_fashion_mnist",
     "fetch_kmnist",

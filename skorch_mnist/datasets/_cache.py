@@ -14,7 +14,7 @@ import numpy as np
 import pooch
 from filelock import FileLock, Timeout
 
-from ._download import PATIENT, Limits, download, find_fault
+from ._download import LIMITS, Limits, download, find_fault
 from ._files import DataFile
 from ._gzip import gunzip
 from ._storage import Bytes, check_hash, keep, keep_record, recorded_hash, store
@@ -60,7 +60,6 @@ def read_file(
     *,
     mirrors: Sequence[str],
     download_if_missing: bool = True,
-    limits: Limits = PATIENT,
     stacklevel: int = 2,
 ) -> Bytes:
     """Return the verified contents of one file, from the folder or else from a mirror.
@@ -75,8 +74,6 @@ def read_file(
         Addresses of folders, each with a final slash, tried in this order.
     download_if_missing : bool
         Whether a missing or damaged file is downloaded.
-    limits : Limits
-        How long to wait for answers.
     stacklevel : int
         Whom a warning blames, as in ``warnings.warn``.
 
@@ -99,7 +96,7 @@ def read_file(
     if data is None and not download_if_missing:
         raise DatasetError(_absence(file, folder, faults))
     if data is None:
-        data, faults = _download_once(file, folder, mirrors, limits)
+        data, faults = _download_once(file, folder, mirrors, LIMITS.get())
     if faults:
         warnings.warn(
             f"{'; '.join(faults)}. A verified copy of {file.name} was used in its place",

@@ -1,4 +1,4 @@
-"""Downloading: from one mirror after another, to a file of its own, verified before it counts."""
+"""Downloads: from one mirror after another, to a temporary file, verified before use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import importlib.metadata
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +42,32 @@ class Limits(NamedTuple):
         return left
 
 
-PATIENT = Limits()
+LIMITS: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039
+
+
+@contextmanager
+def download_limits(silence: float = 30.0, total: float | None = None) -> Iterator[None]:
+    """Limit how long the fetchers wait for downloads inside the block.
+
+    Parameters
+    ----------
+    silence : float, default=30.0
+        Seconds without an answer after which a mirror is given up.
+    total : float or None, default=None
+        Seconds for all downloads together, other processes' included; None does not limit them.
+
+    Examples
+    --------
+    >>> from skorch_mnist.datasets import DatasetError, download_limits, fetch_mnist
+    >>> with download_limits(silence=5, total=60):  # doctest: +SKIP
+    ...     X, y = fetch_mnist(return_X_y=True)
+    """
+    until = None if total is None else time.monotonic() + total
+    token = LIMITS.set(Limits(silence, until))
+    try:
+        yield
+    finally:
+        LIMITS.reset(token)
 
 
 def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limits) -> list[str]:

@@ -14,7 +14,6 @@ from . import _descriptions
 from ._bunch import check_choice, check_flags, present
 from ._cache import DatasetError, read_file
 from ._cache import data_home as resolve_home
-from ._download import PATIENT, Limits
 from ._files import EMNIST, EMNIST_SPLITS, FASHION_MNIST, KMNIST, MNIST, QMNIST, Source
 from ._idx import parse_idx
 
@@ -271,13 +270,6 @@ def _fetch(
     return present(images, target, target_names, descr, **form)
 
 
-def load_mnist_arrays(
-    subset: str, *, data_home: str | os.PathLike[str] | None, limits: Limits
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Load the images and labels of ``fetch_mnist``, waiting no longer than ``limits``."""
-    return load_arrays(MNIST, len(_DIGITS), subset, data_home=data_home, limits=limits)
-
-
 def load_arrays(
     source: Source,
     n_classes: int,
@@ -285,7 +277,6 @@ def load_arrays(
     *,
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
-    limits: Limits = PATIENT,
     stacklevel: int = 3,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Load the images (n, 28, 28) uint8, upright, and labels (n,) int64 from 0 of a data set."""
@@ -299,7 +290,6 @@ def load_arrays(
                 folder,
                 mirrors=source.mirrors,
                 download_if_missing=download_if_missing,
-                limits=limits,
                 stacklevel=stacklevel + 1,
             )
             try:

@@ -14,6 +14,24 @@ from sklearn.utils import Bunch
 from ._bunch import check_flags, check_path, number_labels, present_own
 from ._cache import DatasetError
 
+
+class PictureFormError(DatasetError):
+    """Pictures of several sizes, or of a kind that cannot be read as they are.
+
+    Attributes
+    ----------
+    fault : str
+        What is wrong with which picture.
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(
+            f"{fault}. Use load_content=False and a DigitPreprocessor, which brings all pictures "
+            "into the form of MNIST"
+        )
+        self.fault = fault
+
+
 _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
@@ -46,8 +64,9 @@ def load_image_folder(
     Raises
     ------
     DatasetError
-        If there is no such folder, no class or no picture in it, or a picture cannot be read or
-        has another size than the first.
+        If there is no such folder, no class or no picture in it, or a picture cannot be read.
+    PictureFormError
+        If the pictures have several sizes, or more than gray or color. It is a ``DatasetError``.
 
     Examples
     --------
@@ -107,15 +126,13 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
             with Image.open(name) as picture:
                 size = picture.height, picture.width
                 if images and size != images[0].shape:
-                    raise DatasetError(
+                    raise PictureFormError(
                         f"{name} is {size[1]}x{size[0]} pixels, but {filenames[0]} "
-                        f"{images[0].shape[1]}x{images[0].shape[0]}. Take load_content=False and a "
-                        "DigitPreprocessor, which brings pictures of all sizes into MNIST's form"
+                        f"{images[0].shape[1]}x{images[0].shape[0]}"
                     )
                 if picture.mode[0] in "IF" or picture.has_transparency_data:
-                    raise DatasetError(
-                        f"{name} has {picture.mode} pixels, more than grey or colour. Take "
-                        "load_content=False and a DigitPreprocessor, which reads all kinds"
+                    raise PictureFormError(
+                        f"{name} has {picture.mode} pixels, more than gray or color"
                     )
                 images.append(np.asarray(picture.convert("L")))
         except DatasetError:

@@ -2,9 +2,9 @@
 
 from ._attribution import AttributionDisplay
 from ._filters import FiltersDisplay
-from ._history import HistoryDisplay
+from ._history import HistoryDisplay, recorded_kinds
 from ._mistakes import MistakesDisplay
-from ._reliability import ReliabilityDisplay
+from ._reliability import ReliabilityDisplay, expected_calibration_error
 
 __all__ = [
     "AttributionDisplay",
@@ -12,4 +12,6 @@ __all__ = [
     "HistoryDisplay",
     "MistakesDisplay",
     "ReliabilityDisplay",
+    "expected_calibration_error",
+    "recorded_kinds",
 ]

@@ -1,7 +1,8 @@
-"""The course of a training, epoch by epoch."""
+"""Training runs, epoch by epoch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ._estimators import fitted_net
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HistoryDisplay"]
+__all__ = ["HistoryDisplay", "recorded_kinds"]
 
 # The records of training and validation that a kind of curve shows.
 RECORDS = {
@@ -24,15 +25,15 @@ RECORDS = {
 
 
 class HistoryDisplay:
-    """Loss, accuracy or learning rate after each epoch, of one training or of several.
+    """Loss, accuracy or learning rate after each epoch, of one training run or of several.
 
-    Of several trainings, such as the folds of a cross-validation, the mean is drawn, and a band
-    from the lowest to the highest.
+    Of several runs, such as the folds of a cross-validation, the mean is drawn, with a band from
+    the lowest to the highest value.
 
     Parameters
     ----------
     train : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None
-        What was recorded while training; NaN where there is nothing.
+        What was recorded while training; NaN where nothing was recorded.
     valid : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None, default=None
         The same for the validation samples.
     kind : {"loss", "accuracy", "learning rate"}, default="loss"
@@ -48,7 +49,7 @@ class HistoryDisplay:
     Raises
     ------
     ValueError
-        If ``kind`` is another word.
+        If ``kind`` is not valid.
 
     Examples
     --------
@@ -64,8 +65,7 @@ class HistoryDisplay:
     def __init__(
         self, train: ArrayLike | None, valid: ArrayLike | None = None, *, kind: str = "loss"
     ) -> None:
-        if kind not in RECORDS:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, RECORDS))}; got {kind!r}.")
+        check_kind(kind)
         self.train = train
         self.valid = valid
         self.kind = kind
@@ -79,9 +79,9 @@ class HistoryDisplay:
         Parameters
         ----------
         estimator : MNISTCNNClassifier, another skorch net, a pipeline that ends in one, or a list
-            Fitted. A list is that of ``cross_validate(..., return_estimator=True)``, for instance.
+            Fitted. A list may come from ``cross_validate(..., return_estimator=True)``.
         kind : {"loss", "accuracy", "learning rate"}, default="loss"
-            What to draw. A learning rate is recorded where it changes: with
+            What to draw. A learning rate is recorded if it changes: with
             ``lr_schedule="one_cycle"``, or an ``LRScheduler``.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a new figure.
@@ -95,20 +95,47 @@ class HistoryDisplay:
         sklearn.exceptions.NotFittedError
             If an ``estimator`` is not fitted.
         TypeError
-            If an ``estimator`` is no net.
+            If an ``estimator`` is not a net.
         ValueError
-            If ``kind`` is another word, nothing of it was recorded, or the list is empty.
+            If ``kind`` is not valid, nothing of it was recorded, or the list is empty.
         """
-        display = cls(None, kind=kind)
+        check_kind(kind)
         estimators = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
         if not estimators:
             raise ValueError("The list of estimators is empty.")
         histories = [fitted_net(cls, one, "history_").history_ for one in estimators]
-        display.train, display.valid = (records(histories, name) for name in RECORDS[kind])
-        if display.train is None and display.valid is None:
+        return cls.from_histories(histories, kind=kind, ax=ax)
+
+    @classmethod
+    def from_histories(
+        cls, histories: Sequence[Any], *, kind: str = "loss", ax: Axes | None = None
+    ) -> HistoryDisplay:
+        """Draw histories, one for each training run.
+
+        Parameters
+        ----------
+        histories : list of skorch.history.History or list of list of dict
+            What was recorded in each epoch.
+        kind : {"loss", "accuracy", "learning rate"}, default="loss"
+            What to draw.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        HistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``kind`` is not valid, or nothing of it was recorded.
+        """
+        check_kind(kind)
+        train, valid = (records(list(histories), name) for name in RECORDS[kind])
+        if train is None and valid is None:
             hint = " Set lr_schedule, or add an LRScheduler." if kind == "learning rate" else ""
-            raise ValueError(f"The history holds no {kind}.{hint}")
-        return display.plot(ax=ax)
+            raise ValueError(f"The history does not hold any {kind}.{hint}")
+        return cls(train, valid, kind=kind).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> HistoryDisplay:
         """Draw the curves.
@@ -147,6 +174,39 @@ class HistoryDisplay:
             ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def recorded_kinds(histories: Sequence[Any]) -> list[str]:
+    """Return the kinds of curves that ``HistoryDisplay`` can draw of histories.
+
+    Parameters
+    ----------
+    histories : list of skorch.history.History or list of list of dict
+        What was recorded in each epoch of each training run.
+
+    Returns
+    -------
+    list of str
+        Some of "loss", "accuracy" and "learning rate".
+
+    Examples
+    --------
+    >>> from skorch_mnist.displays import recorded_kinds
+    >>> recorded_kinds([[{"train_loss": 0.5, "event_lr": 0.1}, {"train_loss": 0.4}]])
+    ['loss', 'learning rate']
+    """
+    return [
+        kind
+        for kind, names in RECORDS.items()
+        if any(records(list(histories), name) is not None for name in names)
+    ]
+
+
+def check_kind(kind: str) -> None:
+    """Raise a ValueError for a kind of curve that does not exist."""
+    if kind not in RECORDS:
+        valid = ", ".join(map(repr, RECORDS))
+        raise ValueError(f"kind={kind!r} is not valid: it must be one of {valid}.")
 
 
 def draw_curve(ax: Axes, fits: NDArray[np.float64], label: str) -> None:

@@ -15,7 +15,7 @@ from ._estimators import check_positive
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ReliabilityDisplay"]
+__all__ = ["ReliabilityDisplay", "expected_calibration_error"]
 
 
 class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignore]
@@ -127,22 +127,10 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
             If the lengths differ, ``classes`` are not as many as the columns or none of them is in
             ``y_true``, or ``y_proba`` holds no probabilities.
         """
-        check_positive("n_bins", n_bins)
-        true = column_or_1d(y_true)
-        proba = check_array(y_proba, dtype=np.float64, input_name="y_proba")
-        check_consistent_length(true, proba)
-        if proba.min() < 0 or proba.max() > 1:
-            raise ValueError("y_proba must hold probabilities, between 0 and 1.")
-        labels = np.arange(proba.shape[1]) if classes is None else np.asarray(classes)
-        if len(labels) != proba.shape[1]:
-            raise ValueError(f"y_proba has {proba.shape[1]} columns for {len(labels)} classes.")
-        if not np.isin(true, labels).any():
-            raise ValueError(f"No label in y_true is among the classes {labels}.")
-        right = (labels[proba.argmax(axis=1)] == true).astype(int)
-        confidence = proba.max(axis=1)
-        share, mean, error = bins(right, confidence, n_bins)
+        right, confidence = answers(y_true, y_proba, classes, n_bins)
+        share, mean, counts = bins(right, confidence, n_bins)
         display = cls(share, mean, confidence, estimator_name=name)
-        display.expected_calibration_error_ = error
+        display.expected_calibration_error_ = error_of(share, mean, counts)
         return display.plot(ax=ax, name=name, **kwargs)
 
     def plot(
@@ -180,14 +168,81 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         return self
 
 
+def expected_calibration_error(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    classes: ArrayLike | None = None,
+    n_bins: int = 10,
+) -> float:
+    """Return the mean distance between the probability of answers and their accuracy.
+
+    Parameters
+    ----------
+    y_true, y_proba, classes, n_bins :
+        As in :meth:`ReliabilityDisplay.from_predictions`.
+
+    Returns
+    -------
+    float
+        In [0, 1]; each of ``n_bins`` intervals of the probability has the weight of its answers.
+
+    Raises
+    ------
+    ValueError
+        As :meth:`ReliabilityDisplay.from_predictions`.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks",
+    2017, https://arxiv.org/abs/1706.04599.
+
+    Examples
+    --------
+    >>> from skorch_mnist.displays import expected_calibration_error
+    >>> round(expected_calibration_error([0, 1, 0], [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]]), 2)
+    0.4
+    """
+    right, confidence = answers(y_true, y_proba, classes, n_bins)
+    return error_of(*bins(right, confidence, n_bins))
+
+
+def answers(
+    y_true: ArrayLike, y_proba: ArrayLike, classes: ArrayLike | None, n_bins: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return whether the most probable class of each sample is right, and its probability."""
+    check_positive("n_bins", n_bins)
+    true = column_or_1d(y_true)
+    proba = check_array(y_proba, dtype=np.float64, input_name="y_proba")
+    check_consistent_length(true, proba)
+    if proba.min() < 0 or proba.max() > 1:
+        raise ValueError("y_proba must hold probabilities, between 0 and 1.")
+    labels = np.arange(proba.shape[1]) if classes is None else np.asarray(classes)
+    if len(labels) != proba.shape[1]:
+        raise ValueError(f"y_proba has {proba.shape[1]} columns for {len(labels)} classes.")
+    if not np.isin(true, labels).any():
+        raise ValueError(f"No label in y_true is among the classes {labels}.")
+    right = (labels[proba.argmax(axis=1)] == true).astype(int)
+    return right, proba.max(axis=1)
+
+
 def bins(
     right: NDArray[np.int64], confidence: NDArray[np.float64], n_bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Return share of right answers and mean confidence of each bin, and the error of all."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return the accuracy, mean confidence and number of the answers in each bin that has some.
+
+    ``calibration_curve`` of scikit-learn returns the first two, but not the number.
+    """
     numbers = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(numbers, minlength=n_bins)
     filled = counts > 0
     share = np.bincount(numbers, right, minlength=n_bins)[filled] / counts[filled]
     mean = np.bincount(numbers, confidence, minlength=n_bins)[filled] / counts[filled]
-    error = float(np.abs(share - mean) @ counts[filled] / len(right))
-    return share, mean, error
+    return share, mean, counts[filled]
+
+
+def error_of(
+    share: NDArray[np.float64], mean: NDArray[np.float64], counts: NDArray[np.int64]
+) -> float:
+    """Return the distance of bins from the diagonal."""
+    return float(np.abs(share - mean) @ counts / counts.sum())

@@ -5,6 +5,13 @@ from __future__ import annotations
 from ._digits import Stages
 from ._page import FoundDigits, find_digits
 from ._preprocessor import DigitPreprocessor
-from ._reading import PictureError
+from ._reading import NoDigitError, PictureError
 
-__all__ = ["DigitPreprocessor", "FoundDigits", "PictureError", "Stages", "find_digits"]
+__all__ = [
+    "DigitPreprocessor",
+    "FoundDigits",
+    "NoDigitError",
+    "PictureError",
+    "Stages",
+    "find_digits",
+]

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from ._digits import Stages, stages_of
 from ._mnist_form import SIDE
-from ._reading import PictureError, each_picture, read_picture
+from ._reading import NoDigitError, PictureError, each_picture, read_picture
 
 MAX_PIXELS = 100_000_000  # the largest phones' cameras have 200 million, their usual pictures 12
 POLARITIES = ("auto", "dark_on_light", "light_on_dark")
@@ -168,7 +168,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         image = read_picture(picture, name, self.max_pixels)
         stages = stages_of(image, self.polarity)
         if stages is None:
-            raise PictureError(no_digit(name))
+            raise NoDigitError(name)
         return stages
 
     def _check(self) -> None:
@@ -193,14 +193,6 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         tags.transformer_tags.preserves_dtype = []
         tags.no_validation = True
         return tags
-
-
-def no_digit(name: str) -> str:
-    """Return what to say of a picture in which no digit is found."""
-    return (
-        f"{name} shows no digit: nothing in it stands out like ink. Leave a margin around the "
-        "digit, and say which is darker with polarity"
-    )
 
 
 def check_polarity(polarity: object) -> None:

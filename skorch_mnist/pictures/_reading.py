@@ -19,6 +19,22 @@ class PictureError(ValueError):
     """A picture cannot be read, or shows no digit."""
 
 
+class NoDigitError(PictureError):
+    """A picture without a digit.
+
+    Parameters
+    ----------
+    name : str
+        Name of the picture in the message.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} does not show a digit: nothing in it stands out like ink. Leave a margin "
+            "around the digit, and say with polarity which is darker"
+        )
+
+
 def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield a name for messages, and the content, of one picture or of each of many."""
     if is_one(pictures):

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from . import _plots, _run
-from ._arguments import Backend
-from ._data import load_data
-from ._document import CONFIG, document, warn_of_differences
-from ._folds import Fold, FoldsBar, Warnings, run_folds, show_epochs
-from ._images import Images
-from ._messages import Screen
-from ._named_data import title_of
-from ._options import (
+from .. import plots, run_folder
+from ..arguments import Backend
+from ..data import load_data
+from ..document import CONFIG, document, warn_of_differences
+from ..folds import Fold, FoldsBar, Warnings, run_folds, show_epochs
+from ..images import Images
+from ..messages import Screen
+from ..named_data import title_of
+from ..options import (
     Address,
     BackendOption,
     Json,
@@ -26,13 +26,13 @@ from ._options import (
     output_dir,
     with_options,
 )
-from ._training import prepare, with_checkpoint
-from ._workers import Workers
+from ..training import prepare, with_checkpoint
+from ..workers import Workers
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-FILES = (_run.FOLDS, _run.METRICS, _run.HISTORY, _run.LOSSES, CONFIG)
+FILES = (run_folder.FOLDS, run_folder.METRICS, run_folder.HISTORY, run_folder.LOSSES, CONFIG)
 FOLDER, N_FOLDS = "skorch_mnist_folds", 5
 
 EXAMPLES = (
@@ -63,7 +63,7 @@ def cross_validate(
     n_folds = n_folds or section.get("folds", N_FOLDS)
     workers = Workers(n_jobs or section.get("n_jobs", 1), backend, address)
     workers.check(resume)
-    run = _run.RunFolder(folder, FILES, screen)
+    run = run_folder.RunFolder(folder, FILES, screen)
     with run.opened(config.path):
         data = load_data(config.source, screen)
         screen.say(f"Data: {title_of(data.name)}, {len(data.train.y):,} images in {n_folds} folds.")
@@ -72,7 +72,7 @@ def cross_validate(
         warn_of_differences(config, clf, of_run)
         with run.kept({"command": "cross-validate", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
-            with workers.connected(screen):
+            with workers.connected():
                 results = list(show_folds(kept, data.train, n_folds, workers, screen))
             summary = write_folds(run, results, f"Loss on {n_folds} folds of {title_of(data.name)}")
             run.write_run("cross-validate", of_run, clf)
@@ -90,7 +90,7 @@ def cross_validate(
     screen.result({"folder": str(folder.resolve()), "data": data.name, **summary})
 
 
-def write_folds(run: _run.RunFolder, results: Sequence[Fold], title: str) -> dict[str, Any]:
+def write_folds(run: run_folder.RunFolder, results: Sequence[Fold], title: str) -> dict[str, Any]:
     """Write what came out of all folds, and return it in JSON's types."""
     accuracies = [fold.accuracy for fold in results]
     rows = [
@@ -103,10 +103,10 @@ def write_folds(run: _run.RunFolder, results: Sequence[Fold], title: str) -> dic
         "std": statistics.pstdev(accuracies),
     }
     histories = [fold.history for fold in results]
-    run.write_csv(_run.FOLDS, rows)
-    run.write_json(_run.METRICS, summary)
-    run.write_csv(_run.HISTORY, _run.history_rows(histories))
-    _plots.history(histories, "loss", title).savefig(run.path / _run.LOSSES, dpi=150)
+    run.write_csv(run_folder.FOLDS, rows)
+    run.write_json(run_folder.METRICS, summary)
+    run.write_csv(run_folder.HISTORY, run_folder.history_rows(histories))
+    plots.history(histories, "loss", title).savefig(run.path / run_folder.LOSSES, dpi=150)
     return summary
 
 

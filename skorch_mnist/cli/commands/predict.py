@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from ._messages import Screen, UsageError, one_line, report
-from ._options import OUTPUT, Json, Model
-from ._run import load_classifier
+from ..messages import Screen, UsageError, one_line, report
+from ..options import OUTPUT, Json, Model
+from ..run_folder import load_classifier
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,15 +108,14 @@ def load_reader(path: Path) -> MNISTCNNClassifier:
 
 def read_picture(clf: MNISTCNNClassifier, name: str, page: bool, polarity: str) -> list[Reading]:
     """Return what the classifier reads in a file."""
-    from skorch_mnist.pictures import DigitPreprocessor, PictureError, find_digits
-    from skorch_mnist.pictures._preprocessor import no_digit
+    from skorch_mnist.pictures import DigitPreprocessor, NoDigitError, find_digits
 
     if not page:
         images = DigitPreprocessor(polarity=polarity).transform([name])
         return [Reading(name, None, *answer) for answer in answers_of(clf, images)]
     found = find_digits(name, polarity=polarity)
     if not len(found.images):
-        raise PictureError(no_digit(name))
+        raise NoDigitError(name)
     answers = answers_of(clf, found.images)
     boxes = found.boxes.tolist()
     return [Reading(name, box, *answer) for box, answer in zip(boxes, answers, strict=True)]

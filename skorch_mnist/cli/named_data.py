@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from ._config import Source
-from ._images import Data, Images, named, split
-from ._messages import Screen, UsageError
+from .config import Source
+from .images import Data, Images, named, split
+from .messages import Screen, UsageError
 
 SILENCE = 5.0  # seconds without an answer before "auto" gives up a mirror
 PATIENCE = 30.0  # seconds for all downloads together before "auto" gives up
@@ -40,8 +39,7 @@ def title_of(name: str) -> str:
 
 def load_by_name(source: Source, screen: Screen) -> Data:
     """Load one of the data sets that have names."""
-    from skorch_mnist.datasets import DatasetError
-    from skorch_mnist.datasets._download import PATIENT, Limits
+    from skorch_mnist.datasets import DatasetError, download_limits
 
     for name in ("test_dataset", "preprocess"):
         if getattr(source, name):
@@ -52,26 +50,26 @@ def load_by_name(source: Source, screen: Screen) -> Data:
     if source.dataset == "digits":
         return bundled_digits()
     if source.dataset == "mnist":
-        return mnist(source.data_home, PATIENT)
+        return mnist(source.data_home)
     if source.dataset != "auto":
         return relative_of_mnist(source)
     try:
-        return mnist(source.data_home, Limits(SILENCE, time.monotonic() + PATIENCE))
-    except DatasetError as error:
-        reason = str(error).splitlines()[0].rstrip(":.")
-        screen.say(f"MNIST is not at hand: {reason} (--dataset mnist says why).")
+        with download_limits(SILENCE, PATIENCE):
+            return mnist(source.data_home)
+    except DatasetError:
+        screen.say("MNIST is neither cached nor can it be downloaded (--dataset mnist says why).")
         screen.say("The digits bundled with scikit-learn are used INSTEAD OF MNIST.")
         return bundled_digits()
 
 
-def mnist(data_home: str | None, limits: Any) -> Data:
+def mnist(data_home: str | None) -> Data:
     """Load MNIST."""
-    from skorch_mnist.datasets._fetch import load_mnist_arrays
+    from skorch_mnist.datasets import fetch_mnist
 
-    parts = []
-    for subset in ("train", "test"):
-        images, labels = load_mnist_arrays(subset, data_home=data_home, limits=limits)
-        parts.append(Images(images.reshape(len(images), -1), labels))
+    parts = [
+        Images(*fetch_mnist(subset=subset, data_home=data_home, return_X_y=True))
+        for subset in ("train", "test")
+    ]
     return Data("mnist", *parts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ._values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
+from .values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
 
 RECIPES = ("tutorial", "fast", "accurate")
 # What a file may hold, and of which type: see docs/command_line.md.

@@ -12,15 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _plots
-from ._document import CONFIG, FIRST_LINE, describe_differences, dumps, environment
-from ._messages import InterruptedRunError, Screen
+from . import plots
+from .document import CONFIG, FIRST_LINE, describe_differences, dumps, environment
+from .messages import InterruptedRunError, Screen
 
 if TYPE_CHECKING:
     from skorch_mnist.checkpoint import ResumeCheckpoint
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    from ._metrics import Metrics
+    from .metrics import Metrics
 
 MODEL, METRICS, HISTORY = "model.safetensors", "metrics.json", "history.csv"
 LOSSES, CONFUSIONS = "loss_curves.png", "confusion_matrix.png"
@@ -207,9 +207,9 @@ class RunFolder:
         self.write_json(METRICS, metrics.as_json())
         histories = [clf.history_ or []]
         self.write_csv(HISTORY, history_rows(histories))
-        _plots.history(histories, "loss", f"Loss on {name}").savefig(self.path / LOSSES, dpi=150)
+        plots.history(histories, "loss", f"Loss on {name}").savefig(self.path / LOSSES, dpi=150)
         title = f"Test images of {name}, accuracy {metrics.accuracy.value:.4f}"
-        _plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
+        plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
 
     def say_what_was_written(self) -> None:
         """Name the files."""

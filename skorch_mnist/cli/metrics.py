@@ -1,4 +1,4 @@
-"""How good the answers of a classifier are, and how sure that is."""
+"""The accuracy of a classifier and other figures, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N_BINS = 10  # of the expected calibration error
 
 
 class Figure(NamedTuple):
-    """A figure, and the interval that holds the true one with a probability of 0.95."""
+    """A figure, and its 95 % confidence interval."""
 
     value: float
     low: float
@@ -65,9 +65,10 @@ class Metrics(NamedTuple):
 def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) -> Metrics:
     """Measure answers.
 
-    Intervals of accuracy, precision and recall are Wilson's. F1 is 2 J / (1 + J), where J, the
-    Jaccard index, is the share of the right among all images that are of the class or were taken
-    for it: its interval is that of J, Wilson's, carried over.
+    The intervals of accuracy, precision and recall are Wilson intervals, which need the counts of
+    the confusion matrix. F1 is 2 J / (1 + J), where J, the Jaccard index, is the share of right
+    answers among all images that belong to the class or were taken for it; its interval is the
+    Wilson interval of J, transformed alike.
 
     Parameters
     ----------
@@ -81,25 +82,24 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
     Raises
     ------
     ValueError
-        If probabilities are no numbers.
+        If probabilities are not finite.
 
     References
     ----------
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
     """
-    from sklearn.metrics import log_loss
+    from sklearn.metrics import confusion_matrix, log_loss
 
-    from skorch_mnist.displays._reliability import bins
+    from skorch_mnist.displays import expected_calibration_error
 
     if not np.isfinite(proba).all():
         raise ValueError(
-            "the classifier gives probabilities that are no numbers: it has not learned. Train "
+            "the classifier returns probabilities that are not numbers: it has not learned. Train "
             "with a lower lr"
         )
-    codes, answers = np.searchsorted(classes, y_true), proba.argmax(axis=1)
+    codes = np.searchsorted(classes, y_true)
     n_images, n_classes = proba.shape
-    confusion = np.bincount(codes * n_classes + answers, minlength=n_classes**2)
-    matrix = confusion.reshape(n_classes, n_classes)
+    matrix = confusion_matrix(codes, proba.argmax(axis=1), labels=range(n_classes))
     right, true, answered = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     figures = [
         ClassMetrics(
@@ -111,20 +111,19 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
         )
         for k in range(n_classes)
     ]
-    errors = bins((codes == answers).astype(int), proba.max(axis=1), N_BINS)
     return Metrics(
         n_images=n_images,
         accuracy=share(int(right.sum()), n_images),
         macro_f1=statistics.fmean(one.f1.value for one in figures),
         log_loss=float(log_loss(codes, proba.astype(np.float64), labels=range(n_classes))),
-        expected_calibration_error=errors[2],
+        expected_calibration_error=expected_calibration_error(codes, proba, n_bins=N_BINS),
         classes=figures,
         confusion_matrix=matrix,
     )
 
 
 def share(n_right: int, n_all: int) -> Figure:
-    """Return a share and Wilson's interval of it; all is possible where there is nothing."""
+    """Return a share and its Wilson interval, which is 0 to 1 if there is nothing to count."""
     from scipy.stats import binomtest
 
     if not n_all:

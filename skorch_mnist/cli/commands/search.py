@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import _run
-from ._arguments import Backend
-from ._config import check_classifier, parse_grid
-from ._data import load_data
-from ._document import CONFIG, document, stated, warn_of_differences
-from ._folds import Fold, FoldsBar, Warnings, run_folds
-from ._images import Images
-from ._messages import Screen, report
-from ._options import (
+from .. import run_folder
+from ..arguments import Backend
+from ..config import check_classifier, parse_grid
+from ..data import load_data
+from ..document import CONFIG, document, stated, warn_of_differences
+from ..folds import Fold, FoldsBar, Warnings, run_folds
+from ..images import Images
+from ..messages import Screen, report
+from ..options import (
     TRAINING,
     Address,
     BackendOption,
@@ -30,14 +30,14 @@ from ._options import (
     usage_errors,
     with_options,
 )
-from ._training import prepare, say_data, shown, train_and_write, with_checkpoint
-from ._values import to_toml
-from ._workers import Workers
+from ..training import prepare, say_data, shown, train_and_write, with_checkpoint
+from ..values import to_toml
+from ..workers import Workers
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-FILES = (_run.CANDIDATES, *_run.OF_TRAINING, CONFIG)
+FILES = (run_folder.CANDIDATES, *run_folder.OF_TRAINING, CONFIG)
 FOLDER, N_FOLDS = "skorch_mnist_search", 3
 MOST_SHOWN = 20  # candidates in the table
 
@@ -99,7 +99,7 @@ def search(
     candidates = list_candidates(clf, values, n_iter)
     settings = {"grid": to_toml("grid", values), "folds": n_folds, "n_jobs": workers.n_jobs}
     sections = {"search": settings if n_iter is None else {**settings, "n_iter": n_iter}}
-    run = _run.RunFolder(folder, FILES, screen)
+    run = run_folder.RunFolder(folder, FILES, screen)
     with run.opened(config.path):
         data = load_data(config.source, screen)
         say_data(data, screen)
@@ -108,13 +108,13 @@ def search(
         warn_of_differences(config, clf, of_run)
         with run.kept({"command": "search", **of_run}, resume):
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
-            with workers.connected(screen):
+            with workers.connected():
                 rows = compare(kept, candidates, data.train, n_folds, workers, screen)
             best = candidates[rows[0]["number"] - 1]
             clf.set_params(**best)
             screen.say("\nThe best, trained on all training images", style="bold")
             metrics = train_and_write(clf, data, run, screen)
-            run.write_csv(_run.CANDIDATES, rows)
+            run.write_csv(run_folder.CANDIDATES, rows)
             run.write_run("search", {**of_run, "parameters": stated(clf)}, clf)
     run.say_what_was_written()
     screen.result(

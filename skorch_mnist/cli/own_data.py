@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ._config import Source
-from ._images import Parts, named
-from ._messages import UsageError
-from ._named_data import NAMES
+from .config import Source
+from .images import Parts, named
+from .messages import UsageError
+from .named_data import NAMES
 
 TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing")
 
@@ -99,17 +99,14 @@ def read_pictures(folder: Path, preprocess: bool) -> Parts:
 
 def read_classes(folder: Path, preprocess: bool) -> Any:
     """Read pictures in folders by class, as they are or in MNIST's form."""
-    from skorch_mnist.datasets import DatasetError, load_image_folder
+    from skorch_mnist.datasets import PictureFormError, load_image_folder
 
     if not preprocess:
         try:
             return load_image_folder(folder)
-        except DatasetError as error:
-            text = str(error).partition(". Take load_content=False")
-            if not text[1]:
-                raise
+        except PictureFormError as error:
             raise ValueError(
-                f"{text[0]}: --preprocess brings pictures into MNIST's form"
+                f"{error.fault}: --preprocess brings pictures into the form of MNIST"
             ) from error
     from skorch_mnist.pictures import DigitPreprocessor
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ._images import Images
-    from ._metrics import Metrics
+    from .images import Images
+    from .metrics import Metrics
 
 MOST_COUNTED = 20  # classes whose confusions are written as numbers
 MOST_MISTAKES = 32
@@ -17,26 +17,18 @@ LONGEST = 24  # letters of a label
 
 
 def recorded_kinds(histories: Sequence[Any]) -> list[str]:
-    """Return the kinds of curves that trainings have recorded: of one epoch there is none."""
-    from skorch_mnist.displays._history import RECORDS, records
+    """Return the kinds of curves that training runs have recorded; one epoch has no curve."""
+    from skorch_mnist.displays import recorded_kinds as recorded
 
-    if max(map(len, histories)) < 2:
-        return []
-    return [
-        kind
-        for kind, names in RECORDS.items()
-        if any(records(list(histories), name) is not None for name in names)
-    ]
+    return recorded(histories) if max(map(len, histories)) > 1 else []
 
 
 def history(histories: Sequence[Any], kind: str, title: str = "") -> Figure:
-    """Draw what trainings have recorded."""
+    """Draw what training runs have recorded."""
     from skorch_mnist.displays import HistoryDisplay
-    from skorch_mnist.displays._history import RECORDS, records
 
-    train, valid = (records(list(histories), name) for name in RECORDS[kind])
     figure = new_figure(6.4, 4.4)
-    display = HistoryDisplay(train, valid, kind=kind).plot(ax=figure.subplots())
+    display = HistoryDisplay.from_histories(histories, kind=kind, ax=figure.subplots())
     display.ax_.set_title(title, parse_math=False)
     return figure
 
@@ -62,10 +54,10 @@ def confusions(metrics: Metrics, title: str = "") -> Figure:
 
 
 def as_plotted(label: Any) -> str:
-    """Return a label that is not too long for an axis, and no formula."""
-    from skorch_mnist.displays._axes import shortened
-
-    return shortened(str(label), LONGEST).replace("$", r"\$")
+    """Return a label that is not too long for an axis, and not read as a formula."""
+    text = str(label)
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text.replace("$", r"\$")
 
 
 def reliability(images: Images, proba: Any, classes: Any) -> Figure:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import _run
-from ._arguments import complete_dataset, some_path, some_text
-from ._config import Source, read_file
-from ._data import check_labels_known, load_data, load_test_images, resolved
-from ._images import Images
-from ._messages import Screen, report
-from ._named_data import title_of
-from ._options import DATA, OUTPUT, DataHome, Json, Model, Preprocess, usage_errors
-from ._report import write_report
+from .. import run_folder
+from ..arguments import complete_dataset, some_path, some_text
+from ..config import Source, read_file
+from ..data import check_labels_known, load_data, load_test_images, resolved
+from ..images import Images
+from ..messages import Screen, report
+from ..named_data import title_of
+from ..options import DATA, OUTPUT, DataHome, Json, Model, Preprocess, usage_errors
+from ..report import write_report
 
 if TYPE_CHECKING:
-    from ._metrics import Metrics
+    from ..metrics import Metrics
 
 Dataset = Annotated[
     str | None,
@@ -36,7 +36,7 @@ Output = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.html",
-        help=f"Where to write the report [dim](default: {_run.REPORT} beside the model)[/]",
+        help=f"Where to write the report [dim](default: {run_folder.REPORT} beside the model)[/]",
         parser=some_path,
         rich_help_panel=OUTPUT,
     ),
@@ -57,13 +57,13 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Test a classifier, and write a report: one page for any browser, without a network."""
-    from ._metrics import measure
+    from ..metrics import measure
 
     screen = Screen(json)
-    clf = _run.load_classifier(model)
-    path = _run.find_model(model)
-    file = output or path.parent / _run.REPORT
-    run = _run.RunFolder(file.parent, [file.name], screen, "--output")
+    clf = run_folder.load_classifier(model)
+    path = run_folder.find_model(model)
+    file = output or path.parent / run_folder.REPORT
+    run = run_folder.RunFolder(file.parent, [file.name], screen, "--output")
     with run.opened():
         home = None if data_home is None else str(data_home)
         name, images = images_of(path, Source(dataset or "", None, home, bool(preprocess)), screen)
@@ -78,7 +78,7 @@ def evaluate(
 
 def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]:
     """Return the images to test on: those given, or else those of the run of the model."""
-    config = _run.config_of(model)
+    config = run_folder.config_of(model)
     with usage_errors():
         of_run = read_file(config).get("data", {}) if config else {}
     sha256 = of_run.pop("sha256", None)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from ._config import Config
-from ._messages import PROGRAM, report
-from ._values import to_toml
+from .config import Config
+from .messages import PROGRAM, report
+from .values import to_toml
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    from ._images import Data
+    from .images import Data
 
 CONFIG = "config.toml"
 FIRST_LINE = f"# Repeat this run: {PROGRAM} "

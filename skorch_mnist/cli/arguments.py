@@ -1,26 +1,25 @@
-"""How single arguments are read, and completed in shells."""
+"""How single arguments are parsed, and completed in shells."""
 
 from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
 
-from ._config import RECIPES
-from ._named_data import NAMES
+from .config import RECIPES
+from .named_data import NAMES
 
 
 class Backend(Enum):
-    """What runs trainings at the same time."""
+    """What runs several training runs at the same time."""
 
     LOKY = "loky"
     DASK = "dask"
-    RAY = "ray"
 
 
 def some_text(text: str) -> str:
-    """Parse a text; the empty one of an unset shell variable is none."""
+    """Parse a string; that of an unset shell variable is empty."""
     if not text:
-        raise ValueError("an empty text is no name, file or folder")
+        raise ValueError("an empty string is not a name, file or folder")
     return text
 
 
@@ -36,12 +35,12 @@ def n_processes(text: str) -> int:
     except ValueError:
         number = 0
     if number == 0:
-        raise ValueError(f"{text!r} is no number of processes: give 1, 2... or -1 for all")
+        raise ValueError(f"{text!r} is not a number of processes: give 1, 2... or -1 for all")
     return number
 
 
 def complete_dataset(incomplete: str) -> list[str]:
-    """Return the names of data sets that begin so; the shell knows the paths."""
+    """Return the names of datasets that begin so; the shell knows the paths."""
     return [name for name in NAMES if name.startswith(incomplete)]
 
 

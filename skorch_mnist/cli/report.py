@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skorch_mnist import __version__
 
-from . import _plots
-from ._document import environment
-from ._images import Images
-from ._named_data import title_of
-from ._values import to_toml
+from . import plots
+from .document import environment
+from .images import Images
+from .named_data import title_of
+from .values import to_toml
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    from ._metrics import Metrics
+    from .metrics import Metrics
 
 TEMPLATE = "report.html"
 
@@ -78,26 +78,26 @@ def draw(
         Picture(
             "Confusion matrix",
             "Rows are true labels, columns are answers.",
-            address_of(_plots.confusions(metrics)),
+            address_of(plots.confusions(metrics)),
         ),
         Picture(
             "Reliability",
             "How often answers of a certain probability are right; on the diagonal, as often as "
             "the probability says. Points of few answers jump. The mean distance, weighted by "
             f"answers, is {error:.4f}.",
-            address_of(_plots.reliability(images, proba, clf.classes_)),
+            address_of(plots.reliability(images, proba, clf.classes_)),
         ),
         Picture(
             "Mistakes",
             "The wrong answers that the classifier was surest of, with their probability.",
-            address_of(_plots.mistakes(images, proba, clf.classes_, clf.image_shape_)),
+            address_of(plots.mistakes(images, proba, clf.classes_, clf.image_shape_)),
             wide=True,
         ),
     ]
     histories = [clf.history_ or []]
-    for kind in _plots.recorded_kinds(histories):
+    for kind in plots.recorded_kinds(histories):
         text = "What was recorded after each epoch of the training."
-        address = address_of(_plots.history(histories, kind))
+        address = address_of(plots.history(histories, kind))
         pictures.append(Picture(f"History: {kind}", text, address))
     return pictures
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from . import _run
-from ._arguments import some_path
-from ._messages import Screen
-from ._options import OUTPUT, Json, Model
+from .. import run_folder
+from ..arguments import some_path
+from ..messages import Screen
+from ..options import OUTPUT, Json, Model
 
 
 class Format(Enum):
@@ -59,11 +59,11 @@ def export(
     import torch
 
     screen = Screen(json)
-    clf = _run.load_classifier(model)
-    path = _run.find_model(model)
+    clf = run_folder.load_classifier(model)
+    path = run_folder.find_model(model)
     stem = path.stem if path.suffix == ".safetensors" else path.name
     file = output or path.with_name(stem + SUFFIXES[form])
-    run = _run.RunFolder(file.parent, [file.name], screen, "--output")
+    run = run_folder.RunFolder(file.parent, [file.name], screen, "--output")
     with run.opened():
         if form is Format.ONNX:
             clf.to_onnx(file)

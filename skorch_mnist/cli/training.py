@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ._config import Config, make_classifier
-from ._named_data import title_of
-from ._options import usage_errors
+from .config import Config, make_classifier
+from .named_data import title_of
+from .options import usage_errors
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-    from ._images import Data
-    from ._messages import Screen
-    from ._metrics import Metrics
-    from ._run import RunFolder
+    from .images import Data
+    from .messages import Screen
+    from .metrics import Metrics
+    from .run_folder import RunFolder
 
 MOST_SHOWN = 12  # classes whose confusions are printed
 
@@ -42,7 +42,7 @@ def with_checkpoint(
 
 def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen) -> Metrics:
     """Train, test, write what ``RunFolder.write_training`` writes, and return the figures."""
-    from ._metrics import measure
+    from .metrics import measure
 
     with parameter_errors():
         fitted = with_checkpoint(clf, run).fit(*data.train).set_params(callbacks=clf.callbacks)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ._arguments import (
+from .arguments import (
     Backend,
     complete_dataset,
     complete_parameter,
@@ -22,9 +22,9 @@ from ._arguments import (
     some_path,
     some_text,
 )
-from ._config import RECIPES, Config, Source, read_config
-from ._data import resolved
-from ._messages import UsageError
+from .config import RECIPES, Config, Source, read_config
+from .data import resolved
+from .messages import UsageError
 
 DATA, TRAINING, OUTPUT = "Data", "Training", "Output"
 

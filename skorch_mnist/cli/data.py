@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ._config import Source
-from ._images import Data, Images, split
-from ._messages import Screen
-from ._named_data import NAMES, load_by_name
-from ._own_data import read_own
+from .config import Source
+from .images import Data, Images, split
+from .messages import Screen
+from .named_data import NAMES, load_by_name
+from .own_data import read_own
 
 MOST_NAMED = 5  # labels in a message
 

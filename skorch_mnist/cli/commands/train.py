@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from . import _run
-from ._data import load_data
-from ._document import CONFIG, document, warn_of_differences
-from ._messages import Screen
-from ._options import Json, Resume, TrainingOptions, output_dir, with_options
-from ._training import prepare, say_data, train_and_write
+from .. import run_folder
+from ..data import load_data
+from ..document import CONFIG, document, warn_of_differences
+from ..messages import Screen
+from ..options import Json, Resume, TrainingOptions, output_dir, with_options
+from ..training import prepare, say_data, train_and_write
 
 FOLDER = "skorch_mnist_output"
 
@@ -33,7 +33,7 @@ def train(
     screen = Screen(json)
     config = options.read()
     clf = prepare(config, screen)
-    run = _run.RunFolder(folder, [*_run.OF_TRAINING, CONFIG], screen)
+    run = run_folder.RunFolder(folder, [*run_folder.OF_TRAINING, CONFIG], screen)
     with run.opened(config.path):
         data = load_data(config.source, screen)
         say_data(data, screen)

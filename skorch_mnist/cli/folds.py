@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ._images import Images
-from ._messages import Screen, report
+from .images import Images
+from .messages import Screen, report
 
 if TYPE_CHECKING:
     import numpy as np

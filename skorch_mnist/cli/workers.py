@@ -1,0 +1,77 @@
+"""Where training runs take place: in this process, in others, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from .arguments import Backend
+from .messages import UsageError
+
+PATIENCE = 20.0  # seconds to wait for a cluster that does not answer
+
+
+class Workers(NamedTuple):
+    """Processes that train: how many, and what starts them."""
+
+    n_jobs: int = 1
+    backend: Backend = Backend.LOKY
+    address: str | None = None
+
+    def check(self, resume: bool | None) -> None:
+        """Raise a UsageError for options that exclude each other, an ImportError without Dask."""
+        if self.backend is not Backend.DASK:
+            if self.address is not None:
+                raise UsageError("--address goes with --backend dask")
+            return
+        if self.address is None:
+            raise UsageError(
+                "--backend dask needs the --address of its scheduler, such as tcp://10.0.0.1:8786"
+            )
+        if resume:
+            raise UsageError(
+                "--resume goes with --backend loky: the machines of a cluster do not share a folder"
+            )
+        if importlib.util.find_spec("distributed") is None:
+            raise ImportError('--backend dask needs Dask: pip install "skorch_mnist[dask]"')
+
+    @property
+    def keep_trainings(self) -> bool:
+        """Whether checkpoints can be kept in the folder of the run: not on other machines."""
+        return self.backend is Backend.LOKY
+
+    @property
+    def are_here(self) -> bool:
+        """Whether training runs take place in this process, one after another."""
+        from joblib import effective_n_jobs
+
+        return self.backend is Backend.LOKY and effective_n_jobs(self.n_jobs) == 1
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Have joblib send its tasks there.
+
+        Raises
+        ------
+        OSError
+            If the cluster cannot be reached.
+        """
+        from joblib import parallel_config
+
+        if self.backend is Backend.LOKY:
+            with parallel_config("loky", n_jobs=self.n_jobs):
+                yield
+            return
+        from distributed import Client
+
+        from skorch_mnist.clusters import NAME, register_dask
+
+        register_dask()
+        try:
+            client: Any = Client(self.address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
+        except (OSError, ValueError) as error:
+            raise OSError(f"the cluster at {self.address} does not answer: {error}") from error
+        with client, parallel_config(NAME, client=client, n_jobs=-1):
+            yield
