@@ -57,7 +57,7 @@ def load_by_name(source: Source, screen: Screen) -> Data:
         with download_limits(SILENCE, PATIENCE):
             return mnist(source.data_home)
     except DatasetError:
-        screen.say("MNIST is neither cached nor can it be downloaded (--dataset mnist says why).")
+        screen.say("MNIST is not cached and could not be downloaded (--dataset mnist says why).")
         screen.say("The digits bundled with scikit-learn are used INSTEAD OF MNIST.")
         return bundled_digits()
 
