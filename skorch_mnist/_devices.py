@@ -17,16 +17,6 @@ from filelock import FileLock, Timeout
 
 from skorch_mnist._compat import has_bfloat16_instructions
 
-__all__ = [
-    "autocast_for",
-    "available_device",
-    "has_bfloat16",
-    "memory_advice",
-    "resolve_device",
-    "resolve_precision",
-    "seeded",
-]
-
 _held: tuple[int, FileLock] | None = None  # the GPU of this worker process
 _turn = threading.RLock()  # there is one global generator, so one training run at a time
 

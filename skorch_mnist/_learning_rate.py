@@ -7,8 +7,6 @@ from typing import Any
 
 from skorch.callbacks import Callback, LRScheduler
 
-__all__ = ["OneCycle", "one_cycle", "restore_peaks"]
-
 RISE = 0.3  # share of the training run, as in torch.optim.lr_scheduler.OneCycleLR
 
 

@@ -16,7 +16,6 @@ from skorch_mnist._progress import TrainingBar, show
 if TYPE_CHECKING:
     from skorch_mnist._training import TrainingRun
 
-__all__ = ["DivergenceCheck", "Listener", "SklearnCallbacks", "early_stopping", "watches_batches"]
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 

@@ -45,8 +45,6 @@ from skorch_mnist._parameters import check_parameters
 from skorch_mnist._progress import EpochTable, TrainingBar, show
 from skorch_mnist._training import SplitData, TrainingRun
 
-__all__ = ["ImageClassifierNet"]
-
 # Pixels in a batch of prediction and validation: what keeps the features of one layer in the cache
 # of a CPU, and what keeps a GPU busy. See "Prediction" in the benchmarks of the documentation.
 PIXELS_ON_CPU = 128 * 28 * 28

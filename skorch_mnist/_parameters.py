@@ -12,8 +12,6 @@ import torch
 from skorch_mnist._compat import InvalidParameterError, validate_parameter_constraints
 from skorch_mnist._inputs import check_image_shape
 
-__all__ = ["check_names", "check_parameters"]
-
 COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
 

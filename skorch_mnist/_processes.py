@@ -18,7 +18,6 @@ from skorch_mnist._listeners import Listener
 if TYPE_CHECKING:
     from skorch_mnist._training import TrainingRun
 
-__all__ = ["Processes"]
 
 WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 KINDS = ("NO", "MULTI_CPU", "MULTI_GPU")  # of accelerate.DistributedType

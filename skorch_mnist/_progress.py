@@ -17,18 +17,6 @@ from tqdm.auto import tqdm
 from skorch_mnist._compat import history_columns
 from skorch_mnist._inputs import Chunk
 
-__all__ = [
-    "Bar",
-    "EpochTable",
-    "TrainingBar",
-    "colors_are_shown",
-    "count_images",
-    "in_worker_process",
-    "is_first_process",
-    "is_watched",
-    "show",
-]
-
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
 

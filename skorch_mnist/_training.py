@@ -23,8 +23,6 @@ from skorch_mnist._listeners import (
     watches_batches,
 )
 
-__all__ = ["SplitData", "TrainingRun"]
-
 Hears = dict[str, list[Callable[["TrainingRun"], None]]]
 
 

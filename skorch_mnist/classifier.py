@@ -18,7 +18,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist._batches import ImageDataset, LabeledImages, dataset_class, first_output, own_form
+from skorch_mnist._batches import (
+    ImageDataset,
+    LabeledImages,
+    dataset_class,
+    first_output,
+    own_form,
+)
 from skorch_mnist._compat import (
     CallbackSupportMixin,
     HasMethods,
@@ -29,6 +35,7 @@ from skorch_mnist._compat import (
     with_callbacks,
 )
 from skorch_mnist._devices import available_device, seeded
+from skorch_mnist._inputs import Given
 from skorch_mnist._listeners import SklearnCallbacks
 from skorch_mnist._net import ImageClassifierNet
 from skorch_mnist._parameters import check_names
@@ -303,7 +310,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         tasks = SklearnCallbacks(self, X, y, sample_weight)
         with TrainingRun.of(self, self.max_epochs, tasks) as training:
             anew = not (self.warm_start and self.__sklearn_is_fitted__())
-            images = self._learn(training, X, y, sample_weight, anew=anew, split=self.train_split)
+            given = Given(X, y, sample_weight)
+            images = self._learn(given, training, anew=anew, split=self.train_split)
             training.run(self._split(images), images.X, images.y)
         tasks.fit_ends(self)
         return self
@@ -346,26 +354,17 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         if anew and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         with TrainingRun.of(self, epochs=1) as training:
-            images = self._learn(training, X, y, sample_weight, classes, anew=anew, split=None)
+            given = Given(X, y, sample_weight, classes)
+            images = self._learn(given, training, anew=anew, split=None)
             training.run(SplitData(images, None), images.X, images.y)
         return self
 
     def _learn(
-        self,
-        training: TrainingRun,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        classes: Any = None,
-        *,
-        anew: bool,
-        split: Any,
+        self, given: Given, training: TrainingRun, *, anew: bool, split: Any
     ) -> LabeledImages:
         """Check samples, and learn from them what prediction needs besides the weights."""
         known = None if anew else self.classes_
-        images = dataset_class(X).for_training(
-            self, X, y, sample_weight, classes, known=known, split=split
-        )
+        images = dataset_class(given.X).for_training(self, given, known=known, split=split)
         self.classes_inferred_ = images.classes
         self.image_shape_ = images.image_shape
         if anew:

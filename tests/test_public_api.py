@@ -73,7 +73,7 @@ def public_api():
         for name in sorted(home.__all__):
             value = getattr(home, name)
             full = f"{home.__name__}.{name}"
-            lines += [full] if module == "" else dict.fromkeys(lines_of(full, value))
+            lines += [full] if module == "" else sorted(set(lines_of(full, value)))
     return "\n".join(lines) + "\n"
 
 

@@ -109,8 +109,8 @@ print("resized:  ", clf.predict(resized.reshape(-1, 784)))
 
 # %%
 # How well it works was measured on the test images of MNIST, drawn as such pictures: see
-# :doc:`../benchmarks`. When a digit is misread, look at ``stages``: if ``ink`` shows the ground
-# instead of the digit, say which is darker with ``polarity="dark_on_light"`` or
+# :doc:`../guide/benchmarks`. When a digit is misread, look at ``stages``: if ``ink`` shows the
+# ground instead of the digit, say which is darker with ``polarity="dark_on_light"`` or
 # ``"light_on_dark"``.
 #
 # A picture that cannot be read, or shows nothing that stands out like ink, is an error that names
@@ -149,4 +149,4 @@ for (left, top, right, bottom), label in zip(found.boxes, clf.predict(found.imag
 
 # %%
 # The command line reads files too: ``skorch-mnist predict MODEL IMAGE...``, with ``--page`` for
-# pages and ``--json`` or ``--csv`` for programs; see :doc:`../command_line`.
+# pages and ``--json`` or ``--csv`` for programs; see :doc:`../guide/command_line`.

@@ -10,8 +10,7 @@ from ._batch import (
     weighted_loss,
     with_images,
 )
-from ._image_dataset import ImageDataset, dataset_class, fingerprint, own_form
-from ._protocol import LabeledImages
+from ._image_dataset import ImageDataset, LabeledImages, dataset_class, fingerprint, own_form
 from ._share import Share
 
 __all__ = [

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["augmented", "random_affine"]
-
 ROTATION = 12.0  # degrees
 SCALE = 0.12  # of the width, and of the height
 SHEAR = 0.15  # of the height, sideways

@@ -14,21 +14,6 @@ from torch import nn
 
 from ._share import Share
 
-__all__ = [
-    "LOADER_ARGUMENTS",
-    "KeptRows",
-    "as_it_is",
-    "check_batch_size",
-    "first_output",
-    "image_of",
-    "number_of_batches",
-    "shared_batches",
-    "tensor_of",
-    "weight_of",
-    "weighted_loss",
-    "with_images",
-]
-
 TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
 LOADER_ARGUMENTS = {"batch_size", "shuffle", "drop_last", "generator"}  # of our own loaders
 ROWS_PER_BLOCK = 4096

@@ -15,6 +15,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from skorch_mnist._inputs import (
     TORCH_DATA,
+    Given,
+    ImageShape,
+    InputFormat,
     PixelStatistics,
     all_classes,
     check_images,
@@ -35,18 +38,15 @@ from ._batch import (
     tensor_of,
 )
 from ._image_stream import ImageStream
-from ._protocol import LabeledImages
 from ._share import Share
 from ._split import split_rows
-
-__all__ = ["ImageDataset", "dataset_class", "fingerprint", "own_form"]
 
 LARGEST_SHARE = 0.5  # of the free memory of a GPU that the images may take
 ROWS_PER_TRANSFER = 8192
 ROWS_PER_HASH = 2048
 
 
-class ImageDataset(skorch.dataset.Dataset, LabeledImages):
+class ImageDataset(skorch.dataset.Dataset):
     """Numbered images with the labels of the user, and the codes that the criterion sees.
 
     Parameters
@@ -59,7 +59,16 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
         Index of each label in ``classes_``.
     sample_weight : ndarray of shape (n_samples,), float32, or None
         Positive weights. With them, ``X`` of a batch is a dict of ``image`` and ``sample_weight``.
+
+    Attributes
+    ----------
+    classes, input_format, image_shape :
+        What ``for_training`` has learned, for the estimator to keep.
     """
+
+    classes: NDArray[Any]
+    input_format: InputFormat
+    image_shape: ImageShape
 
     def __init__(
         self,
@@ -77,17 +86,29 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
 
     @classmethod
     def for_training(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        classes: Any,
-        *,
-        known: NDArray[Any] | None,
-        split: Any,
+        cls, estimator: Any, given: Given, *, known: NDArray[Any] | None, split: Any
     ) -> Self:
-        """Check all images and labels, leave out samples of weight 0, and encode the labels."""
+        """Check all images and labels, leave out samples of weight 0, and encode the labels.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Of its parameters, ``class_weight`` counts, and for streams ``callbacks``,
+            ``use_caching`` and ``verbose``.
+        given : Given
+            As in ``check_images_and_labels``. ``classes`` are all classes, or None.
+        known : ndarray of shape (n_classes,) or None
+            All classes of an earlier call, with which the samples are compared. None learns
+            everything anew.
+        split : float, callable or None
+            How samples will be set aside for validation.
+
+        Raises
+        ------
+        ValueError
+            If the samples are not valid, or exclude a parameter.
+        """
+        X, y, sample_weight, classes = given
         classes = all_classes(classes, known)
         images, input_format, y = check_images_and_labels(estimator, X, y, reset=known is None)
         check_known(y, classes)
@@ -101,21 +122,27 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
 
     @classmethod
     def for_validation(cls, estimator: Any, X: Any) -> Self:
-        """Check and encode images and labels."""
+        """Return the images and labels of a dataset that the user has set aside, checked."""
         images, _, y = check_images_and_labels(estimator, X, None, reset=False)
         estimator.pixel_statistics_.check_range(images)
         return cls(images, y, encode(y, estimator.classes_))
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
-        """Check the images."""
+        """Return images without labels; warn if they are on another scale than those of ``fit``."""
         images = check_images(estimator, X).images
         estimator.pixel_statistics_.check_range(images)
         return cls(images)
 
     @classmethod
     def with_labels(cls, X: Any) -> tuple[Any, Any]:
-        """Return ``X``, and a function that returns its labels."""
+        """Return ``X``, and a function that returns its labels once ``X`` has been read.
+
+        Raises
+        ------
+        ValueError
+            If it does not have labels.
+        """
         labels = labels_of(X) if isinstance(X, TORCH_DATA) else None
         if labels is None:
             raise ValueError("There are no labels: pass them as y.")
@@ -133,7 +160,7 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
         )
 
     @property
-    def y(self) -> NDArray[Any] | None:  # type: ignore[override]
+    def y(self) -> NDArray[Any] | None:
         """The labels of these rows."""
         return None if self.labels is None else self.labels[self.rows]
 
@@ -166,7 +193,10 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
         return {"image": images, "sample_weight": weight}, codes
 
     def loader(self, arguments: Mapping[str, Any], device: torch.device) -> Any:
-        """Return our loader; a ``DataLoader`` that fetches whole batches if it must do more."""
+        """Return an iterable of batches, made with arguments of ``DataLoader``.
+
+        A ``DataLoader`` that fetches whole batches does what our loader cannot do.
+        """
         given = dict(arguments)
         if given["batch_size"] == -1:
             given["batch_size"] = len(self)
@@ -175,7 +205,7 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
         return DataLoader(WholeBatches(self), collate_fn=as_it_is, **given)
 
     def items(self, prefix: str) -> Self:
-        """Return these images: each has a number."""
+        """Return a dataset of single items, for a loader of the user under ``prefix``."""
         return self
 
     def _moved_to(self, device: torch.device) -> Self:
@@ -220,7 +250,7 @@ class ImageDataset(skorch.dataset.Dataset, LabeledImages):
         return pixel_statistics(self.X, weight)
 
     def add_to(self, sha256: Any, known: set[int]) -> None:
-        """Add the rows, and once for all subsets the labels, weights and pixels."""
+        """Add the rows to a hash, and labels, weights and pixels unless ``known`` names them."""
         sha256.update(self.rows.astype(np.int64).data)
         if id(self.codes) in known:
             return
@@ -303,10 +333,15 @@ class BatchLoader:
             yield self.dataset.take(order[start : start + self.batch_size], self.share)
 
 
-# --- any of them ------------------------------------------------------------------------------
+# --- both kinds of datasets -------------------------------------------------------------------
+
+# Both have the same methods, so training, prediction and checkpoints need not tell them apart:
+# for_training, for_validation, for_prediction, with_labels; split, loader, items, pixel_statistics
+# and add_to. ImageDataset documents them.
+LabeledImages = ImageDataset | ImageStream
 
 
-def dataset_class(X: Any) -> type[LabeledImages]:
+def dataset_class(X: Any) -> type[ImageDataset] | type[ImageStream]:
     """Return the class that reads ``X``."""
     return ImageStream if isinstance(X, IterableDataset) else ImageDataset
 

@@ -16,6 +16,9 @@ from torch.utils.data import IterableDataset
 
 from skorch_mnist._inputs import (
     CheckedImages,
+    Given,
+    ImageShape,
+    InputFormat,
     LabelKeepingStream,
     PixelStatistics,
     StreamedImages,
@@ -29,14 +32,11 @@ from skorch_mnist._inputs import (
 from skorch_mnist._progress import count_images
 
 from ._batch import LOADER_ARGUMENTS, tensor_of
-from ._protocol import LabeledImages
 from ._split import N_BINS, split_bins
 from ._stream_loader import StreamLoader
 
-__all__ = ["ImageStream"]
 
-
-class ImageStream(IterableDataset[Any], LabeledImages):
+class ImageStream(IterableDataset[Any]):
     """The images of a stream, or a part of them, with the codes that the criterion sees.
 
     Iterating yields chunks: canonical images, codes, and the sum of the hashes of the images if
@@ -53,7 +53,10 @@ class ImageStream(IterableDataset[Any], LabeledImages):
         Weight of each class in the loss.
     """
 
-    X = y = None  # not at hand all at once
+    X = y = None  # not available all at once
+    classes: NDArray[Any]
+    input_format: InputFormat
+    image_shape: ImageShape
 
     def __init__(
         self,
@@ -73,26 +76,18 @@ class ImageStream(IterableDataset[Any], LabeledImages):
 
     @classmethod
     def for_training(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        classes: Any,
-        *,
-        known: NDArray[Any] | None,
-        split: Any,
+        cls, estimator: Any, given: Given, *, known: NDArray[Any] | None, split: Any
     ) -> Self:
         """Read the stream once, and learn what arrays show at once."""
         check_parameters(estimator, split)
-        for name, value in {"y": y, "sample_weight": sample_weight}.items():
-            if value is not None:
+        for name in ("y", "sample_weight"):
+            if getattr(given, name) is not None:
                 raise ValueError(
                     f"X is a stream, whose images do not have indices, so {name} must be None: its "
                     "items are (image, label), and class_weight can weight them."
                 )
-        classes = all_classes(classes, known)
-        checked = _check_first(estimator, X, reset=known is None)
+        classes = all_classes(given.classes, known)
+        checked = _check_first(estimator, given.X, reset=known is None)
         survey = StreamSurvey(checked.images, N_BINS if is_share(split) else 1, _watch(estimator))
         labels = survey.labels
         check_known(labels, classes)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Share"]
-
 
 class Share(NamedTuple):
     """Neighboring rows of each batch, as many as the other processes take or one more or less."""

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
-__all__ = ["N_BINS", "split_bins", "split_rows"]
-
 N_BINS = 1024  # into which the images of a class are put, by a hash of their pixels
 
 Rows = NDArray[np.intp]

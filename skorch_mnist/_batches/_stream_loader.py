@@ -14,8 +14,6 @@ from skorch_mnist._inputs import IMAGES_PER_CHUNK
 
 from ._batch import as_it_is, check_batch_size, number_of_batches
 
-__all__ = ["StreamLoader"]
-
 # The most that is held back to be shuffled.
 SHUFFLED_IMAGES = 2**14
 SHUFFLED_BYTES = 2**26

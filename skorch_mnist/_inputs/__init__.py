@@ -19,6 +19,7 @@ from ._streams import (
 from ._torch_data import TORCH_DATA, labels_of
 from ._validation import (
     CheckedImages,
+    Given,
     all_classes,
     check_images,
     check_images_and_labels,
@@ -36,6 +37,7 @@ __all__ = [
     "TORCH_DATA",
     "CheckedImages",
     "Chunk",
+    "Given",
     "ImageShape",
     "InputFormat",
     "LabelKeepingStream",

@@ -10,17 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "PIXEL_DTYPES",
-    "ImageShape",
-    "InputFormat",
-    "Layout",
-    "check_image_shape",
-    "infer_layout",
-    "known_layout",
-    "learn_layout",
-]
-
 ImageShape = tuple[int, int, int]
 PIXEL_DTYPES = (
     "bool",

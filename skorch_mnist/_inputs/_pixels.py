@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["PixelMoments", "PixelStatistics", "as_array", "pixel_statistics", "to_array"]
-
 ROWS_PER_CHUNK = 2048  # 13 MB of doubles for 28x28 images
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 SMALLEST_FLOAT32 = float(np.finfo(np.float32).tiny)

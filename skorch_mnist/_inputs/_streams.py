@@ -17,14 +17,6 @@ from ._layouts import Layout
 from ._pixels import PixelMoments, to_array
 from ._torch_data import image_in, stack_images
 
-__all__ = [
-    "IMAGES_PER_CHUNK",
-    "Chunk",
-    "LabelKeepingStream",
-    "StreamSurvey",
-    "StreamedImages",
-]
-
 IMAGES_PER_CHUNK = 64
 NOTHING = object()
 ENOUGH_IMAGES = 20_000  # to know that labels are unique values, not classes

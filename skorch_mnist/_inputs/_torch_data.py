@@ -15,8 +15,6 @@ from torch.utils.data import Subset
 from ._layouts import Layout
 from ._pixels import to_array
 
-__all__ = ["TORCH_DATA", "DatasetImages", "image_in", "images_of", "labels_of", "stack_images"]
-
 TORCH_DATA = torch.utils.data.Dataset, SliceDataset  # what yields its images one by one
 
 

@@ -18,18 +18,14 @@ from ._layouts import InputFormat, known_layout, learn_layout
 from ._pixels import as_array
 from ._torch_data import TORCH_DATA, DatasetImages, images_of, labels_of
 
-__all__ = [
-    "CheckedImages",
-    "all_classes",
-    "check_images",
-    "check_images_and_labels",
-    "check_known",
-    "check_lazy_images",
-    "check_two_classes",
-    "check_weights",
-    "encode",
-    "weights_of_labels",
-]
+
+class Given(NamedTuple):
+    """The arguments of ``fit`` or ``partial_fit``."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+    classes: Any = None  # all classes, if the caller names them
 
 
 class CheckedImages(NamedTuple):

@@ -20,8 +20,6 @@ from skorch_mnist._inputs import ImageShape, InputFormat, PixelStatistics, known
 
 from ._tensor_file import replace_file
 
-__all__ = ["WholeClassifier", "exported_program", "write_onnx"]
-
 OPSET = 18  # of ONNX 1.13; ONNX Runtime reads it since 1.14
 EXAMPLES = 2  # torch.export takes the size of a batch of one for a constant
 

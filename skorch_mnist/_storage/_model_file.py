@@ -32,15 +32,6 @@ from ._plain_data import decode_classes, encode_classes, name_of
 from ._stored_params import decode_params, encode_params
 from ._tensor_file import DamagedFileError, read_tensors, write_tensors
 
-__all__ = [
-    "StoredModel",
-    "check_weights",
-    "loading",
-    "name_of_network",
-    "read_model",
-    "write_model",
-]
-
 FORMAT = 2
 KEY = "skorch_mnist"
 

@@ -15,16 +15,6 @@ from torch.utils.data import DataLoader
 
 from skorch_mnist._compat import Loss
 
-__all__ = [
-    "UnstorableError",
-    "decode",
-    "decode_classes",
-    "encode",
-    "encode_classes",
-    "name_of",
-]
-
-
 LONGEST_LABELS = 10_000_000  # characters, all labels together
 
 

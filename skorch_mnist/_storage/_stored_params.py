@@ -13,8 +13,6 @@ from torch.utils.data import DataLoader
 
 from ._plain_data import UnstorableError, decode, encode
 
-__all__ = ["decode_params", "encode_params"]
-
 
 def is_one_of(value: Any, *allowed: Any) -> bool:
     """Whether ``value`` is one of some strings, booleans or None; 1 is not True."""

@@ -18,15 +18,6 @@ from typing import Any
 import safetensors.torch
 import torch
 
-__all__ = [
-    "TEMPORARY",
-    "DamagedFileError",
-    "digest",
-    "read_tensors",
-    "replace_file",
-    "write_tensors",
-]
-
 TEMPORARY = r"\.[0-9a-f]{32}\.part"  # names of files that are being written
 LARGEST_HEADER = 100_000_000  # bytes, as in safetensors
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")

@@ -7,8 +7,6 @@ from typing import Any
 
 from skorch_mnist._storage import UnstorableError, encode
 
-__all__ = ["get_callback_state", "names_with_state", "set_callback_state"]
-
 
 def names_with_state(callback: Any) -> set[str]:
     """Return the learned attributes of a callback that have a ``state_dict``."""

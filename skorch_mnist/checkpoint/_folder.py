@@ -10,8 +10,6 @@ from filelock import FileLock, Timeout
 
 from skorch_mnist._storage import TEMPORARY
 
-__all__ = ["TrainingFolder"]
-
 FILE, LOCK = "training.safetensors", ".lock"
 PATIENCE = 10.0  # seconds; the workers of a loader outlive a killed process for a moment
 

@@ -18,8 +18,6 @@ from skorch_mnist._batches import fingerprint
 from skorch_mnist._storage import UnstorableError, encode, name_of
 from skorch_mnist._training import TrainingRun
 
-__all__ = ["describe_differences", "identity"]
-
 WITHOUT_EFFECT = {"accelerator", "callbacks", "verbose"}  # callbacks are compared one by one
 DEPTH = 6  # of objects within objects
 LONGEST_SHOWN = 60  # characters of a value in a message

@@ -41,8 +41,6 @@ from ._training_state import (
     set_network,
 )
 
-__all__ = ["ResumeCheckpoint"]
-
 FORMAT = 1
 KEY = "skorch_mnist_checkpoint"
 SUBFOLDER = "training-[0-9a-f]{16}"

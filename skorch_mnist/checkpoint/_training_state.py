@@ -9,8 +9,6 @@ import torch
 
 from skorch_mnist._training import TrainingRun
 
-__all__ = ["get_generators", "get_network", "set_generators", "set_network"]
-
 
 def get_network(module: torch.nn.Module) -> dict[str, Any]:
     """Return what ``state_dict`` leaves out: names of frozen weights, and other buffers."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
 
 RECIPES = ("tutorial", "fast", "accurate")
-# What a file may hold, and of which type: see docs/command_line.md.
+# What a file may hold, and of which type: see docs/guide/command_line.md.
 SECTIONS: dict[str, dict[str, type]] = {
     "data": {
         "dataset": str,

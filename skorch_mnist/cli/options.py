@@ -85,8 +85,7 @@ BackendOption = Annotated[
     Backend,
     typer.Option(
         "--backend",
-        help="loky trains in processes of this machine, dask and ray on clusters "
-        "[dim](default: loky)[/]",
+        help="loky trains in processes on this machine, dask on a cluster [dim](default: loky)[/]",
         show_default=False,
         rich_help_panel=TRAINING,
     ),
@@ -95,7 +94,7 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Dask's scheduler, such as tcp://10.0.0.1:8786, or Ray's head, such as 10.0.0.1:6379.",
+        help="Address of the Dask scheduler, such as tcp://10.0.0.1:8786.",
         parser=some_text,
         rich_help_panel=TRAINING,
     ),

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from skorch_mnist._geometry import INNER, MIDDLE, SIDE
+
 from . import _descriptions
 from ._bunch import check_flags, present
 
-# MNIST's geometry, http://yann.lecun.com/exdb/mnist/: 20x20 pixels of digit in 28x28 of image.
-# Its centres of mass, measured, lie within half a pixel of index 14.
-_SIDE, _MARGIN, _MIDDLE = 28, 4, 14
+_MARGIN = (SIDE - INNER) // 2
 
 
 def load_digits28(
@@ -80,9 +80,8 @@ def _enlarge(images: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Enlarge images (n, 8, 8) of 0 to 16 to (n, 28, 28) of 0 to 255 with an empty margin."""
     from scipy.ndimage import zoom
 
-    inner = _SIDE - 2 * _MARGIN
     # Interpolation is linear and separable: enlarging the unit vectors gives its matrix, (20, 8).
-    weights = zoom(np.eye(8), (inner / 8, 1), order=3, mode="grid-constant", grid_mode=True)
+    weights = zoom(np.eye(8), (INNER / 8, 1), order=3, mode="grid-constant", grid_mode=True)
     enlarged = np.clip(weights @ images @ weights.T, 0, 16) * (255 / 16)
     margins = ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN))
     return np.pad(np.rint(enlarged).astype(np.uint8), margins)
@@ -94,7 +93,7 @@ def _centre(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     for axis in (0, 1):
         ink = image.sum(axis=1 - axis, dtype=np.int64)
         inked = np.flatnonzero(ink)
-        centre = ink @ np.arange(_SIDE) / ink.sum()
-        shift = round(_MIDDLE - centre)
-        shifts.append(int(np.clip(shift, -inked[0], _SIDE - 1 - inked[-1])))
+        centre = ink @ np.arange(SIDE) / ink.sum()
+        shift = round(MIDDLE - centre)
+        shifts.append(int(np.clip(shift, -inked[0], SIDE - 1 - inked[-1])))
     return np.roll(image, shifts, axis=(0, 1))

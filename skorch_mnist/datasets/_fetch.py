@@ -107,8 +107,7 @@ def fetch_mnist(
     >>> X.shape, y.shape  # doctest: +SKIP
     ((10000, 784), (10000,))
     """
-    form = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
-    where = {"data_home": data_home, "download_if_missing": download_if_missing}
+    where, form = (data_home, download_if_missing), (return_X_y, as_slice_dataset)
     return _fetch(MNIST, _DIGITS, _descriptions.MNIST, subset, where, form)
 
 
@@ -136,8 +135,7 @@ def fetch_fashion_mnist(
     H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine
     learning algorithms", 2017, https://arxiv.org/abs/1708.07747
     """
-    form = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
-    where = {"data_home": data_home, "download_if_missing": download_if_missing}
+    where, form = (data_home, download_if_missing), (return_X_y, as_slice_dataset)
     return _fetch(FASHION_MNIST, _GARMENTS, _descriptions.FASHION_MNIST, subset, where, form)
 
 
@@ -166,8 +164,7 @@ def fetch_kmnist(
     T. Clanuwat et al., "Deep learning for classical Japanese literature", 2018,
     https://arxiv.org/abs/1812.01718
     """
-    form = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
-    where = {"data_home": data_home, "download_if_missing": download_if_missing}
+    where, form = (data_home, download_if_missing), (return_X_y, as_slice_dataset)
     return _fetch(KMNIST, _HIRAGANA, _descriptions.KMNIST, subset, where, form)
 
 
@@ -195,8 +192,7 @@ def fetch_qmnist(
     C. Yadav, L. Bottou, "Cold case: the lost MNIST digits", 2019,
     https://arxiv.org/abs/1905.10498
     """
-    form = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
-    where = {"data_home": data_home, "download_if_missing": download_if_missing}
+    where, form = (data_home, download_if_missing), (return_X_y, as_slice_dataset)
     return _fetch(QMNIST, _DIGITS, _descriptions.QMNIST, subset, where, form)
 
 
@@ -240,8 +236,7 @@ def fetch_emnist(
     letters", 2017, https://arxiv.org/abs/1702.05373
     """
     check_choice("split", split, tuple(EMNIST_SPLITS))
-    form = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
-    where = {"data_home": data_home, "download_if_missing": download_if_missing}
+    where, form = (data_home, download_if_missing), (return_X_y, as_slice_dataset)
     names = _EMNIST_NAMES[split]
     n_train, n_test = EMNIST_SPLITS[split]
     title = f'EMNIST, split "{split}"'
@@ -262,12 +257,22 @@ def _fetch(
     target_names: tuple[str, ...],
     descr: str,
     subset: str,
-    where: dict[str, Any],
-    form: dict[str, Any],
+    where: tuple[str | os.PathLike[str] | None, bool],
+    form: tuple[bool, bool],
 ) -> Bunch | tuple[Any, NDArray[np.int64]]:
-    check_flags(download_if_missing=where["download_if_missing"], **form)
-    images, target = load_arrays(source, len(target_names), subset, stacklevel=4, **where)
-    return present(images, target, target_names, descr, **form)
+    """Return what a fetcher returns, from its arguments in this order."""
+    (home, download), (return_X_y, as_slice_dataset) = where, form
+    flags = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
+    check_flags(download_if_missing=download, **flags)
+    images, target = load_arrays(
+        source,
+        len(target_names),
+        subset,
+        data_home=home,
+        download_if_missing=download,
+        stacklevel=4,
+    )
+    return present(images, target, target_names, descr, **flags)
 
 
 def load_arrays(

@@ -9,19 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from skorch_mnist._inputs import known_layout
 
-from ._axes import as_shown, image_grid, shortened
+from ._axes import Display, as_shown, image_grid, shortened
 from ._estimators import fitted_net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["AttributionDisplay"]
 
 PATCHES_PER_SIDE = 7  # of an image; each is hidden in turn
 ROWS_PER_CALL = 1024
 
 
-class AttributionDisplay:
+class AttributionDisplay(Display):
     """Where on images the decisions come from: what hiding a part does to the probability.
 
     A square patch is filled with the median of the pixels, which is the ground of most images, in
@@ -61,10 +60,6 @@ class AttributionDisplay:
     >>> AttributionDisplay.from_estimator(clf, X[:2]).attributions.shape
     (2, 28, 28)
     """
-
-    ax_: Axes
-    axes_: list[Axes]
-    figure_: Any
 
     def __init__(
         self, images: ArrayLike, attributions: ArrayLike, labels: ArrayLike | None = None
@@ -108,24 +103,7 @@ class AttributionDisplay:
         ]
         return cls(images, np.stack(maps), estimator.classes_[answers]).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> AttributionDisplay:
-        """Draw the images, and the attributions over them.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        AttributionDisplay
-            ``self``, with ``ax_``, ``axes_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, ax: Axes | None) -> None:
         images: NDArray[Any] = np.asarray(self.images)
         maps: NDArray[Any] = np.asarray(self.attributions)
         self.axes_ = image_grid(self, ax, len(images), title_lines=1)
@@ -139,7 +117,6 @@ class AttributionDisplay:
             if self.labels is not None:
                 title = shortened(f"{np.asarray(self.labels)[number]}", 16)
                 small.set_title(title, fontsize="x-small", pad=2, parse_math=False)
-        return self
 
 
 def occlusion(

@@ -1,9 +1,9 @@
-"""Where displays draw: an axes of the user's, or a new figure."""
+"""Where displays draw: the axes of the user, or a new figure."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,38 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INCHES = 1.3  # height and width of a small image
+
+
+class Display:
+    """What the displays have in common: ``plot``, and the attributes that it sets."""
+
+    ax_: Axes
+    axes_: list[Axes]  # of small images, if there are several
+    figure_: Any
+
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        Self
+            The display, with ``ax_``, ``figure_`` and, if it shows small images, ``axes_``.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        self._draw(ax)
+        return self
+
+    def _draw(self, ax: Axes | None) -> None:
+        raise NotImplementedError
 
 
 def import_pyplot(display: Any) -> Any:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._axes import as_shown, image_grid
+from ._axes import Display, as_shown, image_grid
 from ._estimators import fitted_net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["FiltersDisplay"]
 
-
-class FiltersDisplay:
+class FiltersDisplay(Display):
     """The kernels of the first convolution: what the network looks for in an image.
 
     Weights of one-channel images are orange where positive and blue where negative, white is 0, all
@@ -45,10 +43,6 @@ class FiltersDisplay:
     >>> len(FiltersDisplay.from_estimator(clf).axes_)
     16
     """
-
-    ax_: Axes
-    axes_: list[Axes]
-    figure_: Any
 
     def __init__(self, kernels: ArrayLike) -> None:
         self.kernels = kernels
@@ -86,27 +80,9 @@ class FiltersDisplay:
             )
         return cls(weights[0].detach().cpu().numpy()).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> FiltersDisplay:
-        """Draw the kernels.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        FiltersDisplay
-            ``self``, with ``ax_``, ``axes_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, ax: Axes | None) -> None:
         kernels: NDArray[Any] = np.asarray(self.kernels)
         largest = float(np.abs(kernels).max()) or 1.0
         self.axes_ = image_grid(self, ax, len(kernels))
         for small, kernel in zip(self.axes_, kernels, strict=True):
             small.imshow(as_shown(kernel), cmap="PuOr_r", vmin=-largest, vmax=largest)
-        return self

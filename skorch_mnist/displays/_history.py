@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._axes import new_or
+from ._axes import Display, new_or
 from ._estimators import fitted_net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["HistoryDisplay", "recorded_kinds"]
 
 # The records of training and validation that a kind of curve shows.
 RECORDS = {
@@ -24,7 +23,7 @@ RECORDS = {
 }
 
 
-class HistoryDisplay:
+class HistoryDisplay(Display):
     """Loss, accuracy or learning rate after each epoch, of one training run or of several.
 
     Of several runs, such as the folds of a cross-validation, the mean is drawn, with a band from
@@ -58,9 +57,6 @@ class HistoryDisplay:
     >>> display.ax_.get_yscale()
     'log'
     """
-
-    ax_: Axes
-    figure_: Any
 
     def __init__(
         self, train: ArrayLike | None, valid: ArrayLike | None = None, *, kind: str = "loss"
@@ -137,24 +133,7 @@ class HistoryDisplay:
             raise ValueError(f"The history does not hold any {kind}.{hint}")
         return cls(train, valid, kind=kind).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> HistoryDisplay:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        HistoryDisplay
-            ``self``, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, ax: Axes | None) -> None:
         ax = new_or(self, ax)
         from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
@@ -173,7 +152,6 @@ class HistoryDisplay:
         if self.kind != "learning rate":
             ax.legend()
         self.ax_, self.figure_ = ax, ax.figure
-        return self
 
 
 def recorded_kinds(histories: Sequence[Any]) -> list[str]:

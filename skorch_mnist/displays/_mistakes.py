@@ -10,18 +10,17 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skorch_mnist._inputs import check_image_shape, infer_layout
 
-from ._axes import as_shown, image_grid, shortened
+from ._axes import Display, as_shown, image_grid, shortened
 from ._estimators import check_positive, last_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MistakesDisplay"]
 
 LONGEST_LINE = 16  # letters over a small image
 
 
-class MistakesDisplay:
+class MistakesDisplay(Display):
     """The most confident wrong answers, as images with true label, answer and probability.
 
     Parameters
@@ -54,10 +53,6 @@ class MistakesDisplay:
     >>> len(display.axes_)
     6
     """
-
-    ax_: Axes
-    axes_: list[Axes]
-    figure_: Any
 
     def __init__(
         self,
@@ -164,24 +159,7 @@ class MistakesDisplay:
         shown = None if probabilities is None else sure[rows]
         return cls(images, true[rows], answers[rows], shown).plot(ax=ax)
 
-    def plot(self, *, ax: Axes | None = None) -> MistakesDisplay:
-        """Draw the images.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
-
-        Returns
-        -------
-        MistakesDisplay
-            ``self``, with ``ax_``, ``axes_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
+    def _draw(self, ax: Axes | None) -> None:
         images: NDArray[Any] = np.asarray(self.images)
         titles = self._titles()
         lines = max((title.count("\n") for title in titles), default=0)
@@ -191,7 +169,6 @@ class MistakesDisplay:
         for small, image, title in zip(self.axes_, images, titles, strict=True):
             small.imshow(as_shown(image), cmap="gray")
             small.set_title(title, fontsize="x-small", pad=2, parse_math=False)
-        return self
 
     def _titles(self) -> list[str]:
         """Return true label, answer and probability of each image, long ones in more lines."""

@@ -15,8 +15,6 @@ from ._estimators import check_positive
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ReliabilityDisplay", "expected_calibration_error"]
-
 
 class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignore]
     """How often answers are right, against the probability that the classifier gave them.

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-# MNIST's geometry, http://yann.lecun.com/exdb/mnist/: the digit is fitted into 20x20 pixels and its
-# centre of mass brought to the middle of 28x28, which is, measured on its images, pixel 14.
-SIDE, _INNER, _MIDDLE = 28, 20, 14
+from skorch_mnist._geometry import INNER, MIDDLE, SIDE
+
 # Pixels; nine in ten of MNIST's training images have strokes between these, measured.
 _THINNEST, _THICKEST = 1.7, 4.4
 _FINE = 140  # pixels of the digit's longer side while its edge is drawn
@@ -44,8 +43,8 @@ def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # pixel outside, which is what is computed, half a pixel more.
     width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
     # Growing by g on each side makes the width w + 2g, in a digit of size + 2g.
-    wanted = np.clip(_INNER * width / size, _THINNEST, _THICKEST)
-    grow = (wanted * size - _INNER * width) / (2 * (_INNER - wanted))
+    wanted = np.clip(INNER * width / size, _THINNEST, _THICKEST)
+    grow = (wanted * size - INNER * width) / (2 * (INNER - wanted))
     if grow > 0:
         return np.asarray(ndimage.distance_transform_edt(~inside) <= grow)
     if grow < 0:
@@ -56,12 +55,12 @@ def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _fit(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Scale a mask so that the digit fills 20 pixels, its centre of mass in the middle of 28."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / _INNER
+    pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / INNER
     starts = []
     for axis, inked in ((1, rows), (0, columns)):
         profile = inside.sum(axis=axis)
         centre = profile @ np.arange(len(profile)) / profile.sum() + 0.5
-        start = centre - (_MIDDLE + 0.5) * pixel
+        start = centre - (MIDDLE + 0.5) * pixel
         # A lopsided digit is not cut off.
         starts.append(float(np.clip(start, inked[-1] + 1 - SIDE * pixel, inked[0])))
     margin = int(SIDE * pixel) + 1

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skorch_mnist._geometry import SIDE
+
 from ._digits import cut_out, find_ink, scale
-from ._mnist_form import SIDE, mnist_form
+from ._mnist_form import mnist_form
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import each_picture, is_one, read_picture
 from ._shapes import Box, Shapes, bounds, find_shapes, is_frame

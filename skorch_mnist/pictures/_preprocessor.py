@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
+from skorch_mnist._geometry import SIDE
+
 from ._digits import Stages, stages_of
-from ._mnist_form import SIDE
 from ._reading import NoDigitError, PictureError, each_picture, read_picture
 
 MAX_PIXELS = 100_000_000  # the largest phones' cameras have 200 million, their usual pictures 12

@@ -1,4 +1,4 @@
-"""One grid search in this process, in those of joblib, and on clusters of this machine.
+"""One grid search in this process, in those of joblib, and on Dask clusters on this machine.
 
 Times are those of the search, once its workers have done a small one; bytes are those that went
 over the loopback device meanwhile. Run by hand: ``python tests/benchmarks/clusters.py``.
@@ -14,15 +14,13 @@ import time
 import dask
 import numpy as np
 import psutil
-import ray
 import torch
 from distributed import Client, LocalCluster
 from joblib import parallel_config
-from ray.cluster_utils import Cluster
 from sklearn.model_selection import GridSearchCV
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist
-from skorch_mnist.joblib_backends import register_dask, register_ray
+from skorch_mnist.clusters import register_dask
 from skorch_mnist.recipes import FAST
 
 
@@ -45,8 +43,6 @@ def main() -> None:
         ("Dask", on_dask, 1),
         ("Dask", on_dask, 2),
         ("Dask", on_dask, 4),
-        ("Ray", on_ray, 2),
-        ("Ray", on_ray, 4),
     ):
         with started(n):
             search(X[:2000], y[:2000], 4)  # imports, on all workers
@@ -69,33 +65,15 @@ def on_joblib(n_jobs: int):
 
 @contextlib.contextmanager
 def on_dask(n_workers: int):
-    """Start a cluster, its workers set as docs/scaling.md says, and have joblib use it."""
+    """Start a cluster, its workers set as docs/guide/scaling.md says, and have joblib use it."""
     os.environ |= dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(2**30))
     dask.config.set({"distributed.worker.profile.enabled": False})
     options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
     with LocalCluster(n_workers=n_workers, **options) as cluster, Client(cluster) as client:
         client.wait_for_workers(n_workers)
         register_dask()
-        with parallel_config("dask", client=client):
+        with parallel_config("skorch_mnist_dask", client=client):
             yield
-
-
-@contextlib.contextmanager
-def on_ray(n_nodes: int):
-    """Start nodes of one core each, which share no memory, and have joblib use them."""
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    node = {"num_cpus": 1, "object_store_memory": 200_000_000}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
-    for _ in range(n_nodes - 1):
-        cluster.add_node(**node)
-    ray.init(cluster.address, log_to_driver=False)
-    register_ray()
-    try:
-        with parallel_config("ray", n_jobs=-1):
-            yield
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def search(X: np.ndarray, y: np.ndarray, n_candidates: int) -> float:

@@ -1,4 +1,4 @@
-"""The benchmark's results as tables and a plot, in docs/benchmarks.md."""
+"""The benchmark's results as tables and a plot, in docs/guide/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from contenders import ENTRIES
 from scaling import PARAMETERS, ROWS, SIDES, WORKERS
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGE = DOCS / "benchmarks.md"
 PLOT = DOCS / "accuracy_against_seconds.svg"
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy")

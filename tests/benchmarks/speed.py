@@ -5,7 +5,7 @@ Run by hand, with nothing else on the machine, where MNIST is cached:
     python tests/benchmarks/speed.py
 
 Every measurement is a process of its own; rounds of all contenders follow each other, so that a
-machine that changes its pace changes it for all. The results go into ``docs/benchmarks.md``,
+machine that changes its pace changes it for all. The results go into ``docs/guide/benchmarks.md``,
 between its markers, and the plot beside it. ``--only`` takes some contenders, to look at, and
 writes nothing.
 """
