@@ -242,7 +242,9 @@ class ImageClassifierNet(NeuralNetClassifier):
     def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
         """Check images against those of ``fit``; skorch would take any array."""
         dataset: Any = own_form(X)
-        return dataset_class(X).for_prediction(self, X) if dataset is None else dataset
+        if not isinstance(dataset, LabeledImages):
+            dataset = dataset_class(X).for_prediction(self, X)
+        return dataset  # type: ignore[no-any-return, unused-ignore]
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Let our datasets make their loader, unless the user has chosen another."""

@@ -377,8 +377,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     def _split(self, images: LabeledImages) -> SplitData:
         """Set samples aside for validation, as ``train_split`` says."""
         if callable(self.train_split):
-            train, valid = self.get_split_datasets(images, images.y)
-            if valid is not None and own_form(valid) is None:  # of predefined_split
+            train, valid = map(own_form, self.get_split_datasets(images, images.y))
+            if valid is not None and not isinstance(valid, LabeledImages):  # of predefined_split
                 valid = dataset_class(valid).for_validation(self, valid)
         elif self.train_split is None:
             train, valid = images, None

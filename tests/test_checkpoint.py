@@ -7,6 +7,7 @@ import errno
 import functools
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -721,3 +722,27 @@ def test_discard_leaves_what_is_not_its_own(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
         [folder.name, "mine.txt", "training-of-mine"]
     )
+
+
+# --- checkpoints of earlier versions --------------------------------------------------------
+
+
+@pytest.mark.parametrize("subfolders", [False, True])
+def test_a_checkpoint_of_format_1_is_resumed(subfolders, tmp_path):
+    """It was written after the first of three epochs, by version 0.1.0 of November 2026.
+
+    The name of its subfolder is a hash of all that is compared.
+    """
+    pixels = (np.arange(90 * 36) * 37 % 256).astype(np.uint8).reshape(90, 36)
+    folder = tmp_path / "training-922895995379cbc6" if subfolders else tmp_path
+    folder.mkdir(exist_ok=True)
+    shutil.copy(Path(__file__).parent / "data" / "checkpoint_format_1.safetensors", folder / FILE)
+    lines = []
+    checkpoint = ResumeCheckpoint(tmp_path, sink=lines.append, subfolders=subfolders)
+    clf = MNISTCNNClassifier(
+        module=BatchNormCNN, module__widths=(4,), max_epochs=3, random_state=0, verbose=1,
+        lr_schedule="one_cycle", device="cpu", callbacks=[checkpoint],
+    )  # fmt: skip
+    clf.fit(pixels, np.arange(90) % 3)
+    assert clf.n_iter_ == 3
+    assert f"Resuming after epoch 1, from {tmp_path}." in lines

@@ -9,6 +9,8 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
+from skorch.callbacks import Callback
+from skorch.dataset import ValidSplit
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
 from skorch_mnist._batches._image_dataset import BatchLoader
@@ -271,3 +273,18 @@ def test_loaders_of_torch_read_from_the_memory_of_the_cpu(argument):
     X, y = toy()
     params = {f"iterator_train__{name}": value for name, value in argument.items()}
     assert quick(device="cuda", **params).fit(X, y).n_iter_ == 2
+
+
+def test_images_of_a_splitter_are_gathered_in_whole_batches_too():
+    loaders = []
+
+    class Look(Callback):
+        def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+            loaders.extend(
+                net.get_iterator(dataset, training=training)
+                for dataset, training in ((dataset_train, True), (dataset_valid, False))
+            )
+
+    X, y = toy()
+    quick(max_epochs=1, train_split=ValidSplit(3), callbacks=[Look()]).fit(X, y)
+    assert [type(loader) for loader in loaders] == [BatchLoader, BatchLoader]

@@ -228,6 +228,17 @@ def test_file_of_format_1_gives_the_probabilities_that_it_gave():
     assert clf.input_format_ == ((100,), "float32")
 
 
+def test_file_of_format_2_gives_the_probabilities_that_it_gave():
+    folder = Path(__file__).parent / "data"
+    clf = load(folder / "model_format_2.safetensors")
+    pixels = (np.arange(90 * 36) * 37 % 256).astype(np.uint8).reshape(90, 36)
+    expected = np.load(folder / "model_format_2.npy")
+    np.testing.assert_allclose(clf.predict_proba(pixels), expected, rtol=1e-5)
+    assert clf.classes_.tolist() == [0, 1, 2]
+    assert clf.input_format_ == ((36,), "uint8")
+    assert clf.get_params()["module__widths"] == (4,)
+
+
 def test_file_of_format_1_becomes_one_of_the_newest(tmp_path):
     clf = load(Path(__file__).parent / "data" / "model_format_1.safetensors")
     assert learned(round_trip(clf, tmp_path / "m")) == learned(clf)

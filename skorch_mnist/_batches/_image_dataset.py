@@ -346,14 +346,13 @@ def dataset_class(X: Any) -> type[ImageDataset] | type[ImageStream]:
     return ImageStream if isinstance(X, IterableDataset) else ImageDataset
 
 
-def own_form(dataset: Any) -> LabeledImages | None:
-    """Return labeled images, or a ``Subset`` of them, as labeled images; None for anything else."""
-    if isinstance(dataset, Subset):
-        whole = own_form(dataset.dataset)
-        if isinstance(whole, ImageDataset):
-            return whole.subset(np.asarray(dataset.indices))
-        return None
-    return dataset if isinstance(dataset, LabeledImages) else None
+def own_form(dataset: Any) -> Any:
+    """Return a ``Subset`` of an ``ImageDataset`` as an ``ImageDataset``, anything else as it is."""
+    if not isinstance(dataset, Subset):
+        return dataset
+    whole = own_form(dataset.dataset)
+    numbers = np.asarray(dataset.indices)
+    return whole.subset(numbers) if isinstance(whole, ImageDataset) else dataset
 
 
 def fingerprint(datasets: Iterable[Dataset[Any] | None], *facts: Any) -> str:
@@ -366,7 +365,7 @@ def fingerprint(datasets: Iterable[Dataset[Any] | None], *facts: Any) -> str:
     known: set[int] = set()
     for dataset in datasets:
         images = own_form(dataset)
-        if images is not None:
+        if isinstance(images, LabeledImages):
             images.add_to(sha256, known)
         else:
             length = None if dataset is None else len(dataset)  # type: ignore[arg-type]
