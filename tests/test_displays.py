@@ -204,7 +204,7 @@ def test_learning_rate_of_one_cycle(digits):
 def test_what_was_not_recorded_cannot_be_drawn(fitted):
     with pytest.raises(ValueError, match=r"not hold any learning rate\. Set lr_schedule"):
         HistoryDisplay.from_estimator(fitted, kind="learning rate")
-    with pytest.raises(ValueError, match="kind must be one of 'loss', 'accuracy', 'learning rate'"):
+    with pytest.raises(ValueError, match="must be one of 'loss', 'accuracy', 'learning rate'"):
         HistoryDisplay.from_estimator(fitted, kind="los")
 
 

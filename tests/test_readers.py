@@ -270,7 +270,7 @@ def test_load_image_folder_says_what_is_wrong(folder, tmp_path):
         with pytest.raises(DatasetError, match="more than gray or color"):
             load_image_folder(folder)
     Image.new("L", (30, 20)).save(folder / "9" / "other.png")
-    with pytest.raises(DatasetError, match=r"is 30x20 pixels, but .* 28x28. Take load_content"):
+    with pytest.raises(DatasetError, match=r"is 30x20 pixels, but .* 28x28. Use load_content"):
         load_image_folder(folder)
     (folder / "9" / "other.png").write_bytes(b"damaged")
     with pytest.raises(DatasetError, match=r"other\.png cannot be read"):
