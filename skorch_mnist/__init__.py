@@ -1,4 +1,4 @@
-"""A convolutional classifier for MNIST, and every data set shaped like it, for scikit-learn."""
+"""A convolutional classifier for MNIST, and every dataset shaped like it, for scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mirror on loopback that misbehaves on purpose, and files for it to serve."""
+"""A mirror on loopback that misbehaves on purpose, and the files that it serves."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Mirror(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def running_mirror():
-    """Serve on loopback; ``server.archives`` is what, ``server.requests`` what was asked for."""
+    """Serve ``server.archives`` on loopback, and record each request in ``server.requests``."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
     server.archives = {FILE.archive.name: ARCHIVE}
     server.requests = []

@@ -1,7 +1,7 @@
-"""Pictures of digits as people take them, made from MNIST's images, for the tests.
+"""Realistic pictures of digits, made from MNIST images, for the tests.
 
-Each picture is drawn from one image and one generator: ink on paper, of any size, place, slant and
-thickness, on plain, ruled or squared paper, in uneven light, with texture and noise, as a JPEG.
+Each picture is drawn from one image and one random generator: ink of any size, position, slant and
+thickness on plain, ruled or squared paper, in uneven light, with texture and noise, as a JPEG.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def draw_picture(image, rng, *, side=None, ruling=None, light_on_dark=False):
     digit = _stroke(image, rng, rng.uniform(0.25, 0.8) * min(height, width))
     ink = _place(digit, height, width, rng)
     paper = _paper(height, width, rng, ruling or rng.choice(RULINGS))
-    colour = np.array(INKS[rng.choice(list(INKS))]) / 255 + rng.normal(0, 0.02, 3)
+    color = np.array(INKS[rng.choice(list(INKS))]) / 255 + rng.normal(0, 0.02, 3)
     cover = ink * rng.uniform(0.8, 1.0) * (1 - 0.15 * _texture(height, width, 3, rng).clip(0, 1))
-    picture = paper * (1 - cover[..., None]) + colour.clip(0, 1) * cover[..., None]
+    picture = paper * (1 - cover[..., None]) + color.clip(0, 1) * cover[..., None]
     if light_on_dark:
         picture = 1 - picture
     picture = picture * _light(height, width, rng)[..., None]
@@ -39,14 +39,14 @@ def draw_picture(image, rng, *, side=None, ruling=None, light_on_dark=False):
 
 
 def jpeg(picture, quality):
-    """Return the picture as it comes out of a JPEG file."""
+    """Return the picture after JPEG compression."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", quality=quality)
     return np.array(Image.open(stream))
 
 
 def _stroke(image, rng, size):
-    """Return the digit's coverage, 0 to 1, ``size`` pixels high, its form a little changed."""
+    """Return the coverage of the digit, 0 to 1, ``size`` pixels high, slightly deformed."""
     scale = size / 20
     padded = np.pad(image.astype(float) / 255, 8)
     # output pixel -> input pixel: rotated, slanted, scaled
@@ -56,7 +56,7 @@ def _stroke(image, rng, size):
     n = int(np.ceil(44 * scale))
     offset = np.array([21.5, 21.5]) - matrix @ np.array([(n - 1) / 2, (n - 1) / 2])
     field = ndimage.affine_transform(padded, matrix, offset, (n, n), order=3)
-    # half-way between paper and ink is the edge; thickness moves it, in pixels of MNIST
+    # The edge is halfway between paper and ink; thickness moves it, in pixels of MNIST.
     edge = ndimage.gaussian_filter(field, 0.3 * scale)
     inside = edge > 0.5
     depth = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
@@ -68,7 +68,7 @@ def _stroke(image, rng, size):
 
 
 def _place(digit, height, width, rng):
-    """Return (height, width) with the digit anywhere in it, not cut off."""
+    """Return (height, width) with the whole digit at a random position."""
     rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
     digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     shrink = min(1, 0.92 * height / digit.shape[0], 0.92 * width / digit.shape[1])
@@ -97,9 +97,9 @@ def _paper(height, width, rng, ruling):
     lines = _ruled(across + phase[0], pitch, thick)
     if ruling == "squared":
         lines = np.maximum(lines, _ruled(along + phase[1], pitch, thick))
-    colour = np.array([(0.35, 0.5, 0.8), (0.5, 0.5, 0.5), (0.8, 0.45, 0.5)][rng.integers(3)])
+    color = np.array([(0.35, 0.5, 0.8), (0.5, 0.5, 0.5), (0.8, 0.45, 0.5)][rng.integers(3)])
     strength = rng.uniform(0.2, 0.7) * lines[..., None]
-    return paper * (1 - strength) + colour * strength
+    return paper * (1 - strength) + color * strength
 
 
 def _ruled(distance, pitch, thick):
@@ -113,8 +113,8 @@ def _light(height, width, rng):
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     angle = rng.uniform(0, 2 * np.pi)
     light = 1 - rng.uniform(0, 0.3) * (1 + np.cos(angle) * rows + np.sin(angle) * columns) / 2
-    centre = rng.uniform(-1, 1, 2)
-    light *= 1 - rng.uniform(0, 0.2) * ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / 4
+    center = rng.uniform(-1, 1, 2)
+    light *= 1 - rng.uniform(0, 0.2) * ((rows - center[0]) ** 2 + (columns - center[1]) ** 2) / 4
     if rng.random() < 0.4:
         angle, edge = rng.uniform(0, 2 * np.pi), rng.uniform(-0.6, 0.6)
         side = np.cos(angle) * rows + np.sin(angle) * columns - edge
@@ -123,6 +123,6 @@ def _light(height, width, rng):
 
 
 def _texture(height, width, coarse, rng):
-    """Noise of unit spread, ``coarse`` pixels wide."""
+    """Noise of unit variance with grains of ``coarse`` pixels."""
     small = rng.normal(size=(int(height / coarse) + 2, int(width / coarse) + 2))
     return ndimage.zoom(small, coarse + 0.5, order=1)[:height, :width]

@@ -1,4 +1,4 @@
-"""The form in which every data set is handed out."""
+"""The form in which datasets are returned, and checks of arguments."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from sklearn.utils import Bunch
 
 
 def check_flags(**flags: object) -> None:
-    """Raise a ValueError that names the first argument which is no bool."""
+    """Raise a ValueError that names the first argument that is not a bool."""
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{name}={value!r} is not valid; give True or False")
+            raise ValueError(f"{name}={value!r} is not valid: it must be True or False")
 
 
 def check_path(name: str, path: object) -> str:
-    """Return a path as text, or raise a ValueError that names the argument."""
+    """Return a path as a string; raise a ValueError that names the argument if it is not a path."""
     if not isinstance(path, (str, os.PathLike)):
-        raise ValueError(f"{name} is {type(path).__name__}, not valid; give the path of a file")
+        raise ValueError(
+            f"{name}={path!r} is not valid: it must be a path, not {type(path).__name__}"
+        )
     return str(os.fspath(path))
 
 
 def check_choice(name: str, value: object, valid: Sequence[str]) -> None:
-    """Raise a ValueError if an argument is none of its valid values."""
+    """Raise a ValueError if an argument is not one of its valid values."""
     if not isinstance(value, str) or value not in valid:
-        raise ValueError(f"{name}={value!r} is not valid; choose one of {', '.join(valid)}")
+        raise ValueError(f"{name}={value!r} is not valid: it must be one of {', '.join(valid)}")
 
 
 def present(
@@ -41,7 +43,7 @@ def present(
     return_X_y: bool,
     as_slice_dataset: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Return images (n, height, width) and target (n,) in the form that the caller asked for."""
+    """Return images (n, height, width) and target (n,) in the requested form."""
     data: Any = images.reshape(len(images), math.prod(images.shape[1:]))
     if as_slice_dataset:
         from skorch.dataset import Dataset
@@ -56,7 +58,7 @@ def present(
 
 
 def number_labels(labels: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return labels as whole numbers, and the names of the classes in their order."""
+    """Return labels as integers, and the names of the classes in order."""
     try:
         target = np.array([int(label) for label in labels], dtype=np.int64)
     except (ValueError, OverflowError):
@@ -72,7 +74,7 @@ def present_own(
     return_X_y: bool,
     target_names: Sequence[str] | None = None,
 ) -> Bunch | tuple[Any, Any]:
-    """Return images and labels that were read from people's own files, as ``present`` does."""
+    """Return images and labels from the user's own files, as ``present`` does."""
     if target_names is None:
         target_names = [] if target is None else [str(label) for label in np.unique(target)]
     return present(images, target, target_names, descr, return_X_y=return_X_y)

@@ -1,4 +1,4 @@
-"""The verified cache: no byte is handed out that was not checked by SHA-256, where one is known."""
+"""The verified cache: every file is checked by SHA-256 before use if its hash is known."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ HOME_VARIABLE = "SKORCH_MNIST_HOME"
 
 
 class DatasetError(OSError):
-    """A data set is missing, damaged, or could be neither downloaded nor written."""
+    """A dataset is missing or damaged, or could not be downloaded or written."""
 
 
 def data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that holds all data sets; it need not exist.
+    """Return the folder that holds all datasets; it may not exist yet.
 
     Parameters
     ----------
     data_home : str, path-like or None
-        The folder. ``None`` takes the environment variable ``SKORCH_MNIST_HOME`` or, where
-        that is unset or empty, the user's cache folder.
+        The folder. ``None`` uses the environment variable ``SKORCH_MNIST_HOME`` or, if
+        that is not set or empty, the user's cache folder.
 
     Returns
     -------
@@ -47,7 +47,9 @@ def data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     if data_home is None:
         data_home = os.environ.get(HOME_VARIABLE) or pooch.os_cache("skorch_mnist")
     if not isinstance(data_home, (str, os.PathLike)):
-        raise ValueError(f"data_home={data_home!r} is not valid; give a folder, or None")
+        raise ValueError(
+            f"data_home={data_home!r} is not valid: it must be the path of a folder, or None"
+        )
     try:
         return Path(data_home).expanduser()
     except RuntimeError as error:
@@ -62,25 +64,25 @@ def read_file(
     download_if_missing: bool = True,
     stacklevel: int = 2,
 ) -> Bytes:
-    """Return the verified contents of one file, from the folder or else from a mirror.
+    """Return the verified contents of one file, from the folder or from a mirror.
 
     Parameters
     ----------
     file : DataFile
         The file, with its sizes and hashes.
     folder : pathlib.Path
-        Where the unpacked file or its archive is looked for, and what is downloaded kept.
+        Where to look for the unpacked file or its archive, and where to keep a download.
     mirrors : sequence of str
-        Addresses of folders, each with a final slash, tried in this order.
+        URLs of folders, each with a trailing slash, tried in this order.
     download_if_missing : bool
-        Whether a missing or damaged file is downloaded.
+        Whether to download a missing or damaged file.
     stacklevel : int
-        Whom a warning blames, as in ``warnings.warn``.
+        Which caller a warning points at, as in ``warnings.warn``.
 
     Returns
     -------
     ndarray of shape (n_bytes,), dtype uint8
-        The unpacked contents, in memory of their own.
+        The unpacked contents, a new array.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def read_file(
     Warns
     -----
     UserWarning
-        If a damaged file was found, and a good copy or a new download took its place.
+        If a damaged file was found and a good copy or a new download replaced it.
     """
     data, faults = _read_cached(file, folder)
     if data is None and not download_if_missing:
@@ -99,18 +101,18 @@ def read_file(
         data, faults = _download_once(file, folder, mirrors, LIMITS.get())
     if faults:
         warnings.warn(
-            f"{'; '.join(faults)}. A verified copy of {file.name} was used in its place",
+            f"{'; '.join(faults)}. A verified copy of {file.name} was used instead",
             UserWarning,
             stacklevel=stacklevel,
         )
     return data
 
 
-# --- what is there ----------------------------------------------------------------------------
+# --- the cache --------------------------------------------------------------------------------
 
 
 def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]:
-    """Return the contents, or None where no good copy is there, and every damage found."""
+    """Return the contents, or None if there is no good copy, and every fault found."""
     faults: list[str] = []
     unpacked, archive = folder / file.name, folder / file.archive.name
     data = None
@@ -121,7 +123,7 @@ def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]
         if data is not None and (faults or file.sha256 is None or file.member is not None):
             keep(data, file, folder)
     if data is None and not faults and file.sha256 is None:
-        # Others stored it, and nobody publishes its hash: from now on it must not change.
+        # Another program stored it and its hash is not published: record what it is now.
         data = _tried(unpacked, faults, lambda path: _read_unpacked(file, path))
         if data is not None:
             keep_record(data, file, folder)
@@ -129,7 +131,7 @@ def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]
 
 
 def _tried(path: Path, faults: list[str], read: Callable[[Path], Bytes]) -> Bytes | None:
-    """Return what is read from a file, or None and one more fault, or none if it is missing."""
+    """Return what ``read`` returns, or None; add a fault unless the file is just missing."""
     try:
         return read(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -161,13 +163,13 @@ def _read_archive(file: DataFile, path: Path) -> Bytes:
         return gunzip(stream, file.size)
 
 
-# --- what comes -------------------------------------------------------------------------------
+# --- downloads --------------------------------------------------------------------------------
 
 
 def _download_once(
     file: DataFile, folder: Path, mirrors: Sequence[str], limits: Limits
 ) -> tuple[Bytes, list[str]]:
-    """Download and store a file, unless another process has; return it and every damage found."""
+    """Download and store a file unless another process did; return it and every fault found."""
     wait = -1.0 if limits.until is None else max(0.0, limits.until - time.monotonic())
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,12 +183,12 @@ def _download_once(
         raise
     except Timeout as error:
         raise DatasetError(
-            f"{file.name} is still being downloaded into {folder} by another process, and the "
-            "time allowed is over; try again later"
+            f"Another process is still downloading {file.name} into {folder}, and the time limit "
+            "was reached. Try again later"
         ) from error
     except OSError as error:
         raise DatasetError(
-            f"{file.name} cannot be stored in {folder}: {error}. Give a writable folder with "
+            f"{file.name} cannot be stored in {folder}: {error}. Choose a writable folder with "
             f"data_home= or the environment variable {HOME_VARIABLE}, or "
             f"{_by_hand(file, folder)}"
         ) from error
@@ -196,7 +198,7 @@ def _download_and_keep(
     file: DataFile, folder: Path, mirrors: Sequence[str], limits: Limits, faults: Sequence[str]
 ) -> Bytes:
     """Download a file's archive, unpack and keep it; the caller holds the lock."""
-    for leftover in folder.glob(f".{file.archive.name}.*.part"):  # of a process that was killed
+    for leftover in folder.glob(f".{file.archive.name}.*.part"):  # from a killed process
         leftover.unlink()
     part = folder / f".{file.archive.name}.{uuid.uuid4().hex}.part"
     try:
@@ -205,23 +207,25 @@ def _download_and_keep(
         data = _read_archive(file, part)
         store(data, file, folder)
         if file.member is None:
-            (folder / file.archive.name).unlink(missing_ok=True)  # damaged, or it had been read
+            # An archive that is there is damaged, or it would have been read.
+            (folder / file.archive.name).unlink(missing_ok=True)
         else:
             os.replace(part, folder / file.archive.name)
     except ValueError as error:
-        raise DatasetError(f"{file.archive.name} is as published, but {error}") from error
+        raise DatasetError(
+            f"{file.archive.name} matches its published SHA-256, but {error}"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return data
 
 
-# --- what to say ------------------------------------------------------------------------------
+# --- error messages ---------------------------------------------------------------------------
 
 
 def _by_hand(file: DataFile, folder: Path) -> str:
     return (
-        f"place {file.name} or {file.archive.name} (and likewise the data set's other files) "
-        f"in {folder}"
+        f"place {file.name} or {file.archive.name} (and the other files of the dataset) in {folder}"
     )
 
 
@@ -233,8 +237,8 @@ def _absence(file: DataFile, folder: Path, faults: Sequence[str]) -> str:
         )
     return (
         f"{file.name} is not in {folder}, and download_if_missing=False. Set it to True, or "
-        f"{_by_hand(file, folder)}; data_home= or the environment variable {HOME_VARIABLE} "
-        "can name another folder"
+        f"{_by_hand(file, folder)}. To use another folder, set data_home= or the environment "
+        f"variable {HOME_VARIABLE}"
     )
 
 

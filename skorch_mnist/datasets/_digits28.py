@@ -1,4 +1,4 @@
-"""Real handwritten digits that need no network, in MNIST's form."""
+"""Real handwritten digits in the form of MNIST, without a download."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _MARGIN = (SIDE - INNER) // 2
 def load_digits28(
     *, return_X_y: bool = False, as_slice_dataset: bool = False
 ) -> Bunch | tuple[Any, NDArray[np.int64]]:
-    """Load scikit-learn's 1,797 handwritten digits as images like MNIST's; needs no network.
+    """Load the 1,797 handwritten digits of scikit-learn in the form of MNIST, without a download.
 
-    The 8x8 images are enlarged to 20x20 pixels by cubic splines, given a margin of 4 pixels, and
-    moved by whole pixels until their centre of mass is in the middle, as MNIST's images were.
+    The 8x8 images are enlarged to 20x20 pixels by cubic splines and padded with a margin of 4
+    pixels. Then they are moved by whole pixels so that their center of mass is in the middle, as
+    in MNIST.
 
     Parameters
     ----------
@@ -34,19 +35,19 @@ def load_digits28(
     Returns
     -------
     sklearn.utils.Bunch
-        ``data`` : ndarray of shape (1797, 784), dtype uint8, one image a row, 0 to 255; or
+        ``data`` : ndarray of shape (1797, 784), dtype uint8, one image per row, 0 to 255; or
         a ``SliceDataset`` of 1,797 images of shape (28, 28).
-        ``images`` : ndarray of shape (1797, 28, 28), dtype uint8, on the same memory.
+        ``images`` : ndarray of shape (1797, 28, 28), dtype uint8, a view of the same memory.
         ``target`` : ndarray of shape (1797,), dtype int64, 0 to 9.
         ``target_names`` : list of str, "0" to "9".
-        ``DESCR`` : str, origin and licence.
+        ``DESCR`` : str, origin and license.
     (data, target) : tuple
-        With ``return_X_y=True``, these two alone.
+        With ``return_X_y=True``, only these two.
 
     Raises
     ------
     ValueError
-        If an argument is neither True nor False.
+        If an argument is not a bool.
 
     References
     ----------
@@ -64,7 +65,7 @@ def load_digits28(
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    images = np.stack([_centre(image) for image in _enlarge(digits.images)])
+    images = np.stack([_center(image) for image in _enlarge(digits.images)])
     target = digits.target.astype(np.int64)
     return present(
         images,
@@ -80,20 +81,20 @@ def _enlarge(images: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Enlarge images (n, 8, 8) of 0 to 16 to (n, 28, 28) of 0 to 255 with an empty margin."""
     from scipy.ndimage import zoom
 
-    # Interpolation is linear and separable: enlarging the unit vectors gives its matrix, (20, 8).
+    # Interpolation is linear and separable, so enlarging unit vectors gives its (20, 8) matrix.
     weights = zoom(np.eye(8), (INNER / 8, 1), order=3, mode="grid-constant", grid_mode=True)
     enlarged = np.clip(weights @ images @ weights.T, 0, 16) * (255 / 16)
     margins = ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN))
     return np.pad(np.rint(enlarged).astype(np.uint8), margins)
 
 
-def _centre(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Move the centre of mass to the middle by whole pixels, as far as no ink is cut off."""
+def _center(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Move the center of mass to the middle by whole pixels, without pushing ink over the edge."""
     shifts = []
     for axis in (0, 1):
         ink = image.sum(axis=1 - axis, dtype=np.int64)
         inked = np.flatnonzero(ink)
-        centre = ink @ np.arange(SIDE) / ink.sum()
-        shift = round(MIDDLE - centre)
+        center = ink @ np.arange(SIDE) / ink.sum()
+        shift = round(MIDDLE - center)
         shifts.append(int(np.clip(shift, -inked[0], SIDE - 1 - inked[-1])))
     return np.roll(image, shifts, axis=(0, 1))

@@ -1,4 +1,4 @@
-"""Downloads: from one mirror after another, to a temporary file, verified before use."""
+"""Downloads: mirrors are tried in turn, and files are verified before use."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ import pooch
 
 from ._files import Archive
 
-_SLOWEST = 1_000  # bytes a second, on average; a mirror that is slower is given up
+_SLOWEST = 1_000  # bytes per second on average; a slower mirror is abandoned
 
 
 class Limits(NamedTuple):
-    """How long to wait.
+    """How long to wait for downloads.
 
     Attributes
     ----------
     silence : float
-        Seconds without an answer after which a mirror is given up.
+        Seconds without a response after which a mirror is abandoned.
     until : float or None
-        The instant of ``time.monotonic()`` after which downloading is given up; None: never.
+        The value of ``time.monotonic()`` at which all downloads end; None sets no limit.
     """
 
     silence: float = 30.0
     until: float | None = None
 
     def left(self) -> float:
-        """Return the seconds that are left; raise TimeoutError if there are none."""
+        """Return the remaining seconds; raise a TimeoutError if there are none."""
         left = float("inf") if self.until is None else self.until - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time allowed for downloading is over")
+            raise TimeoutError("the time limit for downloads was reached")
         return left
 
 
@@ -52,9 +52,10 @@ def download_limits(silence: float = 30.0, total: float | None = None) -> Iterat
     Parameters
     ----------
     silence : float, default=30.0
-        Seconds without an answer after which a mirror is given up.
+        Seconds without a response after which a mirror is abandoned.
     total : float or None, default=None
-        Seconds for all downloads together, other processes' included; None does not limit them.
+        Seconds for all downloads in the block together, including the wait for other processes.
+        None sets no limit.
 
     Examples
     --------
@@ -71,12 +72,12 @@ def download_limits(silence: float = 30.0, total: float | None = None) -> Iterat
 
 
 def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limits) -> list[str]:
-    """Download an archive to ``path`` from the first mirror that has it.
+    """Download an archive to ``path`` from the first mirror that provides it.
 
     Returns
     -------
     list of str
-        Empty where ``path`` now holds the verified archive; otherwise what each mirror did, and
+        Empty if ``path`` now holds the verified archive. Otherwise the fault of each mirror; then
         ``path`` does not exist.
 
     Raises
@@ -91,8 +92,8 @@ def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limit
             try:
                 _fetch(url, stream, limits)
                 fault = find_fault(path, archive.size, archive.sha256)
-            except Exception as error:  # whatever one mirror does wrong, the next may do right
-                if stream.fault is not None:  # but it is not the mirror's
+            except Exception as error:  # the next mirror may work, whatever failed here
+                if stream.fault is not None:  # the disk failed, not the mirror
                     path.unlink()
                     raise stream.fault from error
                 fault = str(error)
@@ -104,7 +105,7 @@ def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limit
 
 
 class _Bounded(io.FileIO):
-    """A new file that ends its download when that grows too large, or takes too long."""
+    """A new file that stops its download if it is too large or too slow."""
 
     def __init__(self, path: Path, size: int, limits: Limits) -> None:
         super().__init__(path, "x")
@@ -119,7 +120,7 @@ class _Bounded(io.FileIO):
         self.limits.left()
         seconds = time.monotonic() - self.start
         if seconds > self.limits.silence and self.tell() < _SLOWEST * seconds:
-            raise TimeoutError(f"{self.tell()} bytes in {seconds:.0f} seconds are too slow")
+            raise TimeoutError(f"{self.tell()} bytes in {seconds:.0f} seconds is too slow")
         try:
             return super().write(chunk)
         except OSError as error:
@@ -133,9 +134,9 @@ def _fetch(url: str, stream: _Bounded, limits: Limits) -> None:
         timeout=min(limits.silence, limits.left()),
         chunk_size=2**16,
         headers={
-            # A server that compresses on the way would make requests unpack the archive itself.
+            # If a server compressed the response, requests would unpack the archive itself.
             "Accept-Encoding": "identity",
-            # Some servers refuse the names of Python's libraries.
+            # Some servers refuse the user agents of Python libraries.
             "User-Agent": f"skorch_mnist/{importlib.metadata.version('skorch_mnist')}",
         },
     )
@@ -143,7 +144,7 @@ def _fetch(url: str, stream: _Bounded, limits: Limits) -> None:
 
 
 def find_fault(path: Path, size: int, sha256: str) -> str | None:
-    """Say what is wrong with a file, or return None where it is as expected."""
+    """Return what is wrong with a file, or None if it is as expected."""
     if (got := path.stat().st_size) != size:  # before reading: it may be huge
         return f"expected {size} bytes, got {got}"
     with path.open("rb") as stream:

@@ -1,18 +1,21 @@
-"""The files of each data set, where they come from, and what they must contain: data only."""
+"""The files of each dataset: where they come from and what they must contain. Data only."""
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
+
+from . import _descriptions
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file as it is published.
+    """A published file.
 
     Attributes
     ----------
     name : str
-        Its name, on the mirrors and in the cache.
+        Name on the mirrors and in the cache.
     size : int
         Bytes.
     sha256 : str
@@ -26,7 +29,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set, in the IDX format.
+    """One file of a dataset, in the IDX format.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class DataFile:
     archive : Archive
         The gzip file that holds it or, with ``member``, the zip file.
     sha256 : str or None
-        SHA-256 of the unpacked file, in hexadecimal; None where nobody publishes it.
+        SHA-256 of the unpacked file, in hexadecimal; None if it is not published.
     member : str or None
         Path of the gzip file within the zip file.
     """
@@ -51,36 +54,57 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as it is published.
+    """A published dataset.
 
     Attributes
     ----------
     folder : str
-        The folder inside a data home: torchvision's layout, so that both share one copy.
+        The folder inside a data home, the same as in torchvision, so that both share one copy.
     mirrors : tuple of str
-        Addresses of folders, each with a final slash, tried in this order.
+        URLs of folders, each with a trailing slash, tried in this order.
     files : dict of str to tuple of DataFile
-        For each subset the images, then the labels.
+        The images, then the labels, of each subset.
+    target_names : tuple of str
+        The names of the classes.
+    descr : str
+        Origin, license and split.
     first_label : int
         The label of the first class in the files.
     transposed : bool
-        Whether rows and columns of the images are interchanged.
+        Whether the images are transposed in the files.
     """
 
     folder: str
     mirrors: tuple[str, ...]
     files: dict[str, tuple[DataFile, DataFile]]
+    target_names: tuple[str, ...]
+    descr: str
     first_label: int = 0
     transposed: bool = False
 
 
 IMAGE_HEADER, LABEL_HEADER, PIXELS = 16, 8, 28 * 28
 
+_DIGITS = tuple(string.digits)
+_GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_HIRAGANA = tuple("おきすつなはまやれを")
+
 
 def _idx_files(
     archives: dict[str, tuple[int, str]], unpacked: dict[str, str] | None = None
 ) -> dict[str, tuple[DataFile, DataFile]]:
-    """Return the files of a data set of 60,000 and 10,000 images, named as MNIST's are."""
+    """Return the files of a dataset with 60,000 and 10,000 images and the file names of MNIST."""
     files = {}
     for subset, prefix, n in (("train", "train", 60_000), ("test", "t10k", 10_000)):
         names = (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
@@ -98,15 +122,15 @@ def _idx_files(
     return files
 
 
-# The archives' SHA-256 are those that TensorFlow Datasets publishes in
-# tensorflow_datasets/url_checksums; torchvision lists the same archives by MD5.
+# TensorFlow Datasets publishes the SHA-256 of these archives in
+# tensorflow_datasets/url_checksums. torchvision lists the same archives by MD5.
 
 MNIST = Source(
     "MNIST/raw",
     (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",  # torchvision's own
-        "https://storage.googleapis.com/cvdf-datasets/mnist/",  # TensorFlow Datasets'
-        "https://dataset.bj.bcebos.com/mnist/",  # PaddlePaddle's
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",  # used by torchvision
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",  # used by TensorFlow Datasets
+        "https://dataset.bj.bcebos.com/mnist/",  # used by PaddlePaddle
         "https://raw.githubusercontent.com/fgnt/mnist/master/",
     ),
     _idx_files(
@@ -143,15 +167,17 @@ MNIST = Source(
             ),
         },
     ),
+    _DIGITS,
+    _descriptions.MNIST,
 )
 
 FASHION_MNIST = Source(
     "FashionMNIST/raw",
     (
-        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",  # the authors' own
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",  # the authors
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        "https://dataset.bj.bcebos.com/fashion_mnist/",  # PaddlePaddle's
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # Keras'
+        "https://dataset.bj.bcebos.com/fashion_mnist/",  # used by PaddlePaddle
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # used by Keras
     ),
     _idx_files(
         {
@@ -187,14 +213,16 @@ FASHION_MNIST = Source(
             ),
         },
     ),
+    _GARMENTS,
+    _descriptions.FASHION_MNIST,
 )
 
 KMNIST = Source(
     "KMNIST/raw",
     (
-        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # the authors' own
-        "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/KMNIST/",  # Swift's
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # torchvision's; what comes is verified
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # the authors
+        "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/KMNIST/",  # used by Swift
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # used by torchvision; files are verified
     ),
     _idx_files(
         {
@@ -216,15 +244,17 @@ KMNIST = Source(
             ),
         }
     ),
+    _HIRAGANA,
+    _descriptions.KMNIST,
 )
 
-# The labels are rows of eight 32-bit integers, the class first.
+# Labels are rows of eight 32-bit integers; the first one is the class.
 _QMNIST_LABELS = 12 + 60_000 * 8 * 4
 
 QMNIST = Source(
     "QMNIST/raw",
     (
-        "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",  # torchvision's
+        "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",  # used by torchvision
         "https://github.com/facebookresearch/qmnist/raw/main/",
     ),
     {
@@ -269,6 +299,8 @@ QMNIST = Source(
             ),
         ),
     },
+    _DIGITS,
+    _descriptions.QMNIST,
 )
 
 _EMNIST_ZIP = Archive(
@@ -277,8 +309,8 @@ _EMNIST_ZIP = Archive(
     "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",
 )
 
-# Images for training and for testing, https://arxiv.org/abs/1702.05373, table II; of "letters" as
-# in the published files, which hold more than the paper says.
+# Numbers of training and test images, from https://arxiv.org/abs/1702.05373, table II. Those of
+# "letters" are from the published files, which hold more images than the paper says.
 EMNIST_SPLITS = {
     "balanced": (112_800, 18_800),
     "byclass": (697_932, 116_323),
@@ -288,9 +320,35 @@ EMNIST_SPLITS = {
     "mnist": (60_000, 10_000),
 }
 
+_CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+# Small letters keep a class of their own if their shape differs from the capital letter.
+_MERGED = string.digits + string.ascii_uppercase + "abdefghnqrt"
+_EMNIST_NAMES = {
+    "balanced": tuple(_MERGED),
+    "byclass": tuple(_CHARACTERS),
+    "bymerge": tuple(_MERGED),
+    "digits": _DIGITS,
+    "letters": tuple(string.ascii_lowercase),
+    "mnist": _DIGITS,
+}
+
 
 def _emnist_file(name: str, size: int) -> DataFile:
     return DataFile(name, size, _EMNIST_ZIP, member=f"gzip/{name}.gz")
+
+
+def _describe_emnist(split: str) -> str:
+    title = f'EMNIST, split "{split}"'
+    (n_train, n_test), n_classes = EMNIST_SPLITS[split], len(_EMNIST_NAMES[split])
+    return _descriptions.EMNIST.format(
+        split=split,
+        line="-" * len(title),
+        n_images=n_train + n_test,
+        n_train=n_train,
+        n_test=n_test,
+        n_classes=n_classes,
+        what={10: "digits", 26: "letters"}.get(n_classes, "characters"),
+    )
 
 
 EMNIST = {
@@ -306,6 +364,8 @@ EMNIST = {
             )
             for subset, n in zip(("train", "test"), counts, strict=True)
         },
+        _EMNIST_NAMES[split],
+        _describe_emnist(split),
         first_label=int(split == "letters"),
         transposed=True,
     )

@@ -1,4 +1,4 @@
-"""Pictures in folders by class."""
+"""The reader for folders of pictures, one folder per class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._cache import DatasetError
 
 
 class PictureFormError(DatasetError):
-    """Pictures of several sizes, or of a kind that cannot be read as they are.
+    """Pictures that differ in size, or that have more than gray or color channels.
 
     Attributes
     ----------
@@ -26,8 +26,8 @@ class PictureFormError(DatasetError):
 
     def __init__(self, fault: str) -> None:
         super().__init__(
-            f"{fault}. Use load_content=False and a DigitPreprocessor, which brings all pictures "
-            "into the form of MNIST"
+            f"{fault}. Use load_content=False and a DigitPreprocessor, which converts all pictures "
+            "to the form of MNIST"
         )
         self.fault = fault
 
@@ -38,35 +38,37 @@ _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 def load_image_folder(
     path: str | os.PathLike[str], *, load_content: bool = True, return_X_y: bool = False
 ) -> Bunch | tuple[Any, Any]:
-    """Load pictures from a folder that has one folder for each class.
+    """Load pictures from a folder with one subfolder per class.
 
     Parameters
     ----------
     path : path
-        ``path/7/some_name.png`` is a picture of the class "7". Hidden files, and files that are no
-        pictures by their names, are passed over.
+        ``path/7/some_name.png`` is a picture of the class "7". Hidden files, and files whose
+        extension is not that of a picture, are ignored.
     load_content : bool, default=True
-        Whether the pictures are read, which must then all have one size, such as MNIST's as PNG
-        files. Otherwise ``filenames`` alone is given, for
-        :class:`skorch_mnist.DigitPreprocessor`, which reads pictures of all kinds and sizes.
+        Whether to read the pictures. They must then have the same size, such as MNIST saved as
+        PNG files. If False, only ``filenames`` is returned, for
+        :class:`skorch_mnist.DigitPreprocessor`, which reads pictures of any kind and size.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)``, or without content ``(filenames, target)``.
+        Whether to return ``(data, target)``, or ``(filenames, target)`` if
+        ``load_content=False``.
 
     Returns
     -------
     sklearn.utils.Bunch
-        As from :func:`load_idx`, and ``filenames`` : list of str. Classes that are whole numbers
-        are the labels themselves; others are numbered in their order, and ``target_names`` tells
-        which.
+        As for :func:`load_idx`, and ``filenames`` : list of str. If all classes are integers, they
+        are the labels. Otherwise classes are numbered in sorted order, and ``target_names`` lists
+        them.
     (data, target) : tuple
-        With ``return_X_y=True``, these two alone.
+        With ``return_X_y=True``, only these two.
 
     Raises
     ------
     DatasetError
-        If there is no such folder, no class or no picture in it, or a picture cannot be read.
+        If the folder does not exist or has no classes or pictures, or if a picture cannot be read.
     PictureFormError
-        If the pictures have several sizes, or more than gray or color. It is a ``DatasetError``.
+        If the pictures differ in size, or have more than gray or color channels. It is a
+        ``DatasetError``.
 
     Examples
     --------
@@ -78,16 +80,18 @@ def load_image_folder(
     check_flags(load_content=load_content, return_X_y=return_X_y)
     root = Path(check_path("path", path))
     if not root.is_dir():
-        raise DatasetError(f"{root} is no folder; give the one that has a folder for each class")
+        raise DatasetError(
+            f"{root} is not a folder. Pass the folder that has one subfolder per class"
+        )
     classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
     found = [(file, entry.name) for entry in classes for file in _pictures_in(entry)]
     if not found:
         raise DatasetError(
-            f"{root} holds no pictures in folders by class; expected {root / '7' / 'name.png'}, "
-            f"say. Pictures end in {', '.join(_PICTURES)}"
+            f"{root} holds no pictures in folders by class. Expected files such "
+            f"as {root / '7' / 'name.png'}; valid extensions are {', '.join(_PICTURES)}"
         )
     filenames = [str(file) for file, _ in found]
-    # A class has its number even where it holds no picture, as it may in a small test set.
+    # A class without pictures keeps its number: a small test set may lack a class.
     numbers, target_names = number_labels([entry.name for entry in classes])
     number_of = dict(zip((entry.name for entry in classes), numbers, strict=True))
     target = np.array([number_of[name] for _, name in found])
@@ -117,7 +121,7 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
-    """Return pictures of one size in grey, (n, height, width)."""
+    """Return pictures of the same size in gray, (n, height, width)."""
     from PIL import Image
 
     images: list[NDArray[np.uint8]] = []
@@ -127,7 +131,7 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
                 size = picture.height, picture.width
                 if images and size != images[0].shape:
                     raise PictureFormError(
-                        f"{name} is {size[1]}x{size[0]} pixels, but {filenames[0]} "
+                        f"{name} is {size[1]}x{size[0]} pixels, but {filenames[0]} is "
                         f"{images[0].shape[1]}x{images[0].shape[0]}"
                     )
                 if picture.mode[0] in "IF" or picture.has_transparency_data:
@@ -137,6 +141,6 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
                 images.append(np.asarray(picture.convert("L")))
         except DatasetError:
             raise
-        except Exception as error:  # decoders raise whatever a damaged file leads them to
+        except Exception as error:  # a decoder may raise anything for a damaged file
             raise DatasetError(f"{name} cannot be read: {error}") from error
     return np.stack(images)

@@ -1,4 +1,4 @@
-"""Decompression that cannot fill the memory."""
+"""Decompression with bounded memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-_DENSEST = 1032  # times: deflate makes nothing smaller, https://zlib.net/zlib_tech.html
+_DENSEST = 1032  # highest compression ratio of deflate, https://zlib.net/zlib_tech.html
 
 
 def check_packed_size(packed: int, size: int) -> None:
@@ -23,7 +23,7 @@ def gunzip(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
     Raises
     ------
     ValueError
-        If it holds fewer or more, or is damaged; nothing beyond ``size`` is decompressed.
+        If it is damaged or holds fewer or more bytes; nothing beyond ``size`` is decompressed.
     """
     data = np.empty(size, np.uint8)
     unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -32,7 +32,7 @@ def gunzip(stream: IO[bytes], size: int) -> NDArray[np.uint8]:
         while not unpacker.eof:
             packed = unpacker.unconsumed_tail or stream.read(2**20)
             if not packed:
-                raise ValueError("the archive is cut short")
+                raise ValueError("the archive is truncated")
             part = unpacker.decompress(packed, 2**20)
             if done + len(part) > size:
                 raise ValueError(f"the archive holds more than the expected {size} bytes")

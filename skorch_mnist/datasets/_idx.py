@@ -1,4 +1,4 @@
-"""The IDX format, in which MNIST is published."""
+"""The IDX format, the file format of MNIST."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_MOST_DIMENSIONS = 8  # no data set has more than 4; numpy ends at 32 or 64
+_MOST_DIMENSIONS = 8  # datasets have at most 4; NumPy allows 32 or 64
 LONGEST_HEADER = 4 + 4 * _MOST_DIMENSIONS
 
 
@@ -20,18 +20,18 @@ def parse_idx(data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
     Parameters
     ----------
     data : bytes or ndarray of shape (n_bytes,), dtype uint8
-        The whole, unpacked file: two zero bytes, the code of the data type, the number of
-        dimensions, each dimension as a big-endian 32-bit integer, then the values, row by row.
+        The unpacked file: two zero bytes, the code of the data type, the number of dimensions,
+        each dimension as a big-endian 32-bit integer, then the values in row-major order.
 
     Returns
     -------
-    ndarray of the shape and type in the file, in the machine's byte order
-        On the memory of ``data``, where its values need no conversion.
+    ndarray of the shape and type in the file, in native byte order
+        A view of ``data`` if no conversion is needed.
 
     Raises
     ------
     ValueError
-        If ``data`` is anything but a complete IDX file.
+        If ``data`` is not a complete IDX file.
 
     References
     ----------
@@ -47,29 +47,29 @@ def parse_idx(data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
     if len(data) != header + dtype.itemsize * math.prod(shape):
         raise ValueError(
             f"data of shape {shape} needs {dtype.itemsize * math.prod(shape)} bytes after the "
-            f"header, got {len(data) - header}; the file is cut short or damaged"
+            f"header, got {len(data) - header}; the file is truncated or damaged"
         )
     values = np.frombuffer(data, dtype, offset=header).reshape(shape)
     return values.astype(dtype.newbyteorder("="), copy=False)
 
 
 def idx_size(start: bytes) -> int:
-    """Return the bytes of a whole IDX file from its first ``LONGEST_HEADER`` bytes or fewer."""
+    """Return the size of an IDX file, in bytes, from its header or more bytes."""
     dtype, shape, header = _parse_header(start)
     return header + dtype.itemsize * math.prod(shape)
 
 
 def _parse_header(start: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Return the type of the values, their shape, and the bytes before them."""
+    """Return the dtype and shape of the values, and the size of the header in bytes."""
     if len(start) < 4 or start[:2] != b"\0\0":
         raise ValueError(
-            f"data is no IDX file: it starts with {start[:4]!r}, expected two zero bytes, a data "
-            "type and a number of dimensions; unpack a .gz archive first"
+            f"data is not an IDX file: it starts with {start[:4]!r}, expected two zero bytes, "
+            "a data type and a number of dimensions. Unpack a .gz archive first"
         )
     code, n_dims = start[2], start[3]
     if code not in _TYPES:
         raise ValueError(
-            f"data has IDX type 0x{code:02x}; the types are "
+            f"data has IDX type 0x{code:02x}; the valid types are "
             f"{', '.join(f'0x{known:02x}' for known in _TYPES)}"
         )
     if not 1 <= n_dims <= _MOST_DIMENSIONS:
@@ -78,6 +78,6 @@ def _parse_header(start: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     if len(start) < header:
         raise ValueError(
             f"data ends within its header: {n_dims} dimensions need {header} bytes, "
-            f"got {len(start)}; the file is cut short"
+            f"got {len(start)}; the file is truncated"
         )
     return np.dtype(_TYPES[code]), struct.unpack_from(f">{n_dims}I", start, offset=4), header

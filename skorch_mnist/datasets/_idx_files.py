@@ -1,4 +1,4 @@
-"""Images and labels in IDX files that people hold."""
+"""The reader for IDX files of your own."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ def load_idx(
     *,
     return_X_y: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load images and labels from files in MNIST's own format, IDX, unpacked or as ``.gz``.
+    """Load images and labels from IDX files, the format of MNIST, unpacked or as ``.gz``.
 
     Parameters
     ----------
     images : path
-        File of n images: unsigned bytes of shape (n, height, width).
+        File with n images: unsigned bytes of shape (n, height, width).
     labels : path or None, default=None
-        File of n labels: whole numbers of shape (n,) or, as QMNIST's, (n, k), the label first.
+        File with n labels: integers of shape (n,), or of shape (n, k) with the label in the first
+        column, as in QMNIST.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a ``Bunch``.
 
     Returns
     -------
     sklearn.utils.Bunch
-        ``data`` (n, height * width) uint8, ``images`` (n, height, width) uint8 on the same memory,
-        ``target`` (n,) int64 or None without labels, ``target_names``, ``DESCR``.
+        ``data`` : ndarray of shape (n, height * width), dtype uint8.
+        ``images`` : ndarray of shape (n, height, width), dtype uint8, a view of the same memory.
+        ``target`` : ndarray of shape (n,), dtype int64, or None without labels.
+        ``target_names`` : list of str, the labels.
+        ``DESCR`` : str, where the images were read from.
     (data, target) : tuple
-        With ``return_X_y=True``, these two alone.
+        With ``return_X_y=True``, only these two.
 
     Raises
     ------
     DatasetError
-        If a file cannot be read, is no complete IDX file, or the two do not fit together.
+        If a file cannot be read or is not a complete IDX file, or if the two files do not match.
 
     Examples
     --------
@@ -61,7 +65,7 @@ def load_idx(
     pixels = _read_idx(images)
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise DatasetError(
-            f"{os.fspath(images)} holds {pixels.dtype} of shape {pixels.shape}, expected images: "
+            f"{os.fspath(images)} holds {pixels.dtype} of shape {pixels.shape}; expected images: "
             "uint8 of shape (n, height, width)"
         )
     target = None
@@ -70,20 +74,20 @@ def load_idx(
         target = found[:, 0] if found.ndim == 2 and found.size else found
         if target.ndim != 1 or target.dtype.kind not in "iu":
             raise DatasetError(
-                f"{os.fspath(labels)} holds {found.dtype} of shape {found.shape}, expected labels: "
-                "whole numbers of shape (n,)"
+                f"{os.fspath(labels)} holds {found.dtype} of shape {found.shape}; expected labels: "
+                "integers of shape (n,)"
             )
         if len(target) != len(pixels):
             raise DatasetError(
-                f"{os.fspath(images)} holds {len(pixels)} images, but {os.fspath(labels)} "
-                f"{len(target)} labels"
+                f"{os.fspath(images)} holds {len(pixels)} images, but {os.fspath(labels)} holds "
+                f"{len(target)} labels. Pass two files that belong together"
             )
         target = target.astype(np.int64)
     return present_own(pixels, target, f"Images read from {os.fspath(images)}.", return_X_y)
 
 
 def _read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Return the array in an IDX file, or in its gzip archive, once its size was checked."""
+    """Check the size of an IDX file or its gzip archive, and return the array in it."""
     try:
         with open(path, "rb") as stream:
             length = os.fstat(stream.fileno()).st_size
@@ -96,9 +100,9 @@ def _read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
                 return parse_idx(gunzip(stream, size))
             stream.seek(0)
             if (size := idx_size(stream.read(LONGEST_HEADER))) != length:
-                raise ValueError(f"its header promises {size} bytes, it has {length}")
+                raise ValueError(f"its header announces {size} bytes, but it has {length}")
             return parse_idx(np.fromfile(path, np.uint8))
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DatasetError(f"{os.fspath(path)} is damaged, or no IDX file: {error}") from error
+        raise DatasetError(f"{os.fspath(path)} is damaged or not an IDX file: {error}") from error
     except OSError as error:
         raise DatasetError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error

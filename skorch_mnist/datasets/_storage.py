@@ -1,4 +1,4 @@
-"""Files on disk: all of a file or nothing, and a record of its hash beside it."""
+"""Files on disk, written atomically, and records of the hashes that are not published."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ Bytes = NDArray[np.uint8]  # (n_bytes,)
 
 
 def check_hash(data: Bytes, expected: str) -> None:
-    """Raise a ValueError if the SHA-256 of ``data`` is another than expected."""
+    """Raise a ValueError if the SHA-256 of ``data`` is not the expected one."""
     if (got := hashlib.sha256(data.data).hexdigest()) != expected:
         raise ValueError(f"expected SHA-256 {expected}, got {got}")
 
 
 def keep(data: Bytes, file: DataFile, folder: Path) -> None:
-    """Store an unpacked file where that is possible: in a folder that is not only read from."""
+    """Store an unpacked file if the folder is writable."""
     with contextlib.suppress(OSError):
         store(data, file, folder)
 
 
 def keep_record(data: Bytes, file: DataFile, folder: Path) -> None:
-    """Record the hash of a file where that is possible."""
+    """Record the hash of a file if the folder is writable."""
     with contextlib.suppress(OSError):
         _record(data, folder / file.name)
 
 
 def store(data: Bytes, file: DataFile, folder: Path) -> None:
-    """Write a file, after the record of its hash, so that others see all of it or nothing."""
+    """Write a file atomically, after the record of its hash if that is not published."""
     if file.sha256 is None:
         _record(data, folder / file.name)
     _write(data, folder / file.name)
@@ -48,7 +48,7 @@ def _record(data: Bytes, path: Path) -> None:
 
 
 def _write(data: Bytes, path: Path) -> None:
-    # No tempfile: its files are private to one user, and a data home may be shared.
+    # Not tempfile: only one user can read its files, but several users may share a data home.
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         with part.open("xb") as stream:
@@ -61,12 +61,12 @@ def _write(data: Bytes, path: Path) -> None:
 
 
 def _record_of(path: Path) -> Path:
-    """Return the file beside ``path`` that holds its hash, as ``sha256sum`` writes it."""
+    """Return the path of the file next to ``path`` with its hash in ``sha256sum`` format."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def recorded_hash(path: Path) -> str | None:
-    """Return the hash that was recorded when ``path`` was stored; None if others stored it."""
+    """Return the hash recorded for ``path``, or None if there is no valid record."""
     try:
         text = _record_of(path).read_text("ascii")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Plots of fitted classifiers; matplotlib is imported when one is drawn."""
+"""Plots of fitted classifiers. matplotlib is imported only when you draw one."""
 
 from ._attribution import AttributionDisplay
 from ._filters import FiltersDisplay

@@ -1,4 +1,4 @@
-"""Where on an image a decision comes from."""
+"""Which parts of an image a prediction depends on."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-PATCHES_PER_SIDE = 7  # of an image; each is hidden in turn
+PATCHES_PER_SIDE = 7  # the side of an image divided by the side of the patch
 ROWS_PER_CALL = 1024
 
 
 class AttributionDisplay(Display):
-    """Where on images the decisions come from: what hiding a part does to the probability.
+    """Which parts of images the predictions depend on, found by hiding them (occlusion).
 
-    A square patch is filled with the median of the pixels, which is the ground of most images, in
-    turn at every place, and the probability of
-    the answer is predicted anew. Where it falls, the pixels spoke for the answer (orange); where it
-    rises, against it (blue).
+    A square patch slides over the image and hides what is below: it has the median of the pixels,
+    the background of most images. The probability of the predicted class is computed again at every
+    position. If it falls, the hidden pixels support the prediction (orange). If it rises, they
+    contradict it (blue).
 
     Parameters
     ----------
     images : array-like of shape (n_images, channels, height, width)
         Images.
     attributions : array-like of shape (n_images, height, width)
-        How much the probability of the answer falls when a pixel is hidden, in [-1, 1].
+        Mean decrease of the probability of the predicted class when a pixel is hidden, in [-1, 1].
     labels : array-like of shape (n_images,) or None, default=None
-        Answers, for titles.
+        Predicted labels, for the titles.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What holds the images.
+        The axes that contain the images.
     axes_ : list of matplotlib.axes.Axes
         One for each image.
     figure_ : matplotlib.figure.Figure
@@ -72,16 +72,16 @@ class AttributionDisplay(Display):
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, *, ax: Axes | None = None
     ) -> AttributionDisplay:
-        """Draw where the decisions of a fitted classifier come from.
+        """Draw which parts of images the predictions of a fitted classifier depend on.
 
         Parameters
         ----------
         estimator : MNISTCNNClassifier
-            Fitted.
+            Fitted classifier.
         X : array-like of shape (n_images, n_pixels), or images in another layout
-            A few images: each takes as many predictions as it has places for a patch.
+            A few images. Each one takes a prediction for every position of the patch.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
@@ -90,7 +90,7 @@ class AttributionDisplay(Display):
         Raises
         ------
         TypeError
-            If ``estimator`` is no ``MNISTCNNClassifier``.
+            If ``estimator`` is not an ``MNISTCNNClassifier``.
         """
         shape = fitted_net(cls, estimator, "image_shape_").image_shape_
         proba = estimator.predict_proba(X)
@@ -122,7 +122,7 @@ class AttributionDisplay(Display):
 def occlusion(
     estimator: Any, image: NDArray[Any], answer: int, before: float
 ) -> NDArray[np.float64]:
-    """Return how much the probability of an answer falls with each pixel hidden, on average."""
+    """Return the mean decrease of a probability, (height, width), when each pixel is hidden."""
     _, height, width = image.shape
     side = max(1, round(max(height, width) / PATCHES_PER_SIDE))
     places = [(top, left) for top in range(1 - side, height) for left in range(1 - side, width)]

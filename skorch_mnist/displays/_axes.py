@@ -1,4 +1,4 @@
-"""Where displays draw: the axes of the user, or a new figure."""
+"""The base class of displays, and the axes they draw on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INCHES = 1.3  # height and width of a small image
+INCHES = 1.3  # side of a small image
 
 
 class Display:
-    """What the displays have in common: ``plot``, and the attributes that it sets."""
+    """Base class of displays: ``plot``, and the attributes that it sets."""
 
     ax_: Axes
-    axes_: list[Axes]  # of small images, if there are several
+    axes_: list[Axes]  # of the small images, if there are any
     figure_: Any
 
     def plot(self, *, ax: Axes | None = None) -> Self:
@@ -27,12 +27,12 @@ class Display:
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
         Self
-            The display, with ``ax_``, ``figure_`` and, if it shows small images, ``axes_``.
+            The display. Sets ``ax_``, ``figure_`` and, if it shows small images, ``axes_``.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Display:
 
 
 def import_pyplot(display: Any) -> Any:
-    """Return matplotlib's pyplot; raise an ImportError that says how to install it."""
+    """Return ``matplotlib.pyplot``; raise an ImportError that says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -58,7 +58,7 @@ def import_pyplot(display: Any) -> Any:
 
 
 def new_or(display: Any, ax: Axes | None) -> Axes:
-    """Return ``ax``, or that of a new figure."""
+    """Return ``ax``, or the axes of a new figure."""
     plt = import_pyplot(display)
     if ax is not None:
         return ax
@@ -67,7 +67,7 @@ def new_or(display: Any, ax: Axes | None) -> Axes:
 
 
 def image_grid(display: Any, ax: Axes | None, n_images: int, title_lines: int = 0) -> list[Any]:
-    """Return an axes for each of some small images, in rows, within ``ax`` or in a new figure."""
+    """Return one axes per small image, in rows, inside ``ax`` or a new figure."""
     plt = import_pyplot(display)
     n_columns = max(1, math.ceil(math.sqrt(n_images * 1.6)))
     n_rows = max(1, math.ceil(n_images / n_columns))
@@ -89,16 +89,16 @@ def image_grid(display: Any, ax: Axes | None, n_images: int, title_lines: int = 
     return axes
 
 
-def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many letters."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def shortened(label: str, length: int) -> str:
+    """Return a label cut to at most ``length`` characters."""
+    return label if len(label) <= length else f"{label[: length - 1]}…"
 
 
 def as_shown(image: NDArray[Any]) -> NDArray[Any]:
-    """Return an image (channels, height, width) as matplotlib takes it: grey, or colours last."""
+    """Convert an image (channels, height, width) for ``imshow``: gray, or channels last."""
     if len(image) == 3:
         low, high = image.min(), image.max()
-        colours: NDArray[Any] = np.moveaxis((image - low) / max(high - low, 1e-12), 0, -1)
-        return colours
-    grey: NDArray[Any] = image[0]
-    return grey
+        color: NDArray[Any] = np.moveaxis((image - low) / max(high - low, 1e-12), 0, -1)
+        return color
+    gray: NDArray[Any] = image[0]
+    return gray

@@ -1,4 +1,4 @@
-"""What displays ask of the estimators that they are given."""
+"""Checks of the arguments of displays."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def last_step(estimator: Any) -> Any:
 
 
 def fitted_net(display: type, estimator: Any, attribute: str) -> Any:
-    """Return the net in ``estimator``; raise a TypeError for what is no net."""
+    """Return the net in ``estimator``; raise a TypeError if there is none."""
     net = last_step(estimator)
     if hasattr(net, "fit"):
         check_is_fitted(net)
     if not hasattr(net, attribute):
         raise TypeError(
-            f"{display.__name__} takes a fitted MNISTCNNClassifier; got a {type(net).__name__}, "
-            f"which has no {attribute}. Of a search, pass best_estimator_."
+            f"{display.__name__} takes a fitted MNISTCNNClassifier; got {type(net).__name__}, "
+            f"which does not have {attribute}. If this is a search, pass its best_estimator_."
         )
     return net
 
 
 def check_positive(name: str, value: Any) -> None:
-    """Raise a ValueError for what is no positive whole number."""
+    """Raise a ValueError unless ``value`` is a positive integer."""
     if not isinstance(value, Integral) or int(value) < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
+        raise ValueError(f"{name}={value!r} is not valid: it must be a positive integer.")

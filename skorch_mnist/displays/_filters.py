@@ -1,4 +1,4 @@
-"""The kernels of the first convolution."""
+"""The filters of the first convolution."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class FiltersDisplay(Display):
-    """The kernels of the first convolution: what the network looks for in an image.
+    """The kernels of the first convolution: the patterns that the network looks for.
 
-    Weights of one-channel images are orange where positive and blue where negative, white is 0, all
-    on one scale; those of colour images are shown as colours.
+    For images with one channel, positive weights are orange, negative ones blue and zeros white,
+    all on one scale. For color images, each kernel is shown as a color image.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class FiltersDisplay(Display):
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What holds the images.
+        The axes that contain the images.
     axes_ : list of matplotlib.axes.Axes
         One for each kernel.
     figure_ : matplotlib.figure.Figure
@@ -54,9 +54,9 @@ class FiltersDisplay(Display):
         Parameters
         ----------
         estimator : MNISTCNNClassifier, another skorch net, or a pipeline that ends in one
-            Fitted.
+            Fitted net.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
@@ -67,16 +67,16 @@ class FiltersDisplay(Display):
         sklearn.exceptions.NotFittedError
             If ``estimator`` is not fitted.
         TypeError
-            If ``estimator`` is no net.
+            If ``estimator`` is not a net.
         ValueError
-            If its network has no convolution in two dimensions.
+            If its network does not have a two-dimensional convolution.
         """
         network = fitted_net(cls, estimator, "module_").module_
         weights = [p for p in network.parameters() if p.ndim == 4]
         if not weights:
             raise ValueError(
-                f"The network {type(network).__name__} has no convolution in two "
-                "dimensions: there are no filters to draw."
+                f"The network {type(network).__name__} does not have a two-dimensional "
+                "convolution, so there are no filters to draw."
             )
         return cls(weights[0].detach().cpu().numpy()).plot(ax=ax)
 

@@ -1,4 +1,4 @@
-"""Training runs, epoch by epoch."""
+"""Learning curves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# The records of training and validation that a kind of curve shows.
+# Each kind of curve with the names of its records, for training and validation.
 RECORDS = {
     "loss": ("train_loss", "valid_loss"),
     "accuracy": ("train_acc", "valid_acc"),
@@ -24,24 +24,24 @@ RECORDS = {
 
 
 class HistoryDisplay(Display):
-    """Loss, accuracy or learning rate after each epoch, of one training run or of several.
+    """Loss, accuracy or learning rate after each epoch of one or several training runs.
 
-    Of several runs, such as the folds of a cross-validation, the mean is drawn, with a band from
-    the lowest to the highest value.
+    For several runs, such as the folds of a cross-validation, the curve shows the mean, and a band
+    shows the range from the lowest to the highest value.
 
     Parameters
     ----------
     train : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None
-        What was recorded while training; NaN where nothing was recorded.
+        Values for the training samples; NaN for an epoch without a record.
     valid : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None, default=None
-        The same for the validation samples.
+        Values for the validation samples.
     kind : {"loss", "accuracy", "learning rate"}, default="loss"
-        What the numbers are. Losses and learning rates have a logarithmic axis.
+        What the values are. The axis is logarithmic for losses and learning rates.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where the curves were drawn last.
+        The axes of the last plot.
     figure_ : matplotlib.figure.Figure
         The figure of ``ax_``.
 
@@ -70,17 +70,17 @@ class HistoryDisplay(Display):
     def from_estimator(
         cls, estimator: Any, *, kind: str = "loss", ax: Axes | None = None
     ) -> HistoryDisplay:
-        """Draw what fitted classifiers have recorded.
+        """Draw the learning curves of fitted classifiers.
 
         Parameters
         ----------
         estimator : MNISTCNNClassifier, another skorch net, a pipeline that ends in one, or a list
-            Fitted. A list may come from ``cross_validate(..., return_estimator=True)``.
+            Fitted nets. ``cross_validate(..., return_estimator=True)`` returns such a list.
         kind : {"loss", "accuracy", "learning rate"}, default="loss"
-            What to draw. A learning rate is recorded if it changes: with
-            ``lr_schedule="one_cycle"``, or an ``LRScheduler``.
+            What to draw. The learning rate is recorded only if it changes, with
+            ``lr_schedule="one_cycle"`` or an ``LRScheduler``.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
@@ -93,12 +93,12 @@ class HistoryDisplay(Display):
         TypeError
             If an ``estimator`` is not a net.
         ValueError
-            If ``kind`` is not valid, nothing of it was recorded, or the list is empty.
+            If ``kind`` is not valid or was not recorded, or if the list is empty.
         """
         check_kind(kind)
         estimators = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
         if not estimators:
-            raise ValueError("The list of estimators is empty.")
+            raise ValueError("The list of estimators is empty: pass at least one fitted estimator.")
         histories = [fitted_net(cls, one, "history_").history_ for one in estimators]
         return cls.from_histories(histories, kind=kind, ax=ax)
 
@@ -106,16 +106,16 @@ class HistoryDisplay(Display):
     def from_histories(
         cls, histories: Sequence[Any], *, kind: str = "loss", ax: Axes | None = None
     ) -> HistoryDisplay:
-        """Draw histories, one for each training run.
+        """Draw the learning curves of histories, one per training run.
 
         Parameters
         ----------
         histories : list of skorch.history.History or list of list of dict
-            What was recorded in each epoch.
+            The records of each epoch.
         kind : {"loss", "accuracy", "learning rate"}, default="loss"
             What to draw.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class HistoryDisplay(Display):
         Raises
         ------
         ValueError
-            If ``kind`` is not valid, or nothing of it was recorded.
+            If ``kind`` is not valid or was not recorded.
         """
         check_kind(kind)
         train, valid = (records(list(histories), name) for name in RECORDS[kind])
@@ -155,12 +155,12 @@ class HistoryDisplay(Display):
 
 
 def recorded_kinds(histories: Sequence[Any]) -> list[str]:
-    """Return the kinds of curves that ``HistoryDisplay`` can draw of histories.
+    """Return the kinds of curves that ``HistoryDisplay`` can draw for these histories.
 
     Parameters
     ----------
     histories : list of skorch.history.History or list of list of dict
-        What was recorded in each epoch of each training run.
+        The records of each epoch of each training run.
 
     Returns
     -------
@@ -181,14 +181,14 @@ def recorded_kinds(histories: Sequence[Any]) -> list[str]:
 
 
 def check_kind(kind: str) -> None:
-    """Raise a ValueError for a kind of curve that does not exist."""
+    """Raise a ValueError unless ``kind`` is a kind of curve."""
     if kind not in RECORDS:
         valid = ", ".join(map(repr, RECORDS))
         raise ValueError(f"kind={kind!r} is not valid: it must be one of {valid}.")
 
 
 def draw_curve(ax: Axes, fits: NDArray[np.float64], label: str) -> None:
-    """Draw one curve; of several fits their mean, and a band around it."""
+    """Draw one curve, or the mean of several with a band around it."""
     epochs = np.arange(1, fits.shape[1] + 1)
     recorded = ~np.isnan(fits)
     mean = np.full(len(epochs), np.nan)
@@ -202,7 +202,7 @@ def draw_curve(ax: Axes, fits: NDArray[np.float64], label: str) -> None:
 
 
 def records(histories: list[Any], name: str | None) -> NDArray[np.float64] | None:
-    """Return records (n_fits, n_epochs), NaN where there are none, or None if all are."""
+    """Return records (n_fits, n_epochs), NaN if missing, or None if all are missing."""
     values = np.full((len(histories), max(map(len, histories), default=0)), np.nan)
     for row, history in zip(values, histories, strict=True):
         row[: len(history)] = [epoch.get(name, np.nan) for epoch in history]

@@ -1,4 +1,4 @@
-"""The images that a classifier gets wrong, the most confident answers first."""
+"""The most confident mistakes of a classifier."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-LONGEST_LINE = 16  # letters over a small image
+LONGEST_LINE = 16  # characters in the title of a small image
 
 
 class MistakesDisplay(Display):
-    """The most confident wrong answers, as images with true label, answer and probability.
+    """The most confident mistakes: images with true label, predicted label and probability.
 
     Parameters
     ----------
     images : array-like of shape (n_samples, channels, height, width)
-        Images that were read wrongly.
+        Misclassified images.
     y_true : array-like of shape (n_samples,)
         True labels.
     y_pred : array-like of shape (n_samples,)
-        Answers.
+        Predicted labels.
     probabilities : array-like of shape (n_samples,) or None, default=None
-        Probability of each answer, in [0, 1].
+        Probability of each predicted label, in [0, 1].
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What holds the images.
+        The axes that contain the images.
     axes_ : list of matplotlib.axes.Axes
         One for each image.
     figure_ : matplotlib.figure.Figure
@@ -81,14 +81,15 @@ class MistakesDisplay(Display):
         Parameters
         ----------
         estimator : classifier with ``predict_proba`` and ``classes_``
-            Fitted; a pipeline may do.
+            Fitted classifier or pipeline.
         X : array-like of shape (n_samples, n_pixels), or images in another layout
+            Images, such as those of the test set.
         y : array-like of shape (n_samples,)
             True labels.
         n_images : int, default=24
-            How many mistakes to show at most, at least 1.
+            Maximum number of mistakes to show, at least 1.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
@@ -113,21 +114,22 @@ class MistakesDisplay(Display):
         n_images: int = 24,
         ax: Axes | None = None,
     ) -> MistakesDisplay:
-        """Draw the mistakes among given answers.
+        """Draw the mistakes among predictions.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels), or images in another layout
+            Images.
         y_true, y_pred : array-like of shape (n_samples,)
-            True labels, and answers.
+            True and predicted labels.
         probabilities : array-like of shape (n_samples,) or None, default=None
-            Probability of each answer; None shows the mistakes in the order of ``X``.
+            Probability of each predicted label; None shows the mistakes in the order of ``X``.
         image_shape : (height, width), (channels, height, width) or None, default=None
-            Shape of the images in flat rows; None takes them for squares.
+            Shape of the images in flat rows; None means square images.
         n_images : int, default=24
-            How many mistakes to show at most, at least 1.
+            Maximum number of mistakes to show, at least 1.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
 
         Returns
         -------
@@ -136,19 +138,20 @@ class MistakesDisplay(Display):
         Raises
         ------
         ValueError
-            If the lengths differ, labels are texts here and numbers there, ``X`` holds no images,
-            or ``n_images`` is not positive.
+            If the lengths differ, if only one of ``y_true`` and ``y_pred`` has strings, if ``X``
+            does not contain images, or if ``n_images`` is not positive.
         """
         check_positive("n_images", n_images)
         pixels, true, answers = np.asarray(X), column_or_1d(y_true), column_or_1d(y_pred)
         if pixels.dtype.kind not in "buif" or pixels.ndim < 2:
             raise ValueError(
-                "X must hold images as arrays of numbers, all of one size: of pictures, pass what "
-                "DigitPreprocessor makes of them."
+                f"X must be a numeric array of images of the same size; got dtype {pixels.dtype} "
+                f"and shape {pixels.shape}. Convert pictures with DigitPreprocessor first."
             )
         if (true.dtype.kind in "OUS") != (answers.dtype.kind in "OUS"):
             raise ValueError(
-                f"y_true has dtype {true.dtype}, y_pred {answers.dtype}: pass labels of one kind."
+                f"y_true has dtype {true.dtype}, but y_pred has dtype {answers.dtype}. Pass labels "
+                "of the same kind."
             )
         sure = np.ones(len(answers)) if probabilities is None else np.asarray(probabilities)
         check_consistent_length(pixels, true, answers, sure)
@@ -171,7 +174,7 @@ class MistakesDisplay(Display):
             small.set_title(title, fontsize="x-small", pad=2, parse_math=False)
 
     def _titles(self) -> list[str]:
-        """Return true label, answer and probability of each image, long ones in more lines."""
+        """Return true label, predicted label and probability of each image; wrap long titles."""
         labels = [
             (str(true), str(answer))
             for true, answer in zip(np.asarray(self.y_true), np.asarray(self.y_pred), strict=True)

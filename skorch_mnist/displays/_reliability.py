@@ -1,4 +1,4 @@
-"""Whether answers are right as often as their probability says."""
+"""Calibration: whether predictions are right as often as their probability says."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 
 class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignore]
-    """How often answers are right, against the probability that the classifier gave them.
+    """How often predictions are right, against the probability of the predicted class.
 
-    scikit-learn's ``CalibrationDisplay`` for several classes: each answer counts with the
-    probability of the class that was answered. Points on the diagonal are what should be.
+    This is ``CalibrationDisplay`` of scikit-learn for several classes. The points of a perfectly
+    calibrated classifier are on the diagonal.
 
     Attributes
     ----------
     expected_calibration_error_ : float
-        Mean distance of the points from the diagonal, each weighted by its share of the answers.
+        Mean vertical distance of the points from the diagonal, each weighted by its share of the
+        predictions.
     ax_, figure_, line_ :
         As in ``CalibrationDisplay``.
 
@@ -63,18 +64,19 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         Parameters
         ----------
         estimator : classifier with ``predict_proba`` and ``classes_``
-            Fitted; a pipeline may do.
+            Fitted classifier or pipeline.
         X : array-like of shape (n_samples, n_pixels), or images in another layout
+            Images, such as those of the test set.
         y : array-like of shape (n_samples,)
             True labels.
         n_bins : int, default=10
-            Intervals of the probability, of equal width.
+            Number of intervals of the probability, of equal width.
         name : str or None, default=None
-            Name in the legend; None is that of the class.
+            Name in the legend; None uses the name of the class.
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
-            For ``matplotlib.axes.Axes.plot``.
+            Passed to ``matplotlib.axes.Axes.plot``.
 
         Returns
         -------
@@ -102,7 +104,7 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> ReliabilityDisplay:
-        """Draw the reliability of given probabilities.
+        """Draw the reliability of predicted probabilities.
 
         Parameters
         ----------
@@ -111,7 +113,7 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         y_proba : array-like of shape (n_samples, n_classes)
             Probability of each class.
         classes : array-like of shape (n_classes,) or None, default=None
-            Labels, in the order of the columns; None is 0..n_classes-1.
+            Label of each column; None means 0 to n_classes - 1.
         n_bins, name, ax, **kwargs :
             As in ``from_estimator``.
 
@@ -122,8 +124,8 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         Raises
         ------
         ValueError
-            If the lengths differ, ``classes`` are not as many as the columns or none of them is in
-            ``y_true``, or ``y_proba`` holds no probabilities.
+            If the lengths differ, if the number of ``classes`` is not the number of columns, if
+            none of them is in ``y_true``, or if ``y_proba`` has values outside [0, 1].
         """
         right, confidence = answers(y_true, y_proba, classes, n_bins)
         share, mean, counts = bins(right, confidence, n_bins)
@@ -139,28 +141,31 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         ref_line: bool = True,
         **kwargs: Any,
     ) -> ReliabilityDisplay:
-        """Draw the points, and the diagonal.
+        """Draw the points and the diagonal.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         name : str or None, default=None
             Name in the legend.
         ref_line : bool, default=True
             Whether to draw the diagonal.
         **kwargs : dict
-            For ``matplotlib.axes.Axes.plot``.
+            Passed to ``matplotlib.axes.Axes.plot``.
 
         Returns
         -------
         ReliabilityDisplay
-            ``self``.
+            The display.
         """
         super().plot(ax=new_or(self, ax), name=name, ref_line=ref_line, **kwargs)
-        self.ax_.set(xlabel="probability of the answer", ylabel="share of right answers")
+        self.ax_.set(
+            xlabel="probability of the predicted class", ylabel="share of right predictions"
+        )
         for line in self.ax_.lines:
-            if line.get_label() == "Perfectly calibrated":  # black, whatever the ground
+            if line.get_label() == "Perfectly calibrated":
+                # scikit-learn draws it in black, also on a dark background.
                 line.set_color(self.ax_.xaxis.label.get_color())
         self.ax_.legend(loc="lower right")
         return self
@@ -173,7 +178,7 @@ def expected_calibration_error(
     classes: ArrayLike | None = None,
     n_bins: int = 10,
 ) -> float:
-    """Return the mean distance between the probability of answers and their accuracy.
+    """Return the mean difference between the probability of predictions and their accuracy.
 
     Parameters
     ----------
@@ -183,12 +188,13 @@ def expected_calibration_error(
     Returns
     -------
     float
-        In [0, 1]; each of ``n_bins`` intervals of the probability has the weight of its answers.
+        In [0, 1]. Each of the ``n_bins`` intervals of the probability is weighted by its share of
+        the predictions.
 
     Raises
     ------
     ValueError
-        As :meth:`ReliabilityDisplay.from_predictions`.
+        As in :meth:`ReliabilityDisplay.from_predictions`.
 
     References
     ----------
@@ -214,12 +220,17 @@ def answers(
     proba = check_array(y_proba, dtype=np.float64, input_name="y_proba")
     check_consistent_length(true, proba)
     if proba.min() < 0 or proba.max() > 1:
-        raise ValueError("y_proba must hold probabilities, between 0 and 1.")
+        raise ValueError(
+            f"y_proba must have values from 0 to 1; got {proba.min():g} to {proba.max():g}."
+        )
     labels = np.arange(proba.shape[1]) if classes is None else np.asarray(classes)
     if len(labels) != proba.shape[1]:
-        raise ValueError(f"y_proba has {proba.shape[1]} columns for {len(labels)} classes.")
+        raise ValueError(
+            f"y_proba has {proba.shape[1]} columns, but there are {len(labels)} classes. Pass one "
+            "column per class."
+        )
     if not np.isin(true, labels).any():
-        raise ValueError(f"No label in y_true is among the classes {labels}.")
+        raise ValueError(f"None of the labels in y_true is in classes={labels}.")
     right = (labels[proba.argmax(axis=1)] == true).astype(int)
     return right, proba.max(axis=1)
 
@@ -227,9 +238,9 @@ def answers(
 def bins(
     right: NDArray[np.int64], confidence: NDArray[np.float64], n_bins: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return the accuracy, mean confidence and number of the answers in each bin that has some.
+    """Return accuracy, mean confidence and number of predictions in each non-empty bin.
 
-    ``calibration_curve`` of scikit-learn returns the first two, but not the number.
+    ``calibration_curve`` of scikit-learn returns only the first two.
     """
     numbers = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(numbers, minlength=n_bins)
@@ -242,5 +253,5 @@ def bins(
 def error_of(
     share: NDArray[np.float64], mean: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> float:
-    """Return the distance of bins from the diagonal."""
+    """Return the weighted mean distance of the bins from the diagonal."""
     return float(np.abs(share - mean) @ counts / counts.sum())

@@ -1,4 +1,4 @@
-"""Pictures of digits, as people draw and photograph them, brought into MNIST's form."""
+"""Preprocessing of drawn and photographed digits into the form of MNIST."""
 
 from __future__ import annotations
 

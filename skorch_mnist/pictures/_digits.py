@@ -1,4 +1,4 @@
-"""From a picture to the digits in it: each step of the way."""
+"""The steps from a picture to the digit in it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ._ink import Map, even_light, ink_colour, ink_map
+from ._ink import Map, even_light, ink_color, ink_map
 from ._mnist_form import mnist_form
 from ._rulings import erase_rulings, find_rulings
 from ._shapes import Box, Shapes, bounds, find_shapes, main_digit, stroke_width
 from ._sheet import only_sheet
 
-_SMALL, _LARGE = 240, 480  # pixels of the longer side on which one digit is looked for
-_TINY = 0.3  # of the longer side: a smaller digit is looked at again, closer
+_SMALL, _LARGE = 240, 480  # pixels of the longer side while one digit is searched for
+_TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 
 
 class Stages(NamedTuple):
-    """What :class:`DigitPreprocessor` makes of a picture, step by step."""
+    """The intermediate results of :class:`DigitPreprocessor` for one picture."""
 
-    picture: NDArray[np.uint8]  # (height, width, 3), scaled, around the digit if that was small
-    ink: Map  # (height, width), 0 (paper) to 1 (ink): light, paper and ruling taken away
-    digit: Map  # (height, width), 0 to 1: the parts of the digit alone
-    image: NDArray[np.uint8]  # (28, 28), 0 (paper) to 255 (ink), like MNIST's
+    picture: NDArray[np.uint8]  # (height, width, 3), scaled; cropped around a small digit
+    ink: Map  # (height, width), 0 (paper) to 1 (ink), without light, paper and ruling
+    digit: Map  # (height, width), 0 to 1, only the parts of the digit
+    image: NDArray[np.uint8]  # (28, 28), 0 (paper) to 255 (ink), in the form of MNIST
 
 
 def stages_of(picture: Image.Image, polarity: str, closer: bool = True) -> Stages | None:
-    """Return every stage of the one digit in a picture, or None where there is none."""
+    """Return the stages of the digit in a picture, or None if no digit was found."""
     scaled = scale(picture, _SMALL, _LARGE)
     ink = find_ink(scaled, polarity, max(scaled.size) / 3)
     shapes = find_shapes(ink)
@@ -56,45 +56,45 @@ def scale(picture: Image.Image, small: int, large: int) -> Image.Image:
 
 
 def find_ink(picture: Image.Image, polarity: str, reach: float) -> Map:
-    """Return the map of ink of a picture, without ruling and what is wider than its strokes.
+    """Return the ink of a picture, without ruling and anything wider than its strokes.
 
-    The strokes are narrower than ``reach`` pixels.
+    Strokes are assumed to be narrower than ``reach`` pixels.
     """
     pixels = only_sheet(np.asarray(picture, dtype=np.float32) / 255)
-    weights, is_light = ink_colour(pixels, polarity)
-    grey: Map = pixels @ weights
-    grey = 1 - grey if is_light else even_light(grey)
-    rough = ink_map(grey, reach, is_light)
+    weights, is_light = ink_color(pixels, polarity)
+    gray: Map = pixels @ weights
+    gray = 1 - gray if is_light else even_light(gray)
+    rough = ink_map(gray, reach, is_light)
     lines = find_rulings(rough)
     rough = erase_rulings(rough, lines)
     shapes = find_shapes(rough)
     if not shapes.boxes:
         return rough
-    # The width of the stroke is known now, about: what is much wider is paper after all, unless
-    # that leaves the strokes hollow.
+    # Now the width of the stroke is roughly known. Anything much wider is paper, unless removing it
+    # makes the strokes hollow.
     mask = np.isin(shapes.labels, main_digit(shapes))
     core = mask & (rough > 0.8 * np.quantile(rough[mask], 0.95))
     for reached in (5 * stroke_width(mask) + 2, 10 * stroke_width(mask) + 2):
         if reached < reach:
-            fine = erase_rulings(ink_map(grey, reached, is_light), lines)
+            fine = erase_rulings(ink_map(gray, reached, is_light), lines)
             if np.median(fine[core]) > 0.6 * np.median(rough[core]):
                 return fine
     return rough
 
 
 def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
-    """Return the ink of some shapes, their strength brought to 1, in a box of their own."""
+    """Return the ink of some shapes, cropped and scaled to a strength of 1."""
     box = bounds(shapes, parts)
     rows = slice(max(0, box.top - 3), box.bottom + 3)
     columns = slice(max(0, box.left - 3), box.right + 3)
     ink, mask = ink[rows, columns], np.isin(shapes.labels[rows, columns], parts)
-    # The soft edge of the strokes lies outside the shapes.
+    # The soft edge of the strokes is outside the shapes.
     alone = np.where(ndimage.binary_dilation(mask, iterations=2), ink, 0)
     return (alone / np.median(ink[mask])).clip(0, 1).astype(np.float32)
 
 
 def _enlarged(box: Box, zoom: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom, in the whole picture, of a box and its surroundings."""
+    """Return left, top, right and bottom of a box and its surroundings in the whole picture."""
     margin = 0.8 * box.size
     width, height = size
     return (

@@ -1,4 +1,4 @@
-"""From the ink of one digit to an image like MNIST's."""
+"""Conversion of the ink of one digit to the form of MNIST."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from scipy import ndimage
 
 from skorch_mnist._geometry import INNER, MIDDLE, SIDE
 
-# Pixels; nine in ten of MNIST's training images have strokes between these, measured.
+# Pixels. Measured: the strokes of 90 % of the MNIST training images are between these widths.
 _THINNEST, _THICKEST = 1.7, 4.4
-_FINE = 140  # pixels of the digit's longer side while its edge is drawn
+_FINE = 140  # pixels of the longer side of the digit while its edge is drawn
 
 
 def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Draw one digit as MNIST does.
+    """Return one digit in the form of MNIST.
 
     Parameters
     ----------
     ink : ndarray of shape (height, width), dtype float32
-        The digit alone, of any size; 0 is paper, 1 ink, 0.5 the edge of the stroke.
+        The digit alone, of any size. 0 is paper, 1 is ink and 0.5 is the edge of the stroke.
 
     Returns
     -------
@@ -36,13 +36,13 @@ def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Bring the width of the stroke within MNIST's."""
+    """Limit the width of the stroke to the range in MNIST."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     size = max(np.ptp(rows), np.ptp(columns)) + 1
-    # Across a stroke of width w the distance to its edge is w / 4 on average; that to the next
-    # pixel outside, which is what is computed, half a pixel more.
+    # In a stroke of width w, the mean distance to its edge is w / 4. The transform computes the
+    # distance to the next pixel outside, which is half a pixel more.
     width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
-    # Growing by g on each side makes the width w + 2g, in a digit of size + 2g.
+    # Growing by g on each side changes the width to w + 2g and the size of the digit to size + 2g.
     wanted = np.clip(INNER * width / size, _THINNEST, _THICKEST)
     grow = (wanted * size - INNER * width) / (2 * (INNER - wanted))
     if grow > 0:
@@ -53,15 +53,15 @@ def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _fit(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Scale a mask so that the digit fills 20 pixels, its centre of mass in the middle of 28."""
+    """Scale a mask to 20 pixels, with its center of mass in the middle of 28 pixels."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / INNER
     starts = []
     for axis, inked in ((1, rows), (0, columns)):
         profile = inside.sum(axis=axis)
-        centre = profile @ np.arange(len(profile)) / profile.sum() + 0.5
-        start = centre - (MIDDLE + 0.5) * pixel
-        # A lopsided digit is not cut off.
+        center = profile @ np.arange(len(profile)) / profile.sum() + 0.5
+        start = center - (MIDDLE + 0.5) * pixel
+        # Keep all of a lopsided digit.
         starts.append(float(np.clip(start, inked[-1] + 1 - SIDE * pixel, inked[0])))
     margin = int(SIDE * pixel) + 1
     image = Image.fromarray(np.pad(inside, margin).astype(np.uint8) * 255)

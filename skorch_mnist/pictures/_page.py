@@ -1,4 +1,4 @@
-"""Several digits on one page."""
+"""The digits on a page."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import each_picture, is_one, read_picture
 from ._shapes import Box, Shapes, bounds, find_shapes, is_frame
 
-_SMALL, _LARGE = 480, 1600  # pixels of the longer side of a page while digits are looked for
-_LOWEST = 0.35  # of the digits' usual height: lower shapes are dots, dashes and dirt
-_HIGHEST = 3.0  # times the usual height: higher shapes are frames and pictures
+_SMALL, _LARGE = 480, 1600  # pixels of the longer side of a page while digits are searched for
+_LOWEST = 0.35  # of the usual digit height: lower shapes are dots, dashes and dirt
+_HIGHEST = 3.0  # times the usual digit height: higher shapes are frames and pictures
 
 
 class FoundDigits(NamedTuple):
@@ -26,12 +26,12 @@ class FoundDigits(NamedTuple):
     Attributes
     ----------
     boxes : ndarray of shape (n_digits, 4), dtype int64
-        Left, top, right and bottom of each digit in the page, pixels, as Pillow's ``crop`` takes
-        them.
+        Left, top, right and bottom of each digit on the page in pixels, as for ``Image.crop`` of
+        Pillow.
     crops : list of ndarray of shape (height, width, 3), dtype uint8
-        What is in the boxes, in the page's own colours.
+        The content of the boxes, in the colors of the page.
     images : ndarray of shape (n_digits, 28, 28), dtype uint8, 0 (paper) to 255 (ink)
-        Each digit in MNIST's form, without its neighbours: ready for a classifier.
+        Each digit in the form of MNIST, without its neighbors, ready for a classifier.
     """
 
     boxes: NDArray[np.int64]
@@ -42,22 +42,22 @@ class FoundDigits(NamedTuple):
 def find_digits(image: Any, *, polarity: str = "auto", max_pixels: int = MAX_PIXELS) -> FoundDigits:
     """Find the digits on a page: a number, a row, a form.
 
-    Rows are read from above, each from the left. Digits that touch one another count as one, and
-    whatever else is as large as a digit counts as a digit.
+    Rows are read from top to bottom, and each row from left to right. Digits that touch each other
+    count as one, and anything else that is as large as a digit counts as a digit.
 
     Parameters
     ----------
     image : path, PIL image or array of shape (height, width) or (height, width, channels)
-        The page, upright; otherwise as in :meth:`DigitPreprocessor.transform`.
+        An upright page, as for :meth:`DigitPreprocessor.transform`.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
-        Whether ink is darker or lighter than its ground.
+        Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
-        A file with more pixels is refused before it is decoded.
+        A file with more pixels is rejected before it is decoded.
 
     Returns
     -------
     FoundDigits
-        ``boxes``, ``crops`` and ``images`` of the digits in reading order; none on a blank page.
+        ``boxes``, ``crops`` and ``images`` of the digits in reading order; empty for a blank page.
 
     Raises
     ------
@@ -80,8 +80,8 @@ def find_digits(image: Any, *, polarity: str = "auto", max_pixels: int = MAX_PIX
     check_max_pixels(max_pixels)
     if not is_one(image):
         raise ValueError(
-            "image is no single picture; give a path, a PIL image or an array of shape (height, "
-            "width) or (height, width, channels)"
+            f"image must be a single picture; got {type(image).__name__}. Pass a path, a PIL image "
+            "or an array of shape (height, width) or (height, width, channels)"
         )
     ((name, content),) = each_picture([image])
     page = read_picture(content, name, max_pixels)
@@ -100,11 +100,11 @@ def find_digits(image: Any, *, polarity: str = "auto", max_pixels: int = MAX_PIX
 
 
 def _grouped(shapes: Shapes) -> list[list[int]]:
-    """Return the labels of each digit: large shapes, with the small ones that belong to them."""
+    """Return the labels of each digit: large shapes and the small ones that belong to them."""
     heights = np.array([box.size for box in shapes.boxes])
     if not len(heights):
         return []
-    # Most of the ink is in the digits, however many dots there are.
+    # Most of the ink is in the digits, even if there are many dots.
     order = np.argsort(heights)
     usual = heights[order][np.searchsorted(np.cumsum(shapes.ink[order]), shapes.ink.sum() / 2)]
     frames = [is_frame(shapes, label) for label in range(1, len(heights) + 1)]
@@ -121,7 +121,7 @@ def _grouped(shapes: Shapes) -> list[list[int]]:
 
 
 def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
-    """Join parts that lie above one another and close: the bar of a 5, a broken stroke."""
+    """Join parts that are close above each other, such as the bar of a 5 or a broken stroke."""
     waiting = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
     joined: list[list[int]] = []
     while waiting:
@@ -148,14 +148,14 @@ def _belong_together(a: Box, b: Box) -> bool:
 
 
 def _gap(a: Box, b: Box) -> float:
-    """Return the distance of two boxes, 0 where they overlap."""
+    """Return the distance between two boxes, 0 if they overlap."""
     down = max(a.top, b.top) - min(a.bottom, b.bottom)
     across = max(a.left, b.left) - min(a.right, b.right)
     return float(np.hypot(max(down, 0), max(across, 0)))
 
 
 def _in_reading_order(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
-    """Sort digits into rows, which may climb or fall, and each row from the left."""
+    """Sort digits into rows, which may be tilted, and each row from left to right."""
     rows: list[list[tuple[Box, list[int]]]] = []
     placed = sorted(((bounds(shapes, parts), parts) for parts in digits), key=lambda d: d[0].left)
     for box, parts in placed:
@@ -171,7 +171,7 @@ def _in_reading_order(shapes: Shapes, digits: list[list[int]]) -> list[list[int]
 
 
 def _in_page(box: Box, zoom: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a box in the page itself."""
+    """Return left, top, right and bottom of a box in the unscaled page."""
     width, height = size
     return (
         int(box.left * zoom),

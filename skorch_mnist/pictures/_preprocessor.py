@@ -1,4 +1,4 @@
-"""The transformer from pictures to images like MNIST's."""
+"""The transformer from pictures to images in the form of MNIST."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from skorch_mnist._geometry import SIDE
 from ._digits import Stages, stages_of
 from ._reading import NoDigitError, PictureError, each_picture, read_picture
 
-MAX_PIXELS = 100_000_000  # the largest phones' cameras have 200 million, their usual pictures 12
+MAX_PIXELS = 100_000_000  # phone pictures have about 12 million; the largest sensors, 200 million
 POLARITIES = ("auto", "dark_on_light", "light_on_dark")
 
 
 class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Bring pictures of single digits into MNIST's form: 28x28 pixels, white on black, centred.
+    """Convert pictures of single digits to the form of MNIST: 28x28, white on black, centered.
 
-    A network trained on MNIST reads digits that were prepared as MNIST's were, and few others.
-    This transformer finds the ink in a drawing or photograph, whatever the light, the paper and
-    its ruling; finds the digit; fits it into 20x20 pixels with its aspect kept and its stroke as
-    wide as MNIST's; and places its centre of mass in the middle of 28x28 pixels. It has nothing
-    to learn: ``fit`` only checks the parameters.
+    A network trained on MNIST reads only digits that were prepared like those in MNIST. This
+    transformer finds the ink in a drawing or photograph, whatever the light, the paper and its
+    ruling. Then it finds the digit, fits it into 20x20 pixels without changing its aspect ratio,
+    adjusts the width of the stroke, and places the center of mass in the middle of 28x28 pixels.
+    It does not learn anything: ``fit`` only checks the parameters.
 
     Parameters
     ----------
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
-        Whether the ink is darker or lighter than its ground; "auto" finds out for each picture.
+        Whether ink is darker or lighter than its background. "auto" decides for each picture.
     on_error : {"raise", "warn"}, default="raise"
-        What happens to a picture that cannot be read or shows no digit: "raise" stops with a
-        ``PictureError`` that names it, "warn" gives a warning, and a row of zeros in its place.
+        What to do with a picture that cannot be read or does not show a digit. "raise" raises a
+        ``PictureError`` that names it. "warn" warns and returns a row of zeros for it.
     max_pixels : int, default=100_000_000
-        A file with more pixels is refused before it is decoded, since a small file can be made
-        that fills the memory.
+        A file with more pixels is rejected before it is decoded, because a small file can be
+        crafted to fill the memory.
 
     Attributes
     ----------
@@ -46,17 +46,17 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     Notes
     -----
-    One picture is expected to show one digit. Several on a page are found by
-    :func:`find_digits`. The orientation is taken from the camera (EXIF), not from the digit.
+    Each picture should show one digit. :func:`find_digits` finds several digits on a page.
+    The orientation is taken from the camera (EXIF), not from the digit.
 
     References
     ----------
-    The form: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits",
-    http://yann.lecun.com/exdb/mnist/. The steps towards it are this project's own.
+    The form of the images: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten
+    digits", http://yann.lecun.com/exdb/mnist/. The processing steps are original to this project.
 
     Examples
     --------
-    Dark strokes on a light ground:
+    Dark strokes on a light background:
 
     >>> import numpy as np
     >>> from skorch_mnist import DigitPreprocessor
@@ -66,8 +66,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     >>> X.shape, X.dtype, int(X.max())
     ((1, 784), dtype('uint8'), 255)
 
-    With a classifier, ``make_pipeline(DigitPreprocessor(), clf).predict(["seven.jpg"])`` reads
-    files.
+    In a pipeline, ``make_pipeline(DigitPreprocessor(), clf).predict(["seven.jpg"])`` reads files.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.max_pixels = max_pixels
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; the pictures are not looked at.
+        """Check the parameters; the pictures are ignored.
 
         Parameters
         ----------
@@ -99,27 +98,29 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self
 
     def transform(self, X: Any) -> NDArray[np.uint8]:
-        """Bring pictures into MNIST's form.
+        """Convert pictures to the form of MNIST.
 
         Parameters
         ----------
         X : path, PIL image, array, or a sequence of these
-            Pictures of one digit each. Arrays have the shape (height, width) or (height, width,
-            channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA; numbers from 0 to 1, to
-            255 or to 65,535, by their largest. An array of shape (n, height, width) or (n,
-            height, width, channels) is n pictures. Formats are those that Pillow reads.
+            Pictures of one digit each. Files may have any format that Pillow reads. Arrays have
+            shape (height, width) or (height, width, channels) with 1 to 4 channels: gray, gray and
+            alpha, RGB, or RGBA. Their values are 0 to 1, 0 to 255 or 0 to 65,535, depending on the
+            largest value. An array of shape (n, height, width) or (n, height, width, channels)
+            contains n pictures.
 
         Returns
         -------
         ndarray of shape (n_pictures, 784), dtype uint8, 0 (paper) to 255 (ink)
-            One row each, in their order.
+            One row per picture, in the same order.
 
         Raises
         ------
         PictureError
-            With ``on_error="raise"``, at the first picture that cannot be read or shows no digit.
+            With ``on_error="raise"``, for the first picture that cannot be read or does not show a
+            digit.
         ValueError
-            If X is no picture or sequence of pictures, or a parameter is not valid.
+            If X is not a picture or a sequence of pictures, or if a parameter is not valid.
 
         Warns
         -----
@@ -139,7 +140,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return np.array(rows, dtype=np.uint8).reshape(len(rows), SIDE * SIDE)
 
     def stages(self, picture: Any) -> Stages:
-        """Return what becomes of one picture, step by step, to see why a digit is misread.
+        """Return the intermediate results for one picture, to see why a digit is misread.
 
         Parameters
         ----------
@@ -149,17 +150,17 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Returns
         -------
         Stages
-            ``picture`` : ndarray of shape (height, width, 3), dtype uint8, the picture scaled to
-            the size on which the digit is looked for; around the digit only, if that was small.
-            ``ink`` : ndarray of shape (height, width), dtype float32, 0 (paper) to 1 (ink), with
-            light, paper and ruling taken away.
+            ``picture`` : ndarray of shape (height, width, 3), dtype uint8, the scaled picture in
+            which the digit is searched for, cropped around a small digit.
+            ``ink`` : ndarray of shape (height, width), dtype float32, 0 (paper) to 1 (ink), without
+            light, paper and ruling.
             ``digit`` : ndarray, dtype float32, 0 to 1, the digit alone, cropped.
             ``image`` : ndarray of shape (28, 28), dtype uint8, the row of ``transform``.
 
         Raises
         ------
         PictureError
-            If the picture cannot be read or shows no digit.
+            If the picture cannot be read or does not show a digit.
         """
         self._check()
         ((name, content),) = each_picture([picture])
@@ -175,7 +176,9 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _check(self) -> None:
         check_polarity(self.polarity)
         if self.on_error not in ("raise", "warn"):
-            raise ValueError(f'on_error={self.on_error!r} is not valid; give "raise" or "warn"')
+            raise ValueError(
+                f'on_error={self.on_error!r} is not valid: it must be "raise" or "warn"'
+            )
         check_max_pixels(self.max_pixels)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -197,14 +200,14 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
 
 def check_polarity(polarity: object) -> None:
-    """Raise a ValueError if ``polarity`` is none of the three."""
+    """Raise a ValueError unless ``polarity`` is valid."""
     if not isinstance(polarity, str) or polarity not in POLARITIES:
         raise ValueError(
-            f"polarity={polarity!r} is not valid; choose one of {', '.join(POLARITIES)}"
+            f"polarity={polarity!r} is not valid: it must be one of {', '.join(POLARITIES)}"
         )
 
 
 def check_max_pixels(max_pixels: object) -> None:
-    """Raise a ValueError if ``max_pixels`` is no whole number above 0."""
+    """Raise a ValueError unless ``max_pixels`` is a positive integer."""
     if not isinstance(max_pixels, Integral) or isinstance(max_pixels, bool) or max_pixels < 1:
-        raise ValueError(f"max_pixels={max_pixels!r} is not valid; give a whole number above 0")
+        raise ValueError(f"max_pixels={max_pixels!r} is not valid: it must be a positive integer")

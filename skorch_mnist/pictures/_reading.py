@@ -1,4 +1,4 @@
-"""From whatever people hold to an upright picture in colour."""
+"""The reader for pictures: files, PIL images and arrays become upright RGB images."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-_PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # it refuses twice as many itself
-_NARROWEST = 20  # times longer than wide: a longer strip is no picture
+_PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
+_NARROWEST = 20  # times longer than wide: a longer strip is not a picture
 
 
 class PictureError(ValueError):
-    """A picture cannot be read, or shows no digit."""
+    """A picture cannot be read or does not show a digit."""
 
 
 class NoDigitError(PictureError):
-    """A picture without a digit.
+    """A picture does not show a digit.
 
     Parameters
     ----------
     name : str
-        Name of the picture in the message.
+        Name of the picture, for the message.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__(
             f"{name} does not show a digit: nothing in it stands out like ink. Leave a margin "
-            "around the digit, and say with polarity which is darker"
+            'around the digit, and set polarity to "dark_on_light" or "light_on_dark"'
         )
 
 
 def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a name for messages, and the content, of one picture or of each of many."""
+    """Yield the name, for messages, and the content of each picture, or of a single one."""
     if is_one(pictures):
         pictures = [pictures]
     elif (
@@ -46,20 +46,20 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
         or getattr(pictures, "ndim", 1) == 0
     ):
         raise ValueError(
-            f"pictures of type {type(pictures).__name__} are not supported; give a path, a PIL "
+            f"pictures of type {type(pictures).__name__} are not supported. Pass a path, a PIL "
             "image or an array of shape (height, width) or (height, width, channels), or a list "
             "of these"
         )
     elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
         if pictures.shape[1] != 1:
-            raise ValueError(f"pictures have {pictures.shape[1]} columns; give one column of paths")
+            raise ValueError(f"pictures have {pictures.shape[1]} columns. Pass one column of paths")
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
         yield _name(picture, number), picture
 
 
 def is_one(pictures: Any) -> bool:
-    """Say whether ``pictures`` is one picture, not several."""
+    """Return whether ``pictures`` is a single picture."""
     if isinstance(pictures, (str, os.PathLike, Image.Image)):
         return True
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
@@ -78,13 +78,13 @@ def _name(picture: Any, number: int) -> str:
 
 
 def read_picture(picture: Any, name: str, max_pixels: int) -> Image.Image:
-    """Return a picture in RGB, turned as its camera was held, what is transparent filled.
+    """Return a picture in RGB, upright as the camera was held, with a filled background.
 
     Raises
     ------
     PictureError
-        If it cannot be read, is no picture, or has more than ``max_pixels`` pixels, which is
-        found out before a file is decoded.
+        If it cannot be read, is not a picture, or has more than ``max_pixels`` pixels. Files are
+        checked before they are decoded.
     """
     if isinstance(picture, (str, os.PathLike)):
         image = _from_file(picture, name, max_pixels)
@@ -95,9 +95,9 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> Image.Image:
     width, height = image.size
     if min(width, height) * _NARROWEST < max(width, height):
         raise PictureError(
-            f"{name} is {width} pixels wide and {height} high, too narrow a strip for a digit; "
-            "flat rows of pixels go to the classifier as they are, or here as an array of shape "
-            "(n, height, width)"
+            f"{name} is {width} pixels wide and {height} pixels high, too narrow a strip for a "
+            "digit. Pass flat rows of pixels to the classifier directly, or reshape them to (n, "
+            "height, width)"
         )
     return image
 
@@ -105,14 +105,16 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> Image.Image:
 def _from_file(path: str | os.PathLike[str], name: str, max_pixels: int) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            # Pillow's own limit warns; ours decides, before anything is decoded.
+            # Pillow warns at its own limit. Ours is checked below, before decoding.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 return _decoded(image, name, max_pixels)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"{name} is no picture that Pillow can read; try PNG or JPEG") from error
+        raise PictureError(
+            f"{name} is not a picture that Pillow can read. Try PNG or JPEG"
+        ) from error
     except Image.DecompressionBombError as error:
         raise PictureError(_too_large(name, min(max_pixels, 2 * _PILLOW_LIMIT))) from error
     except PictureError:
@@ -123,9 +125,9 @@ def _from_file(path: str | os.PathLike[str], name: str, max_pixels: int) -> Imag
 
 def _too_large(name: str, max_pixels: int) -> str:
     return (
-        f"{name} has more than {max_pixels:,} pixels, and was not decoded: it may be made to fill "
-        "the memory. If it is yours, make it smaller, or raise max_pixels (Pillow itself refuses "
-        f"more than {2 * _PILLOW_LIMIT:,})"
+        f"{name} has more than {max_pixels:,} pixels and was not decoded, because it may be "
+        "crafted to fill the memory. If you trust it, make it smaller or increase max_pixels "
+        f"(Pillow itself rejects more than {2 * _PILLOW_LIMIT:,})"
     )
 
 
@@ -141,12 +143,12 @@ def _decoded(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
         return image.convert("RGB")
     except PictureError:
         raise
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
+    except Exception as error:  # a decoder may raise anything for a damaged file
         raise PictureError(f"{name} is damaged: {error}") from error
 
 
 def _filled(image: Image.Image) -> Image.Image:
-    """Lay a transparent picture on white where its ink is dark, on black where it is light."""
+    """Put a transparent picture on white if its ink is dark, or on black if it is light."""
     small = image.copy()
     small.thumbnail((256, 256))
     pixels = np.asarray(small)
@@ -157,17 +159,17 @@ def _filled(image: Image.Image) -> Image.Image:
 
 
 def _from_array(picture: Any, name: str) -> Image.Image:
-    """Return an array as a picture; its values are 0 to 1, to 255 or to 65,535."""
+    """Return an array as a picture. Its values are 0 to 1, 0 to 255 or 0 to 65,535."""
     try:
         array = np.asarray(picture)
     except Exception as error:
-        raise PictureError(f"{name} is no picture: {error}") from error
+        raise PictureError(f"{name} is not a picture: {error}") from error
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
         raise PictureError(
-            f"{name}, {type(picture).__name__} of shape {array.shape}, is no picture; give "
-            "(height, width) or (height, width, channels) with 1 to 4 channels"
+            f"{name}, {type(picture).__name__} of shape {array.shape}, is not a picture. Pass an "
+            "array of shape (height, width) or (height, width, channels) with 1 to 4 channels"
         )
     array = _as_bytes(array, name)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -177,14 +179,14 @@ def _from_array(picture: Any, name: str) -> Image.Image:
 
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if array.dtype.kind not in "buif":
-        raise PictureError(f"{name} has values of type {array.dtype}; give numbers")
+        raise PictureError(f"{name} has values of type {array.dtype}. Pass numbers")
     if not np.isfinite(array).all() or array.min() < 0 or array.max() > 65_535:
         raise PictureError(
-            f"{name} has values from {array.min()} to {array.max()}; give 0 to 1, 0 to 255 or "
-            "0 to 65,535"
+            f"{name} has values from {array.min()} to {array.max()}. Pass values from 0 to 1, 0 to "
+            "255 or 0 to 65,535"
         )
     highest = array.max()
-    # The fourth channel of black ink on nothing is full, so this holds for it too.
+    # This holds for black ink on a transparent background too: its alpha channel has 255.
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
     if array.dtype == np.uint8 and scale == 1:
         return array

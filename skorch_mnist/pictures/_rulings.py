@@ -1,4 +1,4 @@
-"""Ruled and squared paper: lines found in a map of ink, and taken out of it."""
+"""Lines of ruled and squared paper: find them in a map of ink and erase them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from scipy import ndimage
 
 from ._ink import Map, ink_strength, noise_level
 
-_STEEPEST = 8.0  # degrees that lines may be tilted
-_COVERED = 0.6  # of the picture's width: a shorter line is a stroke
-_FEWEST = 3  # lines of one direction that are a ruling, however dark
-_FAINT = 0.6  # of the darkest ink: so faint, a single line is a ruling too
-_SMALLEST = 100  # pixels: no ruling is looked for in a smaller picture
+_STEEPEST = 8.0  # degrees by which lines may be tilted
+_COVERED = 0.6  # of the width of the picture: a shorter line is a stroke
+_FEWEST = 3  # parallel lines: as many are a ruling even if they are dark
+_FAINT = 0.6  # of the darkest ink: a fainter line is a ruling even if it is alone
+_SMALLEST = 100  # pixels: smaller pictures are not searched for rulings
 
 
 class Line(NamedTuple):
-    """A ruled line: for every column its row, or, where ``upright``, for every row its column."""
+    """A ruled line: its row in every column or, if ``upright``, its column in every row."""
 
     upright: bool
     path: NDArray[np.intp]
 
 
 def find_rulings(contrast: Map) -> list[Line]:
-    """Return the thin, straight lines from one side of a map of ink to the other."""
+    """Return the thin, straight lines that cross a map of ink from side to side."""
     lines = []
     for upright, view in ((False, contrast), (True, contrast.T)):
         if min(view.shape) < _SMALLEST:
@@ -33,7 +33,7 @@ def find_rulings(contrast: Map) -> list[Line]:
         ridge = _ridge(view)
         paths = _find_level_lines(ridge > max(3 * noise_level(view), 0.03), _thick(view))
         apart = [int(np.median(path)) // (4 * _thick(view)) for path in paths]
-        if len(set(apart)) < _FEWEST:  # as dark as ink, they may be strokes that fill the picture
+        if len(set(apart)) < _FEWEST:  # dark ones may be strokes across the picture
             darkest = ink_strength(view, max(20, view.size // 600))
             paths = [path for path in paths if _strength(ridge, path) < _FAINT * darkest]
         lines += [Line(upright, path) for path in paths]
@@ -54,7 +54,7 @@ def erase_rulings(contrast: Map, lines: list[Line]) -> Map:
 
 
 def _strength(ridge: Map, path: NDArray[np.intp]) -> float:
-    """Return how dark a line is."""
+    """Return the darkness of a line."""
     thick = _thick(ridge)
     rows = np.arange(-thick, thick + 1)[:, None] + path
     band = ridge[rows.clip(0, ridge.shape[0] - 1), np.arange(ridge.shape[1])]
@@ -62,19 +62,19 @@ def _strength(ridge: Map, path: NDArray[np.intp]) -> float:
 
 
 def _thick(contrast: Map) -> int:
-    """Return the pixels that a line may be thick, and wander, to either side."""
+    """Return the pixels by which a line may extend or wander to either side."""
     return max(3, round(0.012 * float(max(contrast.shape))))
 
 
 def _ridge(contrast: Map) -> Map:
-    """Return what is thin from above to below."""
+    """Return what is thin in the vertical direction."""
     return np.asarray(contrast - ndimage.grey_opening(contrast, (2 * _thick(contrast) + 1, 1)))
 
 
 def _find_level_lines(seen: NDArray[np.bool_], thick: int) -> list[NDArray[np.intp]]:
-    """Return the row of each line in every column, by counting pixels along tilted rows."""
+    """Return the row of each line in every column, found by counting pixels along tilted rows."""
     width = seen.shape[1]
-    # Half the resolution suffices; a line may wander by a pixel.
+    # Half the resolution is enough, as a line may wander by a pixel.
     half = ndimage.maximum_filter(seen, (3, 2))[::2, ::2]
     columns = np.arange(half.shape[1]) * 2 - width / 2
     rows = np.arange(half.shape[0])[:, None]
@@ -84,7 +84,7 @@ def _find_level_lines(seen: NDArray[np.bool_], thick: int) -> list[NDArray[np.in
         inside = (along >= 0) & (along < half.shape[0])
         hits = half[along.clip(0, half.shape[0] - 1), np.arange(half.shape[1])] & inside
         covered = hits.sum(axis=1) / np.maximum(inside.sum(axis=1), half.shape[1] / 2)
-        # Unlike a long stroke, a line goes on to both sides, unless it leaves above or below.
+        # Unlike a long stroke, a line reaches both sides, unless it leaves at the top or bottom.
         ends = np.array_split(hits | ~inside, 8, axis=1)
         reaches = (ends[0].mean(axis=1) > 0.5) & (ends[-1].mean(axis=1) > 0.5)
         candidates += [
@@ -100,7 +100,7 @@ def _find_level_lines(seen: NDArray[np.bool_], thick: int) -> list[NDArray[np.in
 
 
 def _erase(cleaned: Map, contrast: Map, ridge: Map, path: NDArray[np.intp]) -> None:
-    """Put what is above and below in the place of a line, but keep ink that is darker than it."""
+    """Replace a line by what is above and below it, but keep ink that is darker than the line."""
     height, width = contrast.shape
     thick = _thick(contrast)
     columns = np.arange(width)
@@ -109,7 +109,7 @@ def _erase(cleaned: Map, contrast: Map, ridge: Map, path: NDArray[np.intp]) -> N
     strength = _strength(ridge, path)
     above = contrast[(path - thick - 1).clip(0, height - 1), columns]
     below = contrast[(path + thick + 1).clip(0, height - 1), columns]
-    # A stroke that crosses the line is bridged, a little to both sides as it may be slanted.
+    # Bridge a stroke that crosses the line; it may be slanted, so bridge a little to both sides.
     crossed = ndimage.grey_dilation(np.minimum(above, below), thick)
     bridge = ndimage.grey_dilation(np.maximum(above, below), thick)
     values = contrast[band, columns]

@@ -1,4 +1,4 @@
-"""From a map of ink to digits: connected shapes, and which of them belong together."""
+"""Connected shapes in a map of ink, and which of them belong to one digit."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from scipy import ndimage
 
 from ._ink import Map, ink_strength, noise_level
 
-_FAINTEST = 0.06  # of the paper's brightness: fainter is no ink
-_EDGE = 0.5  # of the ink's strength: where ink begins
-_SPECK = 0.02  # of the largest shape's ink: less is dirt
-_ALONG = 0.5  # of a shape's size: what has more of it on the border runs along it
+_FAINTEST = 0.06  # of the brightness of the paper: anything fainter is not ink
+_EDGE = 0.5  # of the strength of the ink: the threshold for ink
+_SPECK = 0.02  # of the ink of the largest shape: less is dirt
+_ALONG = 0.5  # of the size of a shape: a shape with more pixels on the border runs along it
 _MANY = 100  # shapes
-_NEAR = 0.3  # of a digit's size: its parts are no farther apart
+_NEAR = 0.3  # of the size of a digit: its parts are not farther apart
 
 
 class Box(NamedTuple):
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right``, ends excluded, in pixels."""
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` in pixels, without the ends."""
 
     top: int
     left: int
@@ -55,7 +55,7 @@ def find_shapes(contrast: Map) -> Shapes:
     noise = noise_level(contrast)
     calm = ndimage.gaussian_filter(contrast, 1.0)
     strength = max(_FAINTEST, 5 * noise)
-    for strongest in (contrast.size // 600, 20):  # a digit of usual size, or a tiny one
+    for strongest in (contrast.size // 600, 20):  # for a digit of usual size, then for a tiny one
         if (found_strength := ink_strength(calm, strongest)) > strength:
             strength = found_strength
             break
@@ -80,11 +80,11 @@ def find_shapes(contrast: Map) -> Shapes:
 
 
 def main_digit(shapes: Shapes) -> list[int]:
-    """Return the labels of the parts of the one digit in a picture; none in a blank picture.
+    """Return the labels of the parts of the digit in a picture, an empty list if it is blank.
 
-    It is the shape with the most ink, where those at the picture's border count less, and what is
-    near it. Frames are left out, and what runs along the border, such as a table around the
-    paper, unless there is nothing else.
+    The digit is the shape with the most ink and what is near it. Shapes at the border of the
+    picture count less. Frames are ignored. Shapes that run along the border, such as a table around
+    the paper, are ignored unless there is nothing else.
     """
     at_border = _border_pixels(shapes.labels, len(shapes.boxes))
     candidates = [k for k in range(1, len(shapes.boxes) + 1) if not is_frame(shapes, k)]
@@ -103,7 +103,7 @@ def main_digit(shapes: Shapes) -> list[int]:
     if not at_border[parts[0] - 1]:
         others = {label for label in others if not at_border[label - 1]}
     others.discard(parts[0])
-    if len(others) > _MANY:  # a page, or a pattern: what belongs together cannot be told
+    if len(others) > _MANY:  # a page or a pattern: what belongs together is unknown
         return parts
     while others:
         distance = ndimage.distance_transform_edt(~np.isin(shapes.labels, parts))
@@ -118,13 +118,13 @@ def main_digit(shapes: Shapes) -> list[int]:
 
 
 def _border_pixels(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
-    """Return how many pixels of label 1, 2, ... lie on the picture's border."""
+    """Return the number of border pixels of label 1, 2, ..."""
     border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     return np.bincount(border, minlength=count + 1)[1:]
 
 
 def is_frame(shapes: Shapes, label: int) -> bool:
-    """Say whether a shape is a printed box: empty inside, but for another shape within it."""
+    """Return whether a shape is a printed box: empty inside except for other shapes."""
     box = shapes.boxes[label - 1]
     down, across = box.height // 5, box.width // 5
     inside = shapes.labels[
@@ -140,7 +140,7 @@ def bounds(shapes: Shapes, parts: list[int]) -> Box:
 
 
 def stroke_width(mask: NDArray[np.bool_]) -> float:
-    """Return the width of the strokes in a mask, pixels; blots and shadows hardly count."""
+    """Return the width of the strokes in a mask in pixels, hardly affected by blots and shadows."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))
     ridge = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
     return float(2 * np.quantile(depth[ridge], 0.25))

@@ -1,4 +1,4 @@
-"""A sheet of paper that lies on a darker table."""
+"""A sheet of paper on a darker table."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from scipy.spatial import ConvexHull, QhullError
 
 from ._ink import Map
 
-_COARSE = 100  # pixels of the longer side on which a sheet is looked for
-_SMALLEST = 0.2  # of the picture
-_STEP = 0.35  # of full brightness, from table to paper: a shadow is less dark
-_CUT_OFF = 0.1  # of the border, and of the table: light and shade are lighter there
-_CONVEX = 0.92  # of its convex hull: the table has corners, a digit more of them
-_INKED = 0.2  # of the sheet at most: a light 0 has a larger hole
+_COARSE = 100  # pixels of the longer side while a sheet is searched for
+_SMALLEST = 0.2  # of the picture: the smallest area of a sheet
+_STEP = (
+    0.35  # of full brightness: the smallest step from table to paper, more than that of a shadow
+)
+_CUT_OFF = 0.1  # of the border and of the table: the largest bright share; uneven light has more
+_CONVEX = 0.92  # of its convex hull: the smallest area of a sheet; a digit has less
+_INKED = 0.2  # of the sheet: the largest share of ink; the hole of a light 0 is larger
 
 
 def only_sheet(picture: Map) -> Map:
-    """Return a picture whose table, if it shows one around a sheet of paper, is paper as well."""
+    """Return a picture in which a table around a sheet of paper, if any, is replaced by paper."""
     step = max(1, round(max(picture.shape[:2]) / _COARSE))
-    grey = picture.mean(axis=-1)
-    small = ndimage.uniform_filter(grey, step)[step // 2 :: step, step // 2 :: step]
+    gray = picture.mean(axis=-1)
+    small = ndimage.uniform_filter(gray, step)[step // 2 :: step, step // 2 :: step]
     low, high = np.quantile(small, (0.05, 0.95))
     if high - low < _STEP:
         return picture

@@ -1,6 +1,6 @@
-"""Feed mutated IDX and gzip files to the readers: our error, or a right answer, and no memory.
+"""Feed mutated IDX and gzip files to the readers: the right array or our error must result.
 
-Run by hand: ``python tests/benchmarks/fuzz_idx.py --files 100000``.
+Memory must stay bounded. Run it with ``python tests/benchmarks/fuzz_idx.py --files 100000``.
 """
 
 from __future__ import annotations

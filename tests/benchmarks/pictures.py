@@ -1,7 +1,7 @@
-"""How well pictures of MNIST's test digits are read, beside the test images themselves.
+"""Accuracy on pictures of the MNIST test digits, compared with that on the test images.
 
-Run by hand: ``python tests/benchmarks/pictures.py``. Nothing was chosen by these pictures: the
-preprocessing was developed on training images, drawn with other seeds.
+Run it with ``python tests/benchmarks/pictures.py``. These pictures were not used to choose
+anything: the preprocessing was developed on training images drawn with other seeds.
 """
 
 from __future__ import annotations
