@@ -201,7 +201,7 @@ def check_classifier(clf: Any) -> None:
     clf._validate_params()
     resolve_device(clf.device)
     try:
-        clone(clf)._initialize_callbacks()
+        clone(clf).initialize_callbacks()
     except (TypeError, ValueError) as error:
         raise ValueError(f"a callback cannot be made: {error}") from error
 

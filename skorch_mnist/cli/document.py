@@ -64,20 +64,16 @@ def environment(clf: MNISTCNNClassifier) -> dict[str, Any]:
     }
 
 
-def describe_differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
-    """Say what differs in two runs; an empty text if nothing does."""
-    here, there = flat(now), flat(then)
-    changed = []
-    for name in {**here, **there}:
-        if here.get(name) == there.get(name):
-            continue
-        if name == "sha256":
-            changed.append("the images or labels are others")
-        elif name not in here or name not in there:
-            changed.append(f"{name} is {'new' if name in here else 'gone'}")
-        else:
-            changed.append(f"{name} is {here[name]}, was {there[name]}")
-    return ", ".join(changed)
+def changed_entries(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Return a clause for each entry that differs between two documents, joined by commas."""
+    entries, before = flat(now), flat(then)
+    return ", ".join(
+        "the images or labels differ"
+        if name == "sha256"
+        else f"{name} is {entries.get(name, 'not set')}, was {before.get(name, 'not set')}"
+        for name in dict.fromkeys((*entries, *before))
+        if entries.get(name) != before.get(name)
+    )
 
 
 def flat(run: Mapping[str, Any]) -> dict[str, Any]:

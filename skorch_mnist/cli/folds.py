@@ -34,9 +34,12 @@ def run_folds(
 ) -> Iterator[Fold]:
     """Yield what comes out of each fold of each estimator, in their order.
 
-    Folds are those of scikit-learn's ``cross_val_score``. With one job, a training begins when its
-    outcome is asked for.
+    The folds are the same as in ``cross_val_score``. With one job, each training run starts when
+    its outcome is requested.
     """
+    # Not cross_validate or GridSearchCV: both return only after the last fold, so no fold could be
+    # shown while the others train. Neither returns the warnings of a fold, or the message of a
+    # failure, and GridSearchCV does not return the fitted estimators with their histories either.
     from joblib import Parallel, delayed
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedKFold

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import plots
-from .document import CONFIG, FIRST_LINE, describe_differences, dumps, environment
+from .document import CONFIG, FIRST_LINE, changed_entries, dumps, environment
 from .messages import InterruptedRunError, Screen
 
 if TYPE_CHECKING:
@@ -168,9 +168,9 @@ class RunFolder:
             before = json.loads((self.path / CHECKPOINT / RUN).read_text(encoding="utf-8"))
         except (OSError, ValueError):  # trainings are compared again, one by one
             return
-        if differences := describe_differences(json.loads(json.dumps(run)), before):
+        if changes := changed_entries(json.loads(json.dumps(run)), before):
             raise RuntimeError(
-                f"{self.path} holds another run: {differences}. --resume needs the same options "
+                f"{self.path} holds another run: {changes}. --resume needs the same options "
                 "and data; --no-resume begins anew"
             )
 
