@@ -222,9 +222,11 @@ BAD = {
     "train --lr inf": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
     "train --lr fast": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
     "train --batch-size 0": "The 'batch_size' parameter of MNISTCNNClassifier must be an int in",
-    "train --random-state -1": "random_state=-1 is no seed: give a whole number in 0..4294967295",
-    "train --random-state 4294967296": "random_state=4294967296 is no seed: give a whole number",
-    "train --random-state none": "random_state=None is no seed: give a whole number in",
+    "train --random-state -1": "random_state=-1 is not a valid seed: give an integer in "
+    "0..4294967295",
+    "train --random-state 4294967296": "random_state=4294967296 is not a valid seed: give an "
+    "integer",
+    "train --random-state none": "random_state=None is not a valid seed: give an integer in",
     "train --random-state": "Option '--random-state' requires an argument",
     "train --device gpu": "device='gpu' cannot be used on this machine (PyTorch does not know",
     "train --device meta": "device='meta' cannot be used on this machine",
@@ -239,26 +241,27 @@ BAD = {
     "train --set batchsize=3": "'batchsize' is not a valid parameter. Did you mean 'batch_size'?",
     "train --set module__dropuot=0.3": "'module__dropuot' is not a valid parameter of MNISTCNN. "
     "Did you mean 'module__dropout'?",
-    "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer of the name 'Adm'; "
+    "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer named 'Adm'; "
     "did you mean Adam?",
-    "train --set module=os.system": "module='os.system': os has no Module of the name 'system'",
+    "train --set module=os.system": "module='os.system': os has no Module named 'system'",
     "train --set module=nowhere.Net": "module='nowhere.Net': nowhere cannot be imported",
-    "train --set callbacks=disable": "callbacks='disable' would switch off the checkpoints",
-    "train --recipe quick": "there is no recipe 'quick': choose one of tutorial, fast, accurate",
+    "train --set callbacks=disable": "callbacks='disable' would disable the checkpoints",
+    "train --recipe quick": "'quick' is not a recipe: choose one of tutorial, fast, accurate",
     "train --config nowhere.toml": "nowhere.toml cannot be read: No such file or directory",
     "cross-validate --folds 1": "Invalid value for '--folds': Input should be greater than or",
     "cross-validate --n-jobs 0": "Invalid value for '--n-jobs': '0' is not a number of processes",
     "search": "there is nothing to search: give --grid NAME=VALUE,VALUE",
     "search --grid lr": "'lr' is not NAME=VALUE",
-    "search --grid lr=0.1 --grid lr=0.2": "--grid lr is given twice: part its values with commas",
-    "search --grid verbose=0,1": "--grid verbose: verbose is nothing to search for",
+    "search --grid lr=0.1 --grid lr=0.2": "--grid lr is given twice: separate its values with "
+    "commas",
+    "search --grid verbose=0,1": "--grid verbose: verbose cannot be searched",
     "search --grid device=cpu,cuda:99": "device='cuda:99' cannot be used on this machine",
     "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its scheduler",
-    "search --grid lr=0.1 --address tcp://x": "--address goes with --backend dask",
-    "train --dataset cifar": "there is no data set cifar: give auto, mnist,",
+    "search --grid lr=0.1 --address tcp://x": "--address requires --backend dask",
+    "train --dataset cifar": "cifar is not a dataset: give auto, mnist,",
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
-    "train --dataset digits --preprocess": "--preprocess goes with the path of images of your own",
-    "train --set callbacks=EpochScoring": "a callback cannot be made: ",
+    "train --dataset digits --preprocess": "--preprocess is for your own images",
+    "train --set callbacks=EpochScoring": "a callback cannot be created: ",
     "search --grid lr=0.1,-1": "The 'lr' parameter of MNISTCNNClassifier must be a float in",
     "search --grid lr=0.1 --n-iter 0": "Invalid value for '--n-iter': Input should be greater than",
     "evaluate": "Missing argument 'MODEL'",
@@ -366,7 +369,7 @@ def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
         patch.setattr(MNISTCNNClassifier, "notify", interrupting)
         assert train("--output-dir", tmp_path / "out") == 130
     assert capsys.readouterr().err.splitlines() == [
-        "skorch-mnist: interrupted: there is no finished epoch to go on from"
+        "skorch-mnist: interrupted: no epoch was finished, so nothing was kept"
     ]
     assert not (tmp_path / "out").exists()
 
@@ -397,7 +400,9 @@ def test_interrupted_training_says_how_to_go_on_and_does(tmp_path, capsys):
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "whole") == 0
     capsys.readouterr()
     assert interrupt_in(3, "--output-dir", tmp_path / "out") == 130
-    expected = "interrupted: the finished epochs are kept; the same command with --resume goes on"
+    expected = (
+        "interrupted: the finished epochs are kept; add --resume to the same command to continue"
+    )
     assert capsys.readouterr().err == f"skorch-mnist: {expected}\n"
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "out", "--resume") == 0
     assert f"Resuming after epoch 2, from {tmp_path / 'out'}" in capsys.readouterr().out
@@ -410,7 +415,7 @@ def test_a_run_that_was_cut_off_is_not_lost_by_mistake(tmp_path, capsys):
     capsys.readouterr()
     assert train("--max-epochs", 4, "--output-dir", tmp_path) == 1
     assert error_of(capsys).endswith(
-        "holds a run that was cut off: --resume goes on with it, --no-resume begins anew"
+        "contains an interrupted run: --resume continues it, --no-resume starts over"
     )
     assert train("--output-dir", tmp_path, "--no-resume") == 0
     assert "Going on" not in capsys.readouterr().out
@@ -421,7 +426,9 @@ def test_resume_with_other_options_is_refused_and_loses_nothing(tmp_path, capsys
     assert interrupt_in(2, "--output-dir", tmp_path) == 130
     capsys.readouterr()
     assert train("--max-epochs", 4, "--lr", 0.5, "--output-dir", tmp_path, "--resume") == 1
-    assert "holds another run: lr is 0.5, was 0.001. --resume needs the same" in error_of(capsys)
+    assert "contains a different run: lr is 0.5, was 0.001. --resume needs the same" in error_of(
+        capsys
+    )
     assert train("--max-epochs", 4, "--output-dir", tmp_path, "--resume") == 0
 
 
@@ -430,13 +437,15 @@ def test_resume_of_another_command_is_refused(tmp_path, capsys):
     capsys.readouterr()
     options = ["--dataset", "digits", "--max-epochs", "4", "--output-dir", str(tmp_path)]
     assert cli.main(["cross-validate", *options, "--resume"]) == 1
-    assert "holds another run: command is cross-validate, was train" in error_of(capsys)
+    assert "contains a different run: command is cross-validate, was train" in error_of(capsys)
 
 
 def test_resume_where_a_run_has_ended_says_that_it_begins(tmp_path, capsys):
     for _ in range(2):
         assert train("--output-dir", tmp_path, "--resume") == 0
-        assert "There is no run to go on with: it begins." in capsys.readouterr().out
+        assert (
+            "There is no interrupted run to resume: starting a new one." in capsys.readouterr().out
+        )
 
 
 def test_folder_called_checkpoint_is_not_emptied(tmp_path):
@@ -449,7 +458,7 @@ def test_folder_called_checkpoint_is_not_emptied(tmp_path):
 def test_second_run_in_the_same_folder_is_refused(tmp_path, capsys):
     with FileLock(tmp_path / ".lock"):
         assert train("--output-dir", tmp_path) == 1
-    assert "another run writes into" in error_of(capsys)
+    assert "another run is writing to" in error_of(capsys)
     assert train("--output-dir", tmp_path) == 0
     assert not (tmp_path / ".lock").exists()
 

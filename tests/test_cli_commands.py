@@ -270,11 +270,14 @@ def test_labels_are_written_as_text(tmp_path, digits):
     ("arguments", "message"),
     [
         (["nowhere"], "the model nowhere cannot be read: No such file"),
-        (["{folder}"], "{folder} holds no model.safetensors: give the folder of a run, or a file"),
+        (
+            ["{folder}"],
+            "{folder} does not contain model.safetensors: give the folder of a run, or a file",
+        ),
         ([__file__], "test_cli_commands.py"),
         (
             ["{model}", "--dataset", "other.csv"],
-            "that the classifier does not know: 77; known are 0, 1",
+            "that the classifier does not know: 77; the known labels are 0, 1",
         ),
         (["{model}", "--dataset", "digits", "--output", "/proc/x/report.html"], "cannot write"),
     ],
@@ -392,7 +395,7 @@ def test_a_search_where_all_fail_is_an_error(tmp_path, capsys):
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]
-        .endswith("error: the training of every candidate failed")
+        .endswith("error: every candidate failed: see the warnings above")
     )
 
 
@@ -477,8 +480,8 @@ def test_exports_of_two_versions_do_not_replace_each_other(model, capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("folds.csv", "holds a cross-validation, which leaves no classifier"),
-        ("checkpoint/run.json", "was cut off: --resume goes on with it"),
+        ("folds.csv", "contains a cross-validation, which does not save a classifier"),
+        ("checkpoint/run.json", "was interrupted: --resume continues it"),
     ],
 )
 def test_folders_without_a_model_say_why(name, message, tmp_path, capsys):
@@ -545,7 +548,9 @@ def test_a_process_that_is_interrupted_goes_on(command, tmp_path, capsys):
                 break
         _, err = running.communicate()
     assert running.returncode == 130
-    expected = "interrupted: the finished epochs are kept; the same command with --resume goes on"
+    expected = (
+        "interrupted: the finished epochs are kept; add --resume to the same command to continue"
+    )
     assert expected in err.splitlines()[-1]
     assert list((tmp_path / "out" / "checkpoint").glob("training-*/training.safetensors"))
     found = []

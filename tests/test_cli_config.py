@@ -120,20 +120,20 @@ def test_another_network_does_not_take_the_arguments_of_the_old_one(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[parameters", "is no TOML"),
-        ("[speed]\nlr = 1", "has 'speed', which is none of recipe"),
-        ("data = 3", "has 'data', which is none of"),
-        ("[data]\ncolour = 1", r"\[data\] has 'colour', which is none of dataset"),
-        ("[data]\ndataset = 1", r"\[data\] has dataset = 1, which is no text"),
-        ("[data]\npreprocess = 1", r"preprocess = 1, which is no true or false"),
-        ('recipe = "quick"', "there is no recipe 'quick'"),
-        ("[cross_validation]\nfolds = 1", "folds = 1, which is less than 2"),
-        ('[search]\nfolds = "3"', "folds = '3', which is no whole number"),
-        ("[search]\nn_iter = 0", "n_iter = 0, which is less than 1"),
-        ("[search]\ngrid = 5", "grid = 5, which is no table"),
-        ('[environment]\nversions = "x"', "versions = 'x', which is no table"),
-        ('[data]\ndataset = ""', "dataset = '', which is no text"),
-        ("[search.grid]\nlr = 0.1", "grid: lr = 0.1 is no list of values"),
+        ("[parameters", "is not valid TOML"),
+        ("[speed]\nlr = 1", "has 'speed', which is not one of recipe"),
+        ("data = 3", "has 'data', which is not one of"),
+        ("[data]\ncolour = 1", r"\[data\] has 'colour', which is not one of dataset"),
+        ("[data]\ndataset = 1", r"\[data\] has dataset = 1: it must be a non-empty string"),
+        ("[data]\npreprocess = 1", r"preprocess = 1: it must be true or false"),
+        ('recipe = "quick"', "'quick' is not a recipe"),
+        ("[cross_validation]\nfolds = 1", "folds = 1: it must be at least 2"),
+        ('[search]\nfolds = "3"', "folds = '3': it must be an integer"),
+        ("[search]\nn_iter = 0", "n_iter = 0: it must be at least 1"),
+        ("[search]\ngrid = 5", "grid = 5: it must be a table"),
+        ('[environment]\nversions = "x"', "versions = 'x': it must be a table"),
+        ('[data]\ndataset = ""', "dataset = '': it must be a non-empty string"),
+        ("[search.grid]\nlr = 0.1", "grid: lr = 0.1 is not a list of values"),
     ],
 )
 def test_bad_files_are_refused(text, message, tmp_path):
@@ -145,7 +145,7 @@ def test_bad_files_are_refused(text, message, tmp_path):
 
 def test_file_that_is_no_text(tmp_path):
     (tmp_path / "own.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="is no TOML"):
+    with pytest.raises(ValueError, match="is not valid TOML"):
         config(tmp_path / "own.toml")
 
 
@@ -172,7 +172,7 @@ def test_every_parameter_of_the_estimator_can_be_set():
 
 
 def test_commands_train_in_one_process():
-    with pytest.raises(ValueError, match="accelerator='auto' is for programs"):
+    with pytest.raises(ValueError, match="accelerator='auto' is only for Python programs"):
         make_classifier(config(assignments=["accelerator=auto"]).parameters)
 
 
@@ -224,8 +224,8 @@ def test_other_versions_and_data_are_said(tmp_path, capsys):
     path.write_text(text)
     assert cli.main(["train", "--config", str(path), "--output-dir", str(tmp_path / "b")]) == 0
     first, second = capsys.readouterr().err.splitlines()
-    assert "the data of digits are not those of the run to repeat" in first
-    assert "the last digits may differ from the run to repeat: skorch 1." in second
+    assert "the data of digits differ from those of the repeated run" in first
+    assert "the last digits may differ from the repeated run: skorch 1." in second
 
 
 def test_options_change_what_a_file_says(tmp_path):

@@ -123,7 +123,7 @@ def test_drawings_are_brought_into_mnists_form(tmp_path):
             (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
             picture.save(tmp_path / "own" / label / f"{number}.png")
     with pytest.raises(
-        ValueError, match=r"301x|20\dx300.*--preprocess brings pictures into the form of MNIST"
+        ValueError, match=r"301x|20\dx300.*--preprocess converts pictures to the form of MNIST"
     ):
         load(tmp_path / "own")
     found = load(tmp_path / "own", preprocess=True)
@@ -241,23 +241,23 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (Source("cifar"), "there is no data set cifar: give auto, mnist,"),
+        (Source("cifar"), "cifar is not a dataset: give auto, mnist,"),
         (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
-        (Source("mnist", test_dataset="x.csv"), "--test-dataset goes with the path of images"),
-        (Source("digits", preprocess=True), "--preprocess goes with the path of images"),
-        (Source("own.csv", preprocess=True), "--preprocess goes with pictures: own.csv is a file"),
-        (Source("idx", preprocess=True), "--preprocess goes with pictures: idx holds IDX files"),
+        (Source("mnist", test_dataset="x.csv"), "--test-dataset is for your own images"),
+        (Source("digits", preprocess=True), "--preprocess is for your own images"),
+        (Source("own.csv", preprocess=True), "--preprocess is for pictures: own.csv is a file"),
+        (Source("idx", preprocess=True), "--preprocess is for pictures: idx contains IDX files"),
         (Source("unlabelled.csv"), "has no labels: name a column label"),
-        (Source("only_test"), "only_test has images to test on, and none to train on"),
-        (Source("two"), "two holds several data sets: a-train-images-idx3-ubyte and b-train-"),
-        (Source("one.csv"), "one.csv has no class of two images: none can be set aside"),
+        (Source("only_test"), "only_test has test images but no training images"),
+        (Source("two"), "two contains several datasets: a-train-images-idx3-ubyte and b-train-"),
+        (Source("one.csv"), "one.csv has no class of two images: no test images can be set aside"),
         (Source("/dev/zero"), "/dev/zero is neither a file nor a folder"),
         (Source("empty"), "holds no pictures in folders by class"),
         (
             Source("own.csv", test_dataset="other.csv"),
-            "not among those to train on: 5; known",
+            "that no training image has: 5; the known labels",
         ),
-        (Source("own.csv", test_dataset="nowhere.csv"), "there is no data set nowhere.csv"),
+        (Source("own.csv", test_dataset="nowhere.csv"), "nowhere.csv is not a dataset"),
     ],
 )
 def test_bad_sources_are_refused(source, message, images):

@@ -120,7 +120,7 @@ def test_pixels_come_on_the_scale_that_the_classifier_knows(digits, tmp_path, pi
         (["nowhere.safetensors", "a.png"], 1, "nowhere.safetensors"),
         ([__file__, "a.png"], 1, "test_cli_predict.py"),
         ([__file__], 2, "Missing argument 'IMAGE'"),
-        ([__file__, "a.png", "--json", "--csv"], 2, "--json and --csv exclude each other"),
+        ([__file__, "a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
         (
             [__file__, "a.png", "--polarity", "black"],
             2,
@@ -140,7 +140,9 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     path = str(tmp_path / "small.safetensors")
     MNISTCNNClassifier(max_epochs=1, verbose=0).fit(X, y).save(path)
     assert cli.main(["predict", path, "a.png"]) == 1
-    assert "reads images of 1x20x20, but pictures are made 1x28x28" in capsys.readouterr().err
+    assert (
+        "reads images of 1x20x20, but pictures are converted to 1x28x28" in capsys.readouterr().err
+    )
 
 
 def test_the_process_ends_with_the_status(model, pictures):

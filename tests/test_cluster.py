@@ -403,8 +403,8 @@ def test_without_its_extra_the_error_says_how_to_install_it(few_digits, capsys, 
     ("options", "message"),
     [
         (["--backend", "dask"], "--address of its scheduler, such as tcp://10.0.0.1:8786"),
-        (["--address", "10.0.0.1:6379"], "--address goes with --backend dask"),
-        (["--backend", "dask", "--address", "x", "--resume"], "--resume goes with --backend loky"),
+        (["--address", "10.0.0.1:6379"], "--address requires --backend dask"),
+        (["--backend", "dask", "--address", "x", "--resume"], "--resume requires --backend loky"),
         (["--backend", "ray", "--address", "x"], "'ray' is not one of"),
     ],
 )

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None, default=None
-        Arguments; None takes those of the process.
+        Arguments; None uses those of the process.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: report("warning", message)
             status = command.main(arguments, prog_name=PROGRAM, standalone_mode=False)
-    except typer.TyperException as error:  # of usage
+    except typer.TyperException as error:  # bad arguments
         context = getattr(error, "ctx", None)
         place = PROGRAM if context is None else context.command_path
         report("error", f"{usage_message(error)} (see {place} --help)")

@@ -1,4 +1,4 @@
-"""What the command line borrows from other libraries without a promise of theirs."""
+"""Undocumented behavior of other libraries that the command line depends on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["usage_message"]
 
 
 def usage_message(error: Any) -> str:
-    """Return what an error of usage says, as one clause.
+    """Return the message of a usage error as one clause.
 
-    typer puts "Value error, " in front of the message of a ValueError that a parser of ours has
-    raised, and has no attribute for the message alone. Without this, errors would say it twice.
+    typer prefixes the message of a ValueError from one of our parsers with "Value error, ", and no
+    attribute holds the message alone. Without this, the prefix would appear in our error lines.
     """
     message: str = error.format_message()
     return message.rstrip(".").replace("Value error, ", "")

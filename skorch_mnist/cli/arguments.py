@@ -1,4 +1,4 @@
-"""How single arguments are parsed, and completed in shells."""
+"""Parsers of single arguments, and their completion in shells."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from .named_data import NAMES
 
 
 class Backend(Enum):
-    """What runs several training runs at the same time."""
+    """What executes several training runs at the same time."""
 
     LOKY = "loky"
     DASK = "dask"
 
 
 def some_text(text: str) -> str:
-    """Parse a string; that of an unset shell variable is empty."""
+    """Parse a string; an unset shell variable gives an empty one, which is refused."""
     if not text:
         raise ValueError("an empty string is not a name, file or folder")
     return text
 
 
 def some_path(text: str) -> Path:
-    """Parse the name of a file or folder."""
+    """Parse the path of a file or folder."""
     return Path(some_text(text))
 
 
@@ -40,12 +40,12 @@ def n_processes(text: str) -> int:
 
 
 def complete_dataset(incomplete: str) -> list[str]:
-    """Return the names of datasets that begin so; the shell knows the paths."""
+    """Return the dataset names that start like this; the shell completes paths."""
     return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def complete_parameter(incomplete: str) -> list[str]:
-    """Return the assignments of parameters that begin so."""
+    """Return the parameter assignments that start like this."""
     from skorch_mnist.classifier import MNISTCNNClassifier
 
     names = [*MNISTCNNClassifier().get_params(deep=False), "module__dropout"]
@@ -53,5 +53,5 @@ def complete_parameter(incomplete: str) -> list[str]:
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Return the names of recipes that begin so."""
+    """Return the recipe names that start like this."""
     return [name for name in RECIPES if name.startswith(incomplete)]

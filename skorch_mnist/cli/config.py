@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
 
 RECIPES = ("tutorial", "fast", "accurate")
-# What a file may hold, and of which type: see docs/guide/command_line.md.
+# The sections and entries of a file, and their types: see docs/guide/command_line.md.
 SECTIONS: dict[str, dict[str, type]] = {
     "data": {
         "dataset": str,
@@ -32,11 +32,12 @@ SECTIONS: dict[str, dict[str, type]] = {
     },
 }
 LOWEST = {"folds": 2, "n_iter": 1}
+KINDS = {str: "a non-empty string", int: "an integer", bool: "true or false", dict: "a table"}
 NOT_SEARCHED = ("verbose", "callbacks")
 
 
 class Source(NamedTuple):
-    """Where images come from."""
+    """The origin of the images."""
 
     dataset: str = "auto"
     test_dataset: str | None = None
@@ -45,17 +46,17 @@ class Source(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What a run needs to be repeated.
+    """Everything that is needed to repeat a run.
 
     Attributes
     ----------
     source : Source
     parameters : dict
-        Of the estimator, those that were given.
+        Parameters of the estimator that were given.
     sha256 : str or None
-        Of the data that the run to be repeated was made on.
+        Digest of the data of the run to repeat.
     sections : dict
-        What a file says to single commands.
+        Sections of the file that are for single commands.
     path : Path or None
         The file.
     """
@@ -74,7 +75,7 @@ def read_config(
     shorthands: Mapping[str, str | None],
     source: Mapping[str, Any],
 ) -> Config:
-    """Put a configuration together: a file, a recipe over it, and then what was given by hand.
+    """Merge a file, a recipe and the options into a configuration; later ones win.
 
     Raises
     ------
@@ -103,9 +104,9 @@ def read_config(
 
 
 def lay_over(parameters: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Update parameters; another network, optimizer or loss does not take the old one's arguments.
+    """Update parameters, and drop the arguments of a component that is replaced.
 
-    The arguments that a layer gives together with it stay.
+    The arguments that a layer gives together with the new component are kept.
     """
     for component in HOMES:
         if layer.get(component, parameters.get(component)) is not parameters.get(component):
@@ -115,7 +116,7 @@ def lay_over(parameters: dict[str, Any], layer: Mapping[str, Any]) -> None:
 
 
 def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters in texts such as ``lr=0.002``."""
+    """Return the parameters in strings such as ``lr=0.002``."""
     parameters: dict[str, Any] = {}
     for text in texts:
         name, value = parse_assignment(text)
@@ -126,11 +127,11 @@ def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return what a file of TOML holds, once its names and types were checked."""
+    """Read a TOML file and check its names and types."""
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from error
+        raise ValueError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     for name, section in sections.items():
@@ -138,28 +139,27 @@ def read_file(path: Path) -> dict[str, Any]:
             continue
         if name not in SECTIONS or not isinstance(section, dict):
             valid = ", ".join(["recipe = ...", *(f"[{known}]" for known in SECTIONS)])
-            raise ValueError(f"{path} has {name!r}, which is none of {valid}")
+            raise ValueError(f"{path} has {name!r}, which is not one of {valid}")
         if types := SECTIONS[name]:
             check_section(f"{path}: [{name}] has", section, types)
     return sections
 
 
 def check_section(where: str, section: Mapping[str, Any], types: Mapping[str, type]) -> None:
-    """Raise a ValueError for a name that a section may not have, or a value of another type."""
+    """Raise a ValueError for an unknown name or a value of the wrong type."""
     for key, value in section.items():
         if key not in types:
-            raise ValueError(f"{where} {key!r}, which is none of {', '.join(types)}")
+            raise ValueError(f"{where} {key!r}, which is not one of {', '.join(types)}")
         if type(value) is not types[key] or value == "":
-            kind = {str: "text", int: "whole number", bool: "true or false", dict: "table"}
-            raise ValueError(f"{where} {key} = {value!r}, which is no {kind[types[key]]}")
+            raise ValueError(f"{where} {key} = {value!r}: it must be {KINDS[types[key]]}")
         if isinstance(value, int) and value < LOWEST.get(key, value):
-            raise ValueError(f"{where} {key} = {value!r}, which is less than {LOWEST[key]}")
+            raise ValueError(f"{where} {key} = {value!r}: it must be at least {LOWEST[key]}")
 
 
 def find_recipe(name: Any) -> dict[str, Any]:
-    """Return the parameters of a recipe; raise a ValueError that names those that exist."""
+    """Return the parameters of a recipe; raise a ValueError that lists the valid names."""
     if name not in RECIPES:
-        raise ValueError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}")
+        raise ValueError(f"{name!r} is not a recipe: choose one of {', '.join(RECIPES)}")
     if name == "tutorial":
         return {}  # the defaults
     from skorch_mnist import recipes
@@ -178,7 +178,7 @@ def make_classifier(parameters: Mapping[str, Any]) -> Any:
 
 
 def check_classifier(clf: Any) -> None:
-    """Raise a ValueError for parameters that are not valid, or no run could be repeated with."""
+    """Raise a ValueError for invalid parameters, and for those that make a run unrepeatable."""
     from sklearn.base import clone
 
     from skorch_mnist._devices import resolve_device
@@ -186,38 +186,38 @@ def check_classifier(clf: Any) -> None:
     seed = clf.random_state
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(
-            f"random_state={seed!r} is no seed: give a whole number in 0..{2**32 - 1}, so that the "
-            "run can be repeated"
+            f"random_state={seed!r} is not a valid seed: give an integer in 0..{2**32 - 1}, so "
+            "that the run can be repeated"
         )
     if clf.callbacks == "disable":
         raise ValueError(
-            "callbacks='disable' would switch off the checkpoints: set verbose=0 for silence"
+            "callbacks='disable' would disable the checkpoints: set verbose=0 for less output"
         )
     if clf.accelerator is not None:
         raise ValueError(
-            f"accelerator={clf.accelerator!r} is for programs in Python: commands train a network "
-            "in one process"
+            f"accelerator={clf.accelerator!r} is only for Python programs: the commands train in "
+            "one process"
         )
     clf._validate_params()
     resolve_device(clf.device)
     try:
         clone(clf).initialize_callbacks()
     except (TypeError, ValueError) as error:
-        raise ValueError(f"a callback cannot be made: {error}") from error
+        raise ValueError(f"a callback cannot be created: {error}") from error
 
 
 def parse_grid(assignments: Sequence[str], section: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return the values of each parameter to search, from the command line or else a file."""
+    """Return the values to try of each parameter, from the options or else from a file."""
     grid: dict[str, Any] = {}
     for text in assignments:
         name, values = parse_assignment(text)
         if name in grid:
-            raise ValueError(f"--grid {name} is given twice: part its values with commas")
+            raise ValueError(f"--grid {name} is given twice: separate its values with commas")
         grid[name] = parse_values(values)
     for name, values in (grid or section.get("grid", {})).items():
         if name in NOT_SEARCHED:
-            raise ValueError(f"--grid {name}: {name} is nothing to search for")
+            raise ValueError(f"--grid {name}: {name} cannot be searched")
         if not isinstance(values, list) or not values:
-            raise ValueError(f"grid: {name} = {values!r} is no list of values")
+            raise ValueError(f"grid: {name} = {values!r} is not a list of values")
         grid[name] = [as_parameter(name, one) for one in values]
     return grid

@@ -1,4 +1,4 @@
-"""The images that commands work on, for training and for testing."""
+"""The training and test images of a command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_NAMED = 5  # labels in a message
 
 
 def resolved(source: Source) -> Source:
-    """Return the source with the paths that links and relative names stand for."""
+    """Return the source with absolute paths and links resolved."""
     paths: dict[str, Any] = {
         name: str(Path(value).resolve())
         for name, value in source._asdict().items()
@@ -27,32 +27,31 @@ def resolved(source: Source) -> Source:
 
 
 def load_data(source: Source, screen: Screen) -> Data:
-    """Load images for training and testing; say where "auto" has to do without MNIST.
+    """Load training and test images, and say so if "auto" does not find MNIST.
 
-    A fifth of a data set that has no images for testing is set aside, in each class alike, and the
-    same each time.
+    If a dataset has no test images, a fifth of each class is set aside. The split is deterministic.
 
     Raises
     ------
     UsageError
-        If there is no such data set, or options do not go together.
+        If the dataset does not exist, or options cannot be combined.
     ValueError, DatasetError
-        If it cannot be read, or its images for testing have labels of their own.
+        If it cannot be read, or its test images have labels that no training image has.
     """
     if source.dataset in NAMES:
         return load_by_name(source, screen)
     train, test = read_own(source)
     if train is None:
-        raise ValueError(f"{source.dataset} has images to test on, and none to train on")
+        raise ValueError(f"{source.dataset} has test images but no training images")
     data = Data(source.dataset, train, test) if test else split(source.dataset, train)
-    check_labels_known(data.test, data.train.y.tolist(), "that are not among those to train on")
+    check_labels_known(data.test, data.train.y.tolist(), "that no training image has")
     return data
 
 
 def load_test_images(source: Source, run_sha256: str | None, screen: Screen) -> tuple[str, Images]:
-    """Load images to test on: all of a data set that has none set apart for that.
+    """Load test images: all images of a dataset without a test set.
 
-    Of the data of a run, known by their digest, they are those that were set aside.
+    If the digest says that the dataset is that of the run, return those that the run set aside.
     """
     if source.dataset in NAMES:
         data = load_by_name(source, screen)
@@ -70,12 +69,12 @@ def check_labels_known(images: Images, known: Sequence[Any], what: str) -> None:
     strangers = sorted(set(images.y.tolist()) - set(known), key=str)
     if strangers:
         raise ValueError(
-            f"the images to test on have labels {what}: {some(strangers)}; known are "
+            f"the test images have labels {what}: {some(strangers)}; the known labels are "
             f"{some(sorted(set(known), key=str))}"
         )
 
 
 def some(labels: Sequence[Any]) -> str:
-    """Return the first of some labels as text."""
+    """Return the first of some labels as a string."""
     dots = ", ..." if len(labels) > MOST_NAMED else ""
     return ", ".join(repr(label) for label in labels[:MOST_NAMED]) + dots

@@ -1,4 +1,4 @@
-"""What a run writes of itself, so that it can be repeated and told from others."""
+"""The document of a run, by which it is repeated and compared with others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DISTRIBUTIONS = ("skorch_mnist", "numpy", "scikit-learn", "scipy", "skorch", "to
 def document(
     config: Config, data: Data, clf: MNISTCNNClassifier, sections: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the data, every parameter and what else tells a run from others, in TOML's types."""
+    """Return the data, all parameters and the given sections, in TOML types."""
     source = config.source._replace(dataset=data.name)._asdict()
     return {
         "data": {k: v for k, v in source.items() if v is not None} | {"sha256": data.sha256},
@@ -34,7 +34,7 @@ def document(
 
 
 def stated(clf: MNISTCNNClassifier) -> dict[str, Any]:
-    """Return every parameter that has an effect, in TOML's types."""
+    """Return every parameter that affects the result, in TOML types."""
     return {
         name: to_toml(name, value)
         for name, value in clf.get_params(deep=False).items()
@@ -50,7 +50,7 @@ def dumps(command: str, run: Mapping[str, Any]) -> str:
 
 
 def environment(clf: MNISTCNNClassifier) -> dict[str, Any]:
-    """Return what a result depends on to the bit, beside data and parameters."""
+    """Return what bit-identical results depend on besides data and parameters."""
     import torch
 
     from skorch_mnist._devices import available_device
@@ -85,9 +85,11 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def warn_of_differences(config: Config, clf: MNISTCNNClassifier, run: Mapping[str, Any]) -> None:
-    """Say why a run that is repeated may not give the same to the bit."""
+    """Warn if a repeated run may not be bit-identical, and say why."""
     if config.sha256 not in (None, run["data"]["sha256"]):
-        report("warning", f"the data of {config.source.dataset} are not those of the run to repeat")
+        report(
+            "warning", f"the data of {config.source.dataset} differ from those of the repeated run"
+        )
     then = flat(config.sections.get("environment", {}))
     now = flat(environment(clf))
     changed = [
@@ -96,6 +98,4 @@ def warn_of_differences(config: Config, clf: MNISTCNNClassifier, run: Mapping[st
         if name in then and then[name] != value
     ]
     if changed:
-        report(
-            "warning", f"the last digits may differ from the run to repeat: {', '.join(changed)}"
-        )
+        report("warning", f"the last digits may differ from the repeated run: {', '.join(changed)}")

@@ -1,4 +1,4 @@
-"""Training and testing on folds, in this process or in others."""
+"""Training and testing on folds, in one or several processes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Fold(NamedTuple):
-    """What came out of a training on all folds but one."""
+    """The outcome of training on all folds but one."""
 
-    accuracy: float  # on the images of the one; NaN where the training failed
-    seconds: float  # of the training
+    accuracy: float  # on the images of that fold; NaN if training failed
+    seconds: float  # of training
     history: list[dict[str, Any]]
     warnings: list[str]
     failure: str
@@ -32,7 +32,7 @@ class Fold(NamedTuple):
 def run_folds(
     estimators: Sequence[MNISTCNNClassifier], images: Images, n_folds: int
 ) -> Iterator[Fold]:
-    """Yield what comes out of each fold of each estimator, in their order.
+    """Yield the outcome of each fold of each estimator, in order.
 
     The folds are the same as in ``cross_val_score``. With one job, each training run starts when
     its outcome is requested.
@@ -45,7 +45,7 @@ def run_folds(
     from sklearn.model_selection import StratifiedKFold
 
     splits = list(StratifiedKFold(n_folds).split(*images))
-    # Images are arguments of their own, so that joblib sends them once to each worker.
+    # The images are separate arguments, so that joblib sends them to each worker only once.
     tasks = (delayed(run_fold)(clone(clf), *images, *rows) for clf in estimators for rows in splits)
     outcomes: Iterator[Fold] = Parallel(return_as="generator")(tasks)
     return outcomes
@@ -58,7 +58,7 @@ def run_fold(
     train: NDArray[np.int64],
     test: NDArray[np.int64],
 ) -> Fold:
-    """Train and test on one fold; what goes wrong is told in the outcome."""
+    """Train and test on one fold; the outcome holds warnings and the message of a failure."""
     accuracy, history, failure, start = math.nan, [], "", time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -75,13 +75,13 @@ def run_fold(
 
 
 class Warnings:
-    """Reports what trainings have warned of, each warning once."""
+    """Reports the warnings of training runs, each once."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
 
     def report(self, fold: Fold) -> None:
-        """Report what is new."""
+        """Report the warnings that were not reported before."""
         for message in dict.fromkeys(fold.warnings):
             if message not in self.known:
                 report("warning", message)
@@ -89,7 +89,7 @@ class Warnings:
 
 
 def show_epochs(fold: Fold) -> None:
-    """Print the table of epochs, as it is while a training goes on in this process."""
+    """Print the epoch table of a fold, as training in this process prints it."""
     from skorch_mnist._progress import EpochTable, show
 
     table = EpochTable(sink=show).initialize()
@@ -98,7 +98,7 @@ def show_epochs(fold: Fold) -> None:
 
 
 class FoldsBar:
-    """A bar over many trainings, above that of the one at work."""
+    """A progress bar over all training runs, above the bar of the current one."""
 
     def __init__(self, total: int, screen: Screen) -> None:
         from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
@@ -116,13 +116,13 @@ class FoldsBar:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.bar.close()
 
     def describe(self, text: str) -> None:
-        """Say what is at work."""
+        """Show which training run is in progress."""
         self.bar.set_description_str(f"{text}:")
 
     def update(self) -> None:
-        """Count a finished training."""
+        """Count a finished training run."""
         self.bar.update()

@@ -1,4 +1,4 @@
-"""Images with their labels, as commands hold them: in parts, or split for testing."""
+"""Images with their labels, and their split into training and test images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TEST_SHARE = 0.2  # of a data set that has no images for testing
+TEST_SHARE = 0.2  # of a dataset without test images
 
 
 class Images(NamedTuple):
@@ -19,14 +19,14 @@ class Images(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """What a path holds: images that are set apart for testing, and the others."""
+    """The contents of a path: its training images, and its test images."""
 
     train: Images | None = None
     test: Images | None = None
 
 
 class Data(NamedTuple):
-    """Images for training and for testing."""
+    """Training and test images."""
 
     name: str
     train: Images
@@ -43,7 +43,7 @@ class Data(NamedTuple):
 
 
 def split(name: str, images: Images) -> Data:
-    """Split images into those to train on and a fifth of each class, or one, to test on."""
+    """Set a fifth of each class aside as test images, at least one where the class has two."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
@@ -61,12 +61,12 @@ def split(name: str, images: Images) -> Data:
         test = np.concatenate(parts).astype(int)
         train = np.setdiff1d(np.arange(len(y)), test)
     if not len(test):
-        raise ValueError(f"{name} has no class of two images: none can be set aside to test on")
+        raise ValueError(f"{name} has no class of two images: no test images can be set aside")
     return Data(name, Images(X[train], y[train]), Images(X[test], y[test]))
 
 
 def named(*bunches: Any) -> list[Images]:
-    """Return the images of bunches, and labels: the names of the classes, or their numbers."""
+    """Return images of bunches with their labels: class names, or numbers."""
     labels = [labels_of(bunch) for bunch in bunches]
     if any(y.dtype.kind == "U" for y in labels):
         labels = [y.astype(str) for y in labels]
@@ -78,7 +78,7 @@ def named(*bunches: Any) -> list[Images]:
 
 
 def labels_of(bunch: Any) -> NDArray[Any]:
-    """Return the labels of a bunch: words, where not all names of the classes are numbers."""
+    """Return the labels of a bunch: the class names, unless all of them are numbers."""
     import numpy as np
 
     target: NDArray[Any] = bunch.target

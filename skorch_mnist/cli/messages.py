@@ -1,4 +1,4 @@
-"""What the command line says, and how."""
+"""Printing: text, tables, JSON and error lines."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROGRAM = "skorch-mnist"
-WIDE = 1000  # columns: the terminal breaks what is too wide, and nothing is cut off
+WIDE = 1000  # columns: nothing is truncated, and the terminal wraps long lines
 
 
 class UsageError(ValueError):
-    """A command that was not understood: exit status 2."""
+    """A command line that is not valid: exit status 2."""
 
 
 class InterruptedRunError(RuntimeError):
-    """A run that was interrupted, and what is kept of it: exit status 130."""
+    """A run was interrupted; the message says what was kept: exit status 130."""
 
 
 class Screen:
-    """Standard output: text and tables for people, or nothing but JSON for programs.
+    """Standard output: text and tables for people, or only JSON for programs.
 
     Parameters
     ----------
     as_json : bool, default=False
-        Whether ``result`` is printed, instead of what ``say`` and ``table`` get.
+        Whether to print what ``result`` is given instead of what ``say`` and ``table`` are given.
     """
 
     def __init__(self, as_json: bool = False) -> None:
@@ -37,7 +37,7 @@ class Screen:
 
     @property
     def console(self) -> Console:
-        """Rich's console: colours on a terminal only, and not where NO_COLOR is set."""
+        """The rich console: colors only on a terminal, and not if NO_COLOR is set."""
         from rich.console import Console
 
         return Console(markup=False, highlight=False, soft_wrap=True, width=WIDE)
@@ -56,7 +56,7 @@ class Screen:
         left: Sequence[str] = (),
         bold_row: int | None = None,
     ) -> None:
-        """Print a table, its first column and those in ``left`` to the left."""
+        """Print a table; the first column and those in ``left`` are left-aligned."""
         from rich.table import Table
 
         if self.as_json:
@@ -77,14 +77,14 @@ class Screen:
 
 
 def report(kind: str, message: object) -> None:
-    """Print one line to standard error, above bars."""
+    """Print one line to standard error, above progress bars."""
     if sys.stderr is not None:
         with above_bars():
             print(f"{PROGRAM}: {kind}: {one_line(message)}", file=sys.stderr)
 
 
 def above_bars() -> Any:
-    """Return a context in which no bar is in the way."""
+    """Return a context that hides progress bars while something is printed."""
     from tqdm.std import tqdm
 
     return tqdm.external_write_mode(file=sys.stdout)
@@ -96,7 +96,7 @@ def one_line(message: object) -> str:
 
 
 def show_all_letters() -> None:
-    """Have letters that a stream lacks shown as their codes."""
+    """Print characters that a stream cannot encode as escapes."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

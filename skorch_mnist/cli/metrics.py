@@ -1,4 +1,4 @@
-"""The accuracy of a classifier and other figures, with confidence intervals."""
+"""The accuracy and other metrics of a classifier, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Figure(NamedTuple):
 
 
 class ClassMetrics(NamedTuple):
-    """How well one class is told from the others."""
+    """The metrics of one class."""
 
     label: Any
     n_images: int
@@ -36,7 +36,7 @@ class ClassMetrics(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """How good the answers are, as a whole and class by class."""
+    """The metrics of all predictions, and of each class."""
 
     n_images: int
     accuracy: Figure
@@ -47,7 +47,7 @@ class Metrics(NamedTuple):
     confusion_matrix: NDArray[np.int64]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the figures in JSON's types."""
+        """Return the figures in JSON types."""
         return {
             **self._asdict(),
             "accuracy": self.accuracy._asdict(),
@@ -63,12 +63,12 @@ class Metrics(NamedTuple):
 
 
 def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) -> Metrics:
-    """Measure answers.
+    """Compute the metrics of predictions.
 
     The intervals of accuracy, precision and recall are Wilson intervals, which need the counts of
-    the confusion matrix. F1 is 2 J / (1 + J), where J, the Jaccard index, is the share of right
-    answers among all images that belong to the class or were taken for it; its interval is the
-    Wilson interval of J, transformed alike.
+    the confusion matrix. F1 is 2 J / (1 + J), where J, the Jaccard index, is the share of correct
+    predictions among all images that belong to the class or were assigned to it. Its interval is
+    the Wilson interval of J after the same transformation.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
     Raises
     ------
     ValueError
-        If probabilities are not finite.
+        If a probability is not finite.
 
     References
     ----------
@@ -123,7 +123,7 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
 
 
 def share(n_right: int, n_all: int) -> Figure:
-    """Return a share and its Wilson interval, which is 0 to 1 if there is nothing to count."""
+    """Return a share and its Wilson interval, which is 0 to 1 for a share of nothing."""
     from scipy.stats import binomtest
 
     if not n_all:

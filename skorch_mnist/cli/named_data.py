@@ -1,4 +1,4 @@
-"""The data sets that commands know by name."""
+"""The datasets that commands know by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .config import Source
 from .images import Data, Images, named, split
 from .messages import Screen, UsageError
 
-SILENCE = 5.0  # seconds without an answer before "auto" gives up a mirror
+SILENCE = 5.0  # seconds without an answer before "auto" gives up on a mirror
 PATIENCE = 30.0  # seconds for all downloads together before "auto" gives up
 
 EMNIST = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
@@ -33,19 +33,19 @@ TITLES = {
 
 
 def title_of(name: str) -> str:
-    """Return the name of a data set as texts write it."""
+    """Return the name of a dataset for messages."""
     return TITLES.get(name, name)
 
 
 def load_by_name(source: Source, screen: Screen) -> Data:
-    """Load one of the data sets that have names."""
+    """Load a dataset by name."""
     from skorch_mnist.datasets import DatasetError, download_limits
 
     for name in ("test_dataset", "preprocess"):
         if getattr(source, name):
             raise UsageError(
-                f"--{name.replace('_', '-')} goes with the path of images of your own, not with "
-                f"{source.dataset}, which has images to test on and MNIST's form"
+                f"--{name.replace('_', '-')} is for your own images, not for {source.dataset}, "
+                "which has test images and the form of MNIST"
             )
     if source.dataset == "digits":
         return bundled_digits()
@@ -74,7 +74,7 @@ def mnist(data_home: str | None) -> Data:
 
 
 def relative_of_mnist(source: Source) -> Data:
-    """Load a data set of MNIST's family, its labels by name where they are no digits."""
+    """Load a relative of MNIST; labels that are not digits are names."""
     from skorch_mnist import datasets
 
     name, options = source.dataset.replace("-", "_"), {}
@@ -88,7 +88,7 @@ def relative_of_mnist(source: Source) -> Data:
 
 
 def bundled_digits() -> Data:
-    """Load scikit-learn's digits, a fifth of them to test on."""
+    """Load the scikit-learn digits, a fifth of them as test images."""
     from skorch_mnist.datasets import load_digits28
 
     return split("digits", Images(*load_digits28(return_X_y=True)))

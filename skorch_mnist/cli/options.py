@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DATA, TRAINING, OUTPUT = "Data", "Training", "Output"
 
 
 def shorthand(meaning: str, default: str, metavar: str) -> Any:
-    """Return the option of a parameter that has one of its own."""
+    """Return the option of a parameter that has its own option."""
     return typer.Option(
         help=f"{meaning} [dim](default: {default})[/]", metavar=metavar, rich_help_panel=TRAINING
     )
@@ -66,8 +66,8 @@ Resume = Annotated[
     bool | None,
     typer.Option(
         "--resume/--no-resume",
-        help="Whether to go on with a run in the output folder that was cut off, with the same "
-        "options and data, or to begin anew.",
+        help="Whether to resume an interrupted run in the output folder, with the same options and "
+        "data, or to start over.",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),
@@ -103,7 +103,7 @@ Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="File of a classifier, or the folder of a run.",
+        help="File of a classifier, or folder of a run.",
         parser=some_path,
         show_default=False,
     ),
@@ -114,8 +114,8 @@ DataHome = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Holds the data sets that have names, or is to hold them [dim](default: "
-        "$SKORCH_MNIST_HOME, else the user's cache)[/]",
+        help="Where named datasets are stored [dim](default: $SKORCH_MNIST_HOME, else the user's "
+        "cache)[/]",
         parser=some_path,
         rich_help_panel=DATA,
     ),
@@ -124,7 +124,7 @@ Preprocess = Annotated[
     bool | None,
     typer.Option(
         "--preprocess",
-        help="Bring pictures of different sizes, drawings and photographs, into MNIST's form.",
+        help="Convert drawings and photographs of any size to the form of MNIST.",
         rich_help_panel=DATA,
     ),
 ]
@@ -132,15 +132,15 @@ Preprocess = Annotated[
 
 @dataclass
 class TrainingOptions:
-    """What is trained, on which images, and how."""
+    """The data and parameters of a training run."""
 
     dataset: Annotated[
         str | None,
         typer.Option(
             metavar="DATA",
             help="mnist, fashion-mnist, kmnist, qmnist, emnist-SPLIT or digits; the path of a CSV "
-            "file, a folder of IDX files, or a folder of pictures by class; or auto: MNIST where "
-            "it can be had, else digits [dim](default: auto)[/]",
+            "file, a folder of IDX files, or a folder of pictures by class; or auto: MNIST if "
+            "available, else digits [dim](default: auto)[/]",
             parser=some_text,
             autocompletion=complete_dataset,
             rich_help_panel=DATA,
@@ -150,8 +150,8 @@ class TrainingOptions:
         str | None,
         typer.Option(
             metavar="PATH",
-            help="Images to test on, in the same form; without them, a fifth of a data set that "
-            "has none is set aside.",
+            help="Test images, in the same form; if a dataset has none, a fifth of it is set "
+            "aside.",
             parser=some_text,
             rich_help_panel=DATA,
         ),
@@ -162,7 +162,7 @@ class TrainingOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"Parameters that go well together: {', '.join(RECIPES)}.",
+            help=f"Set of tuned parameters: {', '.join(RECIPES)}.",
             autocompletion=complete_recipe,
             rich_help_panel=TRAINING,
         ),
@@ -189,14 +189,14 @@ class TrainingOptions:
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="Data and parameters from a file, such as a run has left; options change them.",
+            help="Data and parameters from a file, such as that of a run; options override it.",
             parser=some_path,
             rich_help_panel=TRAINING,
         ),
     ] = None
 
     def read(self) -> Config:
-        """Return the configuration; raise a usage error for what is not valid."""
+        """Return the configuration; raise a UsageError if it is not valid."""
         names = ("max_epochs", "lr", "batch_size", "random_state", "device")
         shorthands = {name: getattr(self, name) for name in names}
         source = {name: getattr(self, name) for name in Source._fields}
@@ -211,7 +211,7 @@ class TrainingOptions:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Turn a ValueError into an error of usage, with exit status 2."""
+    """Turn a ValueError into a UsageError, with exit status 2."""
     try:
         yield
     except ValueError as error:
@@ -219,7 +219,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def with_options(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, whose first argument is ``options``, the options that are its fields."""
+    """Replace the first argument of a command by one option per field of ``options``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         fields = [field.name for field in dataclasses.fields(options)]

@@ -1,4 +1,4 @@
-"""Images of one's own, from files and folders."""
+"""Your own images, from files and folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing")
 
 
 def read_own(source: Source) -> Parts:
-    """Read images for training and testing from a path, or from two."""
+    """Read training and test images from one or two paths."""
     parts = read_path(source.dataset, source.preprocess)
     if source.test_dataset is None:
         return parts
@@ -32,16 +32,16 @@ def read_path(text: str, preprocess: bool) -> Parts:
     if path.is_dir():
         pairs = idx_pairs(path)
         if pairs and preprocess:
-            raise UsageError(f"--preprocess goes with pictures: {text} holds IDX files")
+            raise UsageError(f"--preprocess is for pictures: {text} contains IDX files")
         return read_idx_folder(pairs) if pairs else read_pictures(path, preprocess)
     if not path.exists():
         nearest = difflib.get_close_matches(text, NAMES, n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
-        raise UsageError(f"there is no data set {text}{hint}: give {', '.join(NAMES)}, or a path")
+        raise UsageError(f"{text} is not a dataset{hint}: give {', '.join(NAMES)}, or a path")
     if not path.is_file():
         raise UsageError(f"{text} is neither a file nor a folder")
     if preprocess:
-        raise UsageError(f"--preprocess goes with pictures: {text} is a file")
+        raise UsageError(f"--preprocess is for pictures: {text} is a file")
     from skorch_mnist.datasets import load_csv
 
     bunch: Any = load_csv(path)
@@ -51,9 +51,9 @@ def read_path(text: str, preprocess: bool) -> Parts:
 
 
 def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """Find the files of images and labels in a folder, or in its ``MNIST/raw`` and the like.
+    """Find the files of images and labels in a folder, its ``raw`` or its ``MNIST/raw``.
 
-    Names are those of MNIST and its relatives: images for testing have "t10k" or "test" in theirs.
+    The names are those of MNIST and its relatives: test images have "t10k" or "test" in them.
     """
     pairs: dict[str, tuple[Path, Path]] = {}
     for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
@@ -64,8 +64,8 @@ def idx_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
             known = pairs.get(part)
             if known and known[0].name.partition("images")[0] != before:
                 raise ValueError(
-                    f"{folder} holds several data sets: {known[0].name} and {images.name}. Give "
-                    "each a folder of its own"
+                    f"{folder} contains several datasets: {known[0].name} and {images.name}. Give "
+                    "each its own folder"
                 )
             if labels and not known:
                 pairs[part] = images, labels[0]
@@ -80,12 +80,12 @@ def read_idx_folder(pairs: Mapping[str, tuple[Path, Path]]) -> Parts:
 
 
 def in_parts(bunches: Mapping[str, Any]) -> Parts:
-    """Return bunches as parts, their labels of one kind."""
+    """Return bunches as parts whose labels have the same type."""
     return Parts(**dict(zip(bunches, named(*bunches.values()), strict=True)))
 
 
 def read_pictures(folder: Path, preprocess: bool) -> Parts:
-    """Read pictures by class, from the folder itself or from its train and test folders."""
+    """Read pictures in folders by class, which may be inside train and test folders."""
     inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
     found = {
         part: inside[name]
@@ -98,7 +98,7 @@ def read_pictures(folder: Path, preprocess: bool) -> Parts:
 
 
 def read_classes(folder: Path, preprocess: bool) -> Any:
-    """Read pictures in folders by class, as they are or in MNIST's form."""
+    """Read pictures in folders by class, unchanged or converted to the form of MNIST."""
     from skorch_mnist.datasets import PictureFormError, load_image_folder
 
     if not preprocess:
@@ -106,7 +106,7 @@ def read_classes(folder: Path, preprocess: bool) -> Any:
             return load_image_folder(folder)
         except PictureFormError as error:
             raise ValueError(
-                f"{error.fault}: --preprocess brings pictures into the form of MNIST"
+                f"{error.fault}: --preprocess converts pictures to the form of MNIST"
             ) from error
     from skorch_mnist.pictures import DigitPreprocessor
 

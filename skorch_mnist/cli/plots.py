@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from .images import Images
     from .metrics import Metrics
 
-MOST_COUNTED = 20  # classes whose confusions are written as numbers
+MOST_COUNTED = 20  # classes up to which confusions are written as numbers
 MOST_MISTAKES = 32
 LONGEST = 24  # letters of a label
 
 
 def recorded_kinds(histories: Sequence[Any]) -> list[str]:
-    """Return the kinds of curves that training runs have recorded; one epoch has no curve."""
+    """Return the kinds of curves that were recorded; a single epoch has no curve."""
     from skorch_mnist.displays import recorded_kinds as recorded
 
     return recorded(histories) if max(map(len, histories)) > 1 else []
 
 
 def history(histories: Sequence[Any], kind: str, title: str = "") -> Figure:
-    """Draw what training runs have recorded."""
+    """Draw the curves of training runs."""
     from skorch_mnist.displays import HistoryDisplay
 
     figure = new_figure(6.4, 4.4)
@@ -54,7 +54,7 @@ def confusions(metrics: Metrics, title: str = "") -> Figure:
 
 
 def as_plotted(label: Any) -> str:
-    """Return a label that is not too long for an axis, and not read as a formula."""
+    """Return a label shortened for an axis and escaped, so that it is not read as a formula."""
     text = str(label)
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     return text.replace("$", r"\$")

@@ -44,7 +44,7 @@ def write_report(
     name: str,
     model: Path,
 ) -> None:
-    """Write the report on the answers ``proba`` to ``images``."""
+    """Write the report on the predictions ``proba`` for ``images``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     templates = Environment(
@@ -55,7 +55,7 @@ def write_report(
         lstrip_blocks=True,
     )
     text = templates.get_template(TEMPLATE).render(
-        title=f"{title_of(name)}: {metrics.accuracy.value:.2%} right",
+        title=f"{title_of(name)}: {metrics.accuracy.value:.2%} correct",
         name=title_of(name),
         model=model.name,
         metrics=metrics,
@@ -77,43 +77,43 @@ def draw(
     pictures = [
         Picture(
             "Confusion matrix",
-            "Rows are true labels, columns are answers.",
+            "Rows are true labels, columns are predicted labels.",
             address_of(plots.confusions(metrics)),
         ),
         Picture(
             "Reliability",
-            "How often answers of a certain probability are right; on the diagonal, as often as "
-            "the probability says. Points of few answers jump. The mean distance, weighted by "
-            f"answers, is {error:.4f}.",
+            "How often predictions of a given probability are correct; on the diagonal, as often "
+            "as the probability says. Points with few predictions vary. The mean distance, "
+            f"weighted by the number of predictions, is {error:.4f}.",
             address_of(plots.reliability(images, proba, clf.classes_)),
         ),
         Picture(
             "Mistakes",
-            "The wrong answers that the classifier was surest of, with their probability.",
+            "The wrong predictions with the highest probability.",
             address_of(plots.mistakes(images, proba, clf.classes_, clf.image_shape_)),
             wide=True,
         ),
     ]
     histories = [clf.history_ or []]
     for kind in plots.recorded_kinds(histories):
-        text = "What was recorded after each epoch of the training."
+        text = "The values recorded after each epoch of training."
         address = address_of(plots.history(histories, kind))
         pictures.append(Picture(f"History: {kind}", text, address))
     return pictures
 
 
 def address_of(figure: Figure) -> str:
-    """Return an address that holds the whole figure, as SVG."""
+    """Return a data URL that contains the figure as SVG."""
     import matplotlib as mpl
 
     stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "skorch_mnist"}):  # the same names in each file
+    with mpl.rc_context({"svg.hashsalt": "skorch_mnist"}):  # identical ids in each file
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def stated_parameters(clf: MNISTCNNClassifier) -> dict[str, str]:
-    """Return the parameters that are not the defaults, as texts."""
+    """Return the parameters that are not the defaults, as strings."""
     defaults = type(clf)().get_params(deep=False)
     return {
         name: str(to_toml(name, value))

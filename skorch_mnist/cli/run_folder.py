@@ -1,4 +1,4 @@
-"""The folder of a run, and what is written into it."""
+"""The folder of a run and its files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEANINGS = {
     HISTORY: "what was recorded in each epoch",
     LOSSES: "training and validation loss of each epoch",
     CONFUSIONS: "true against predicted labels",
-    CONFIG: "what --config needs to repeat it all",
+    CONFIG: "repeats the run with --config",
 }
 
 
@@ -47,10 +47,10 @@ class RunFolder:
     ----------
     path : Path
     names : sequence of str
-        Files that the run is going to write.
+        Files that the run will write.
     screen : Screen
     option : str, default="--output-dir"
-        With which another folder is chosen.
+        The option that chooses another folder.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class RunFolder:
 
     @contextmanager
     def opened(self, config: Path | None = None) -> Iterator[None]:
-        """Create the folder and keep others out; leave none that is empty.
+        """Create and lock the folder; remove it afterward if it is empty.
 
         Raises
         ------
         ImportError, OSError
-            Before any work, if plots cannot be drawn, or nothing can be written there.
+            Before any work, if plots cannot be drawn, or the folder is not writable.
         RuntimeError
-            If another run writes there, or ``config`` was written by hand and would be replaced.
+            If another run is writing there, or a handwritten ``config`` would be replaced.
         """
         from filelock import FileLock, Timeout
 
@@ -81,7 +81,7 @@ class RunFolder:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RuntimeError(
-                f"another run writes into {self.path}: choose another folder with {self.option}"
+                f"another run is writing to {self.path}: choose another folder with {self.option}"
             ) from error
         try:
             yield
@@ -117,10 +117,10 @@ class RunFolder:
                 f"choose another with {self.option}"
             ) from error
 
-    # --- going on ---------------------------------------------------------------------------
+    # --- resuming ---------------------------------------------------------------------------
 
     def checkpoint(self, *, subfolders: bool = False) -> ResumeCheckpoint:
-        """Return the callback that keeps the trainings of the run in its folder."""
+        """Return the callback that saves training runs in the folder."""
         from skorch_mnist.checkpoint import ResumeCheckpoint
 
         folder = self.path / CHECKPOINT
@@ -128,28 +128,28 @@ class RunFolder:
 
     @contextmanager
     def kept(self, run: Mapping[str, Any], resume: bool | None) -> Iterator[None]:
-        """Keep the trainings of a run that is cut off, and go on with them.
+        """Keep the checkpoints of an interrupted run, and resume it.
 
         Parameters
         ----------
         run : mapping
-            What tells the run from others, in JSON's types.
+            The document that identifies the run, in JSON types.
         resume : bool or None
-            Whether to go on; None refuses to choose where there is something to lose.
+            Whether to resume; None raises an error if there is an interrupted run.
         """
         folder = self.path / CHECKPOINT
-        cut_off = any(folder.rglob("*.safetensors"))
-        if cut_off and resume is None:
+        interrupted = any(folder.rglob("*.safetensors"))
+        if interrupted and resume is None:
             raise RuntimeError(
-                f"{self.path} holds a run that was cut off: --resume goes on with it, --no-resume "
-                "begins anew"
+                f"{self.path} contains an interrupted run: --resume continues it, --no-resume "
+                "starts over"
             )
-        if cut_off and resume:
+        if interrupted and resume:
             self._check_same(run)
         else:
             self.discard()
             if resume:
-                self.screen.say("There is no run to go on with: it begins.")
+                self.screen.say("There is no interrupted run to resume: starting a new one.")
             folder.mkdir(exist_ok=True)
             (folder / RUN).write_text(json.dumps(run), encoding="utf-8")
         try:
@@ -157,25 +157,25 @@ class RunFolder:
         except KeyboardInterrupt as interrupt:
             if any(folder.rglob("*.safetensors")):
                 raise InterruptedRunError(
-                    "the finished epochs are kept; the same command with --resume goes on"
+                    "the finished epochs are kept; add --resume to the same command to continue"
                 ) from interrupt
             self.discard()
-            raise InterruptedRunError("there is no finished epoch to go on from") from interrupt
+            raise InterruptedRunError("no epoch was finished, so nothing was kept") from interrupt
         self.discard()
 
     def _check_same(self, run: Mapping[str, Any]) -> None:
         try:
             before = json.loads((self.path / CHECKPOINT / RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # trainings are compared again, one by one
+        except (OSError, ValueError):  # the checkpoint of each training run is checked again
             return
         if changes := changed_entries(json.loads(json.dumps(run)), before):
             raise RuntimeError(
-                f"{self.path} holds another run: {changes}. --resume needs the same options "
-                "and data; --no-resume begins anew"
+                f"{self.path} contains a different run: {changes}. --resume needs the same "
+                "options and data; --no-resume starts over"
             )
 
     def discard(self) -> None:
-        """Delete what was kept to go on with."""
+        """Delete the checkpoints."""
         (self.path / CHECKPOINT / RUN).unlink(missing_ok=True)
         for subfolders in (True, False):
             self.checkpoint(subfolders=subfolders).discard()
@@ -183,7 +183,7 @@ class RunFolder:
     # --- files ------------------------------------------------------------------------------
 
     def write_run(self, command: str, run: Mapping[str, Any], clf: MNISTCNNClassifier) -> None:
-        """Write what repeats the run, and to which model it belongs."""
+        """Write the configuration that repeats the run, with the digest of its model."""
         model = self.path / MODEL
         of_model = {"model": {"sha256": digest(model)}} if MODEL in self.names else {}
         text = dumps(command, {**run, **of_model, "environment": environment(clf)})
@@ -202,7 +202,7 @@ class RunFolder:
             writer.writerows(rows)
 
     def write_training(self, clf: MNISTCNNClassifier, metrics: Metrics, name: str) -> None:
-        """Write the model, its figures, its history and two plots."""
+        """Write the model, its metrics, its history and two plots."""
         clf.save(self.path / MODEL)
         self.write_json(METRICS, metrics.as_json())
         histories = [clf.history_ or []]
@@ -219,13 +219,13 @@ class RunFolder:
 
 
 def check_matplotlib() -> None:
-    """Raise ImportError, before any work, if the plots could not be drawn."""
+    """Raise an ImportError before any work if plots cannot be drawn."""
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError('the plots need matplotlib: pip install "skorch_mnist[plot]"')
 
 
 def history_rows(histories: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return what was recorded in each epoch, of several trainings with the number of the fold."""
+    """Return one row per epoch, with the fold number if there are several histories."""
     rows = [
         {"fold": fold, **{name: value for name, value in epoch.items() if name != "batches"}}
         for fold, history in enumerate(histories, start=1)
@@ -247,14 +247,16 @@ def find_model(path: Path) -> Path:
     if (path / MODEL).exists():
         return path / MODEL
     if (path / CHECKPOINT).is_dir():
-        raise FileNotFoundError(f"the run in {path} was cut off: --resume goes on with it")
+        raise FileNotFoundError(f"the run in {path} was interrupted: --resume continues it")
     if (path / FOLDS).exists():
-        raise FileNotFoundError(f"{path} holds a cross-validation, which leaves no classifier")
-    raise FileNotFoundError(f"{path} holds no {MODEL}: give the folder of a run, or a file")
+        raise FileNotFoundError(
+            f"{path} contains a cross-validation, which does not save a classifier"
+        )
+    raise FileNotFoundError(f"{path} does not contain {MODEL}: give the folder of a run, or a file")
 
 
 def config_of(model: Path) -> Path | None:
-    """Return the configuration of the run that has written a model, if it lies beside it."""
+    """Return the configuration of the run that wrote a model, if it is in the same folder."""
     path = model.parent / CONFIG
     with suppress(OSError, UnicodeDecodeError):
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Training as the commands do it: with a table, a bar and checkpoints."""
+"""Training in a command, with checkpoints and printed results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_SHOWN = 12  # classes whose confusions are printed
 
 
 def prepare(config: Config, screen: Screen) -> MNISTCNNClassifier:
-    """Return the estimator, once its parameters were checked; silent where only JSON is wanted."""
+    """Return the estimator with checked parameters; it is silent if only JSON is printed."""
     verbose = 0 if screen.as_json else config.parameters.get("verbose", 2)
     with usage_errors():
         clf: MNISTCNNClassifier = make_classifier({**config.parameters, "verbose": verbose})
@@ -32,7 +32,7 @@ def prepare(config: Config, screen: Screen) -> MNISTCNNClassifier:
 def with_checkpoint(
     clf: MNISTCNNClassifier, run: RunFolder, *, subfolders: bool = False
 ) -> MNISTCNNClassifier:
-    """Return the estimator with a callback that keeps its trainings."""
+    """Return a copy of the estimator that writes checkpoints."""
     from sklearn.base import clone
 
     kept = ("checkpoint", run.checkpoint(subfolders=subfolders))
@@ -41,7 +41,7 @@ def with_checkpoint(
 
 
 def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen) -> Metrics:
-    """Train, test, write what ``RunFolder.write_training`` writes, and return the figures."""
+    """Train, test, write what ``RunFolder.write_training`` writes, and return the metrics."""
     from .metrics import measure
 
     with parameter_errors():
@@ -60,17 +60,17 @@ def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen:
 
 @contextmanager
 def parameter_errors() -> Iterator[None]:
-    """Turn the TypeError of a component that cannot take its arguments into a ValueError."""
+    """Turn the TypeError of a component that rejects its arguments into a ValueError."""
     try:
         yield
     except TypeError as error:
         if isinstance(error, ValueError):  # scikit-learn's InvalidParameterError is both
             raise
-        raise ValueError(f"a parameter is of the wrong type: {error}") from error
+        raise ValueError(f"a parameter has the wrong type: {error}") from error
 
 
 def say_data(data: Data, screen: Screen) -> None:
-    """Say what is trained on."""
+    """Print the dataset and its size."""
     n_train, n_test = len(data.train.y), len(data.test.y)
     screen.say(
         f"Data: {title_of(data.name)}, {n_train:,} images to train on and {n_test:,} to test on."
@@ -88,5 +88,5 @@ def say_confusions(metrics: Metrics, screen: Screen) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return a parameter's value as it is written in messages: classes by their name."""
+    """Return the value of a parameter for messages: the name of a class."""
     return value.__name__ if isinstance(value, type) else str(value)

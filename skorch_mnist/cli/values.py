@@ -1,4 +1,4 @@
-"""Values of parameters: as texts on the command line, and in TOML, which lacks None and classes."""
+"""Parameter values as strings on the command line and in TOML, which has no None or classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 WORDS = {"none": None, "true": True, "false": False}
-# Where the class of a parameter is looked up if its name has no dot.
+# The package of the class of a parameter if its name has no dot.
 HOMES = {
     "module": "skorch_mnist.network",
     "criterion": "torch.nn",
@@ -21,7 +21,7 @@ HOMES = {
 
 
 def parse_value(text: str) -> Any:
-    """Return the value that a text stands for: a word, a Python literal, or the text itself."""
+    """Return the value of a string: a word, a Python literal, or the string itself."""
     if text.strip().lower() in WORDS:
         return WORDS[text.strip().lower()]
     try:
@@ -31,7 +31,7 @@ def parse_value(text: str) -> Any:
 
 
 def parse_values(text: str) -> list[Any]:
-    """Return the values in a text, which commas part: those inside of brackets do not."""
+    """Return the values in a string, separated by commas outside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter in "([{") - (letter in ")]}")
@@ -51,7 +51,7 @@ def parse_assignment(text: str) -> tuple[str, str]:
 
 
 def as_parameter(name: str, value: Any) -> Any:
-    """Return what a parameter of that name gets: classes for their names, tuples for lists."""
+    """Return the value for a parameter: names become classes, lists become tuples."""
     if isinstance(value, str) and value.lower() == "none":
         return None
     if name == "callbacks" and isinstance(value, str) and value != "disable":
@@ -64,7 +64,7 @@ def as_parameter(name: str, value: Any) -> Any:
 
 
 def as_tuples(value: Any) -> Any:
-    """Return ``value`` with tuples for lists, and numbers for the keys that are numbers."""
+    """Return ``value`` with lists as tuples, and numeric keys as numbers."""
     if isinstance(value, (list, tuple)):
         return tuple(as_tuples(item) for item in value)
     if isinstance(value, Mapping):
@@ -76,12 +76,12 @@ def as_tuples(value: Any) -> Any:
 
 
 def find_class(parameter: str, name: str) -> type:
-    """Return a class by its dotted name, or by its own in the package of the parameter.
+    """Return a class by its dotted name, or by its name in the package of the parameter.
 
     Raises
     ------
     ValueError
-        If there is none, or it cannot be that parameter.
+        If the class does not exist, or is not valid for the parameter.
     """
     from skorch.callbacks import Callback
     from torch import nn
@@ -93,10 +93,10 @@ def find_class(parameter: str, name: str) -> type:
     home = package or HOMES[parameter]
     try:
         module = importlib.import_module(home)
-    except Exception as error:  # whatever its own code raises
+    except Exception as error:  # importing runs any code
         raise ValueError(
-            f"{parameter}={name!r}: {home} cannot be imported ({error}); it must be installed, or "
-            "its folder be in PYTHONPATH"
+            f"{parameter}={name!r}: {home} cannot be imported ({error}); install it, or add its "
+            "folder to PYTHONPATH"
         ) from error
     found = getattr(module, attribute, None)
     if isinstance(found, type) and issubclass(found, base):
@@ -106,12 +106,12 @@ def find_class(parameter: str, name: str) -> type:
     nearest = difflib.get_close_matches(attribute, fitting, n=1)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     raise ValueError(
-        f"{parameter}={name!r}: {home} has no {base.__name__} of the name {attribute!r}{hint}"
+        f"{parameter}={name!r}: {home} has no {base.__name__} named {attribute!r}{hint}"
     )
 
 
 def to_toml(name: str, value: Any) -> Any:
-    """Return a parameter in TOML's types; raise a ValueError for what has no such form."""
+    """Return a parameter in TOML types; raise a ValueError if that is not possible."""
     from skorch_mnist._storage import name_of
 
     if value is None:
@@ -124,4 +124,4 @@ def to_toml(name: str, value: Any) -> Any:
         return [to_toml(name, item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_toml(name, item) for key, item in value.items()}
-    raise ValueError(f"{name}={value!r} cannot be written into a configuration")
+    raise ValueError(f"{name}={value!r} cannot be written to a configuration file")

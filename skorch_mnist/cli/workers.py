@@ -1,4 +1,4 @@
-"""Where training runs take place: in this process, in others, or on a Dask cluster."""
+"""Where training runs execute: in this process, in others, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .arguments import Backend
 from .messages import UsageError
 
-PATIENCE = 20.0  # seconds to wait for a cluster that does not answer
+PATIENCE = 20.0  # seconds to wait for a cluster to answer
 
 
 class Workers(NamedTuple):
@@ -21,10 +21,10 @@ class Workers(NamedTuple):
     address: str | None = None
 
     def check(self, resume: bool | None) -> None:
-        """Raise a UsageError for options that exclude each other, an ImportError without Dask."""
+        """Raise a UsageError for options that cannot be combined, an ImportError without Dask."""
         if self.backend is not Backend.DASK:
             if self.address is not None:
-                raise UsageError("--address goes with --backend dask")
+                raise UsageError("--address requires --backend dask")
             return
         if self.address is None:
             raise UsageError(
@@ -32,26 +32,26 @@ class Workers(NamedTuple):
             )
         if resume:
             raise UsageError(
-                "--resume goes with --backend loky: the machines of a cluster do not share a folder"
+                "--resume requires --backend loky: the machines of a cluster do not share a folder"
             )
         if importlib.util.find_spec("distributed") is None:
             raise ImportError('--backend dask needs Dask: pip install "skorch_mnist[dask]"')
 
     @property
     def keep_trainings(self) -> bool:
-        """Whether checkpoints can be kept in the folder of the run: not on other machines."""
+        """Whether checkpoints can be written to the folder of the run: not on a cluster."""
         return self.backend is Backend.LOKY
 
     @property
     def are_here(self) -> bool:
-        """Whether training runs take place in this process, one after another."""
+        """Whether training runs execute in this process, one after another."""
         from joblib import effective_n_jobs
 
         return self.backend is Backend.LOKY and effective_n_jobs(self.n_jobs) == 1
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """Have joblib send its tasks there.
+        """Make joblib send its tasks to the workers.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """The commands, one per file.
 
-Each module has a function of its own name, which typer makes a command of, and ``EXAMPLES``: lines
-that its help shows.
+Each module defines a function with the name of the module, which becomes the command, and
+``EXAMPLES``, the lines that its help shows.
 """
 
 from . import cross_validate, evaluate, export, predict, search, train

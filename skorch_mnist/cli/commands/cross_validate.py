@@ -54,7 +54,7 @@ def cross_validate(
 ) -> None:
     """Train and test on each fold of the training images, and show how much the accuracy varies.
 
-    Folds are those of scikit-learn's cross_val_score: each class alike, in the order of the images.
+    The folds are the same as in cross_val_score: stratified, in the order of the images.
     """
     screen = Screen(json)
     config = options.read()
@@ -91,7 +91,7 @@ def cross_validate(
 
 
 def write_folds(run: run_folder.RunFolder, results: Sequence[Fold], title: str) -> dict[str, Any]:
-    """Write what came out of all folds, and return it in JSON's types."""
+    """Write the outcomes of all folds, and return them in JSON types."""
     accuracies = [fold.accuracy for fold in results]
     rows = [
         {"fold": number, "accuracy": fold.accuracy, "seconds": round(fold.seconds, 3)}
@@ -113,8 +113,8 @@ def write_folds(run: run_folder.RunFolder, results: Sequence[Fold], title: str) 
 def show_folds(
     clf: MNISTCNNClassifier, images: Images, n_folds: int, workers: Workers, screen: Screen
 ) -> Iterator[Fold]:
-    """Yield what comes out of each fold, and show its table of epochs."""
-    here = workers.are_here  # the table is printed while the training goes on
+    """Yield the outcome of each fold, and show its epoch table."""
+    here = workers.are_here  # the table is printed during training
     warned = Warnings()
     with FoldsBar(n_folds, screen) as bar:
         outcomes = run_folds([clf], images, n_folds)

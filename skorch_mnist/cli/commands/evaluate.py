@@ -24,9 +24,9 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         metavar="DATA",
-        help="Images to test on: a name or a path, as in train. Of the data that the classifier "
-        "was trained on, those that were set aside; of others, all that are not for training "
-        "[dim](default: those of its run, else auto)[/]",
+        help="Test images: a name or a path, as in train. If the classifier was trained on this "
+        "dataset, only the images that were set aside are used; of other datasets, all images that "
+        "are not for training [dim](default: the dataset of its run, else auto)[/]",
         parser=some_text,
         autocompletion=complete_dataset,
         rich_help_panel=DATA,
@@ -56,7 +56,7 @@ def evaluate(
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """Test a classifier, and write a report: one page for any browser, without a network."""
+    """Test a classifier, and write a report: one page that any browser shows offline."""
     from ..metrics import measure
 
     screen = Screen(json)
@@ -77,7 +77,7 @@ def evaluate(
 
 
 def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]:
-    """Return the images to test on: those given, or else those of the run of the model."""
+    """Return the given test images, or else those of the run of the model."""
     config = run_folder.config_of(model)
     with usage_errors():
         of_run = read_file(config).get("data", {}) if config else {}
@@ -94,7 +94,7 @@ def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]
 
 
 def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:
-    """Print the figures of all images, and of each class."""
+    """Print the metrics of all images and of each class."""
     screen.say(f"{metrics.n_images:,} images of {title_of(name)}; in brackets, 95 % intervals\n")
     value, low, high = metrics.accuracy
     interval = f"[{low:.4f}, {high:.4f}]"

@@ -15,7 +15,7 @@ from ..options import OUTPUT, Json, Model
 
 
 class Format(Enum):
-    """What a classifier is exported as."""
+    """The format of an export."""
 
     ONNX = "onnx"
     TORCH = "torch"
@@ -27,7 +27,7 @@ FormatOption = Annotated[
     Format,
     typer.Option(
         "--format",
-        help="onnx runs without Python and torch; torch is a program of torch.export "
+        help="onnx runs without Python and PyTorch; torch is a torch.export program "
         "[dim](default: onnx)[/]",
         show_default=False,
         rich_help_panel=OUTPUT,
@@ -55,7 +55,7 @@ def export(
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """Write a classifier for programs without skorch_mnist, its preprocessing included."""
+    """Export a classifier with its preprocessing, for programs without skorch_mnist."""
     import torch
 
     screen = Screen(json)
@@ -72,7 +72,7 @@ def export(
     shape, dtype = clf.input_format_
     size = "x".join(map(str, shape))
     screen.say(f"Written to {file.resolve()}")
-    screen.say(f"It takes any number of images of {size} {dtype} pixels, and gives labels and "
+    screen.say(f"It takes any number of images of {size} {dtype} pixels, and returns labels and "
                "probabilities.")  # fmt: skip
     screen.result(
         {"file": str(file.resolve()), "format": form.value, "shape": list(shape), "dtype": dtype}

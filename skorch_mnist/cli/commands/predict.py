@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Reading(NamedTuple):
-    """What was read from one picture, or from one digit on a page."""
+    """The prediction for one picture, or for one digit on a page."""
 
     image: str
     box: list[int] | None  # left, top, right, bottom, of a digit on a page
@@ -33,14 +33,14 @@ class Reading(NamedTuple):
 
 
 class Polarity(Enum):
-    """Whether ink is darker or lighter than its ground."""
+    """Whether ink is darker or lighter than its background."""
 
     AUTO = "auto"
     DARK_ON_LIGHT = "dark_on_light"
     LIGHT_ON_DARK = "light_on_dark"
 
 
-Pictures = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files of pictures.")]
+Pictures = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Picture files.")]
 Page = Annotated[
     bool,
     typer.Option("--page", help="Find several digits in each picture, and read them row by row."),
@@ -49,7 +49,7 @@ PolarityOption = Annotated[
     Polarity,
     typer.Option(
         "--polarity",
-        help="Whether ink is darker or lighter than its ground [dim](default: auto)[/]",
+        help="Whether ink is darker or lighter than its background [dim](default: auto)[/]",
         show_default=False,
     ),
 ]
@@ -74,7 +74,7 @@ def predict(
 ) -> None:
     """Read the digit in each picture, a drawing or photograph in any format that Pillow reads."""
     if json and as_csv:
-        raise UsageError("--json and --csv exclude each other")
+        raise UsageError("--json and --csv cannot be combined")
     for name in images:
         if Path(name).is_dir():
             raise UsageError(f"{name} is a folder: give the pictures in it, {name}/*")
@@ -98,16 +98,16 @@ def predict(
 
 
 def load_reader(path: Path) -> MNISTCNNClassifier:
-    """Load a classifier, and raise ValueError if it does not take images like MNIST's."""
+    """Load a classifier, and raise ValueError if it does not take 28x28 images."""
     clf = load_classifier(path)
     if clf.image_shape_ != (1, 28, 28):
         shape = "x".join(map(str, clf.image_shape_))
-        raise ValueError(f"{path} reads images of {shape}, but pictures are made 1x28x28, as MNIST")
+        raise ValueError(f"{path} reads images of {shape}, but pictures are converted to 1x28x28")
     return clf
 
 
 def read_picture(clf: MNISTCNNClassifier, name: str, page: bool, polarity: str) -> list[Reading]:
-    """Return what the classifier reads in a file."""
+    """Return the readings of a file."""
     from skorch_mnist.pictures import DigitPreprocessor, NoDigitError, find_digits
 
     if not page:
@@ -126,7 +126,7 @@ def answers_of(
 ) -> list[tuple[Any, float, Any, float]]:
     """Return label, probability, runner-up and its probability of each image."""
     high = clf.pixel_statistics_.high
-    scaled = images if high > 1 else images / 255  # as the classifier knows them
+    scaled = images if high > 1 else images / 255  # the scale the classifier was trained on
     probabilities = clf.predict_proba(scaled)
     order = probabilities.argsort(axis=1)
     answers = []

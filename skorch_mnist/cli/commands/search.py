@@ -56,7 +56,7 @@ NIter = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Try only so many candidates, drawn at random, the same each time.",
+        help="Try only N candidates, drawn at random, the same ones each time.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -82,7 +82,7 @@ def search(
 ) -> None:
     """Find the best parameters by cross-validation, train with them on all images, and test.
 
-    Candidates are compared on folds of the training images; the images to test on choose nothing.
+    Candidates are compared on folds of the training images; test images are not used to choose.
     """
     screen = Screen(json)
     config = options.read()
@@ -131,7 +131,7 @@ def search(
 def list_candidates(
     clf: MNISTCNNClassifier, grid: Mapping[str, Sequence[Any]], n_iter: int | None
 ) -> list[dict[str, Any]]:
-    """Return all combinations, or some; raise a usage error if one is not valid."""
+    """Return all combinations or a sample; raise a UsageError if one is not valid."""
     from sklearn.base import clone
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
@@ -154,7 +154,7 @@ def compare(
     workers: Workers,
     screen: Screen,
 ) -> list[dict[str, Any]]:
-    """Return a row for each candidate, the best first; show how they come in."""
+    """Return a row for each candidate, the best first; print each when it is done."""
     rows, warned = [], Warnings()
     watched = workers.are_here and not screen.as_json
     with FoldsBar(len(candidates) * n_folds, screen) as bar:
@@ -173,7 +173,7 @@ def compare(
                 report("warning", f"candidate {number} failed: {failure}")
     rows.sort(key=lambda row: (row["mean"] is None, -(row["mean"] or 0.0)))
     if rows[0]["mean"] is None:
-        raise ValueError("the training of every candidate failed")
+        raise ValueError("every candidate failed: see the warnings above")
     screen.say("\nThe best candidates: mean accuracy and spread of the folds", style="bold")
     screen.table(
         ["rank", "accuracy", "candidate", "parameters"],
@@ -190,7 +190,7 @@ def compare(
 def candidate_of(
     clf: MNISTCNNClassifier, candidate: Mapping[str, Any], watched: bool
 ) -> MNISTCNNClassifier:
-    """Return the estimator of a candidate: with a bar where someone watches, without a table."""
+    """Return the estimator of a candidate, with a progress bar if watched, without a table."""
     from sklearn.base import clone
 
     from skorch_mnist._progress import TrainingBar
@@ -201,7 +201,7 @@ def candidate_of(
 
 
 def row_of(number: int, candidate: Mapping[str, Any], folds: Sequence[Fold]) -> dict[str, Any]:
-    """Return what is known of a candidate: its mean is None if one of its trainings failed."""
+    """Return the row of a candidate: its mean is None if a fold failed."""
     accuracies = [fold.accuracy for fold in folds]
     failed = any(fold.failure for fold in folds)
     return {
@@ -215,5 +215,5 @@ def row_of(number: int, candidate: Mapping[str, Any], folds: Sequence[Fold]) -> 
 
 
 def outcome(row: Mapping[str, Any]) -> str:
-    """Return mean and spread of a candidate as text."""
+    """Return the mean and spread of a candidate as a string."""
     return "failed" if row["mean"] is None else f"{row['mean']:.4f} ± {row['std']:.4f}"

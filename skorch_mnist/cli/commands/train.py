@@ -29,7 +29,7 @@ def train(
     resume: Resume = None,
     json: Json = False,
 ) -> None:
-    """Train a classifier, test it, and write the model, its figures and plots."""
+    """Train and test a classifier, and write the model, its metrics and plots."""
     screen = Screen(json)
     config = options.read()
     clf = prepare(config, screen)
