@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import _descriptions
@@ -87,39 +88,47 @@ IMAGE_HEADER, LABEL_HEADER, PIXELS = 16, 8, 28 * 28
 
 _DIGITS = tuple(string.digits)
 _GARMENTS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
     "Ankle boot",
-)
+)  # fmt: skip
 _HIRAGANA = tuple("おきすつなはまやれを")
 
+_MNIST_FILES = {
+    "train-images-idx3-ubyte": IMAGE_HEADER + 60_000 * PIXELS,
+    "train-labels-idx1-ubyte": LABEL_HEADER + 60_000,
+    "t10k-images-idx3-ubyte": IMAGE_HEADER + 10_000 * PIXELS,
+    "t10k-labels-idx1-ubyte": LABEL_HEADER + 10_000,
+}
+# Labels are rows of eight 32-bit integers; the first one is the class.
+_QMNIST_FILES = {
+    "qmnist-train-images-idx3-ubyte": IMAGE_HEADER + 60_000 * PIXELS,
+    "qmnist-train-labels-idx2-int": 12 + 60_000 * 8 * 4,
+    "qmnist-test-images-idx3-ubyte": IMAGE_HEADER + 60_000 * PIXELS,
+    "qmnist-test-labels-idx2-int": 12 + 60_000 * 8 * 4,
+}
 
-def _idx_files(
-    archives: dict[str, tuple[int, str]], unpacked: dict[str, str] | None = None
+
+def _gzip_files(
+    sizes: dict[str, int],
+    archives: Sequence[tuple[int, str]],
+    hashes: Sequence[str | None] = (None, None, None, None),
 ) -> dict[str, tuple[DataFile, DataFile]]:
-    """Return the files of a dataset with 60,000 and 10,000 images and the file names of MNIST."""
-    files = {}
-    for subset, prefix, n in (("train", "train", 60_000), ("test", "t10k", 10_000)):
-        names = (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte")
-        sizes = (IMAGE_HEADER + n * PIXELS, LABEL_HEADER + n)
-        images, labels = (
-            DataFile(
-                name,
-                size,
-                Archive(f"{name}.gz", *archives[name]),
-                None if unpacked is None else unpacked[name],
-            )
-            for name, size in zip(names, sizes, strict=True)
-        )
-        files[subset] = images, labels
-    return files
+    """Return the files of a dataset: training images and labels, then test images and labels.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Name and bytes of each unpacked file.
+    archives : sequence of (int, str)
+        Bytes and SHA-256 of each archive.
+    hashes : sequence of str or None
+        SHA-256 of each unpacked file; None if it is not published.
+    """
+    train_images, train_labels, test_images, test_labels = (
+        DataFile(name, size, Archive(f"{name}.gz", *archive), sha256)
+        for (name, size), archive, sha256 in zip(sizes.items(), archives, hashes, strict=True)
+    )
+    return {"train": (train_images, train_labels), "test": (test_images, test_labels)}
 
 
 # TensorFlow Datasets publishes the SHA-256 of these archives in
@@ -133,39 +142,20 @@ MNIST = Source(
         "https://dataset.bj.bcebos.com/mnist/",  # used by PaddlePaddle
         "https://raw.githubusercontent.com/fgnt/mnist/master/",
     ),
-    _idx_files(
-        {
-            "train-images-idx3-ubyte": (
-                9_912_422,
-                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            ),
-            "train-labels-idx1-ubyte": (
-                28_881,
-                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            ),
-            "t10k-images-idx3-ubyte": (
-                1_648_877,
-                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            ),
-            "t10k-labels-idx1-ubyte": (
-                4_542,
-                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            ),
-        },
-        {
-            "train-images-idx3-ubyte": (
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-            ),
-            "train-labels-idx1-ubyte": (
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
-            ),
-            "t10k-images-idx3-ubyte": (
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
-            ),
-            "t10k-labels-idx1-ubyte": (
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
-            ),
-        },
+    _gzip_files(
+        _MNIST_FILES,
+        (
+            (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+            (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+            (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+            (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+        ),
+        (
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
     ),
     _DIGITS,
     _descriptions.MNIST,
@@ -179,39 +169,20 @@ FASHION_MNIST = Source(
         "https://dataset.bj.bcebos.com/fashion_mnist/",  # used by PaddlePaddle
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # used by Keras
     ),
-    _idx_files(
-        {
-            "train-images-idx3-ubyte": (
-                26_421_880,
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            ),
-            "train-labels-idx1-ubyte": (
-                29_515,
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            ),
-            "t10k-images-idx3-ubyte": (
-                4_422_102,
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            ),
-            "t10k-labels-idx1-ubyte": (
-                5_148,
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            ),
-        },
-        {
-            "train-images-idx3-ubyte": (
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
-            ),
-            "train-labels-idx1-ubyte": (
-                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
-            ),
-            "t10k-images-idx3-ubyte": (
-                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
-            ),
-            "t10k-labels-idx1-ubyte": (
-                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
-            ),
-        },
+    _gzip_files(
+        _MNIST_FILES,
+        (
+            (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+            (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+            (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+            (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+        ),
+        (
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
     ),
     _GARMENTS,
     _descriptions.FASHION_MNIST,
@@ -224,32 +195,18 @@ KMNIST = Source(
         "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/KMNIST/",  # used by Swift
         "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",  # used by torchvision; files are verified
     ),
-    _idx_files(
-        {
-            "train-images-idx3-ubyte": (
-                18_165_135,
-                "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-            ),
-            "train-labels-idx1-ubyte": (
-                29_497,
-                "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-            ),
-            "t10k-images-idx3-ubyte": (
-                3_041_136,
-                "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-            ),
-            "t10k-labels-idx1-ubyte": (
-                5_120,
-                "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-            ),
-        }
+    _gzip_files(
+        _MNIST_FILES,
+        (
+            (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+            (29_497, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+            (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+            (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+        ),
     ),
     _HIRAGANA,
     _descriptions.KMNIST,
 )
-
-# Labels are rows of eight 32-bit integers; the first one is the class.
-_QMNIST_LABELS = 12 + 60_000 * 8 * 4
 
 QMNIST = Source(
     "QMNIST/raw",
@@ -257,48 +214,15 @@ QMNIST = Source(
         "https://raw.githubusercontent.com/facebookresearch/qmnist/master/",  # used by torchvision
         "https://github.com/facebookresearch/qmnist/raw/main/",
     ),
-    {
-        "train": (
-            DataFile(
-                "qmnist-train-images-idx3-ubyte",
-                IMAGE_HEADER + 60_000 * PIXELS,
-                Archive(
-                    "qmnist-train-images-idx3-ubyte.gz",
-                    9_704_059,
-                    "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d",
-                ),
-            ),
-            DataFile(
-                "qmnist-train-labels-idx2-int",
-                _QMNIST_LABELS,
-                Archive(
-                    "qmnist-train-labels-idx2-int.gz",
-                    463_024,
-                    "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f",
-                ),
-            ),
+    _gzip_files(
+        _QMNIST_FILES,
+        (
+            (9_704_059, "9e26a7bf1683614e065d7b76460ccd52807165b3f22561fb782bd9f38c52b51d"),
+            (463_024, "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f"),
+            (9_742_279, "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375"),
+            (526_800, "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06"),
         ),
-        "test": (
-            DataFile(
-                "qmnist-test-images-idx3-ubyte",
-                IMAGE_HEADER + 60_000 * PIXELS,
-                Archive(
-                    "qmnist-test-images-idx3-ubyte.gz",
-                    9_742_279,
-                    "43fc22bf7498b8fc98de98369d72f752d0deabc280a43a7bcc364ab19e57b375",
-                ),
-            ),
-            DataFile(
-                "qmnist-test-labels-idx2-int",
-                _QMNIST_LABELS,
-                Archive(
-                    "qmnist-test-labels-idx2-int.gz",
-                    526_800,
-                    "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
-                ),
-            ),
-        ),
-    },
+    ),
     _DIGITS,
     _descriptions.QMNIST,
 )
