@@ -32,7 +32,7 @@ def visible(folder):
 @pytest.mark.parametrize(("name", "content"), [(FILE.name, CONTENT), (FILE.archive.name, ARCHIVE)])
 def test_a_cached_file_is_read_without_writing_anything(tmp_path, monkeypatch, name, content):
     (tmp_path / name).write_bytes(content)
-    monkeypatch.setattr(_cache, "store", None)  # as good as a read-only folder
+    monkeypatch.setattr(_cache, "store", None)  # like a read-only folder
     monkeypatch.setattr(_cache, "FileLock", None)
     assert read(tmp_path) == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -63,7 +63,7 @@ def test_a_download_is_kept_unpacked_and_used_again(tmp_path, mirror):
         ("loop", ""),
     ],
 )
-def test_a_bad_mirror_is_passed_over_or_named(tmp_path, mirror, manner, complaint):
+def test_a_bad_mirror_is_skipped_or_named_in_the_error(tmp_path, mirror, manner, complaint):
     bad, good = f"{mirror.address}/{manner}/", f"{mirror.address}/good/"
     with pytest.raises(DatasetError) as caught:
         read(tmp_path, bad, silence=0.2)
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_named_or_replaced(tmp_path, mirror, name, good, damag
     assert read(tmp_path) == CONTENT  # and no second warning
 
 
-def test_a_good_archive_takes_the_place_of_a_damaged_file(tmp_path):
+def test_a_good_archive_replaces_a_damaged_file(tmp_path):
     (tmp_path / FILE.name).write_bytes(b"")
     (tmp_path / FILE.archive.name).write_bytes(ARCHIVE)
     with pytest.warns(UserWarning, match="damaged: expected 13 bytes, got 0"):
@@ -185,7 +185,7 @@ def test_a_redirection_is_followed(tmp_path, mirror):
     assert mirror.requests == ["redirect", "good"]
 
 
-def test_a_mirror_that_drips_is_given_up(tmp_path, mirror, monkeypatch):
+def test_a_mirror_that_is_too_slow_is_abandoned(tmp_path, mirror, monkeypatch):
     class BegunLongAgo(_download._Bounded):
         def __init__(self, *args):
             super().__init__(*args)
@@ -196,7 +196,7 @@ def test_a_mirror_that_drips_is_given_up(tmp_path, mirror, monkeypatch):
         read(tmp_path, f"{mirror.address}/good/")
 
 
-def test_proxies_of_the_environment_are_obeyed(tmp_path, mirror, monkeypatch):
+def test_proxies_of_the_environment_are_used(tmp_path, mirror, monkeypatch):
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -218,7 +218,7 @@ def test_a_full_disk_is_not_blamed_on_the_mirror(tmp_path, mirror, monkeypatch):
     assert visible(tmp_path) == []
 
 
-# What nobody publishes the hash of
+# Files without a published hash
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def unpublished(mirror):
     return file
 
 
-def test_the_hash_of_what_was_verified_is_recorded(tmp_path, mirror, unpublished):
+def test_the_hash_of_a_verified_file_is_recorded(tmp_path, mirror, unpublished):
     good = f"{mirror.address}/good/"
     assert read(tmp_path, good, file=unpublished) == CONTENT
     assert visible(tmp_path) == ["unpublished", "unpublished.sha256"]
@@ -245,14 +245,14 @@ def test_the_hash_of_what_was_verified_is_recorded(tmp_path, mirror, unpublished
     assert read(tmp_path, file=unpublished) == CONTENT
 
 
-def test_a_folder_that_others_filled_is_verified_by_the_archive(tmp_path, mirror, unpublished):
+def test_a_file_from_another_program_is_verified_by_its_archive(tmp_path, mirror, unpublished):
     (tmp_path / "unpublished").write_bytes(CONTENT[:-1] + b"!")
     (tmp_path / "unpublished.gz").write_bytes(mirror.archives["unpublished.gz"])
     assert read(tmp_path, file=unpublished) == CONTENT
     assert (tmp_path / "unpublished").read_bytes() == CONTENT
 
 
-def test_what_others_unpacked_is_taken_and_must_not_change(tmp_path, unpublished):
+def test_a_file_unpacked_by_another_program_is_accepted_and_must_not_change(tmp_path, unpublished):
     (tmp_path / "unpublished").write_bytes(CONTENT)
     assert read(tmp_path, file=unpublished) == CONTENT
     (tmp_path / "unpublished").write_bytes(CONTENT[:-1] + b"!")
@@ -260,13 +260,13 @@ def test_what_others_unpacked_is_taken_and_must_not_change(tmp_path, unpublished
         read(tmp_path, file=unpublished, download_if_missing=False)
 
 
-def test_a_damaged_record_is_no_record(tmp_path, unpublished):
+def test_a_damaged_record_is_ignored(tmp_path, unpublished):
     (tmp_path / "unpublished").write_bytes(CONTENT)
     (tmp_path / "unpublished.sha256").write_bytes(b"\xff not a hash")
     assert read(tmp_path, file=unpublished) == CONTENT
 
 
-def test_a_folder_that_is_only_read_from_needs_no_record(tmp_path, unpublished, monkeypatch):
+def test_a_read_only_folder_does_not_need_a_record(tmp_path, unpublished, monkeypatch):
     (tmp_path / "unpublished").write_bytes(CONTENT)
 
     def refuse(*args):
@@ -290,7 +290,7 @@ def test_one_archive_serves_several_files(tmp_path, mirror):
     assert read(tmp_path, file=files[0], download_if_missing=False) == CONTENT
 
 
-def test_an_archive_that_others_kept_is_found(tmp_path, mirror):
+def test_an_archive_from_another_program_is_found(tmp_path, mirror):
     files, archive = describe_zip({"a": CONTENT})
     (tmp_path / "gzip.zip").write_bytes(archive)
     assert read(tmp_path, file=files[0], download_if_missing=False) == CONTENT
@@ -325,7 +325,7 @@ read_in_a_process(sys.argv[1], sys.argv[2])
 """
 
 
-def test_a_process_killed_in_a_download_leaves_nothing_that_counts(tmp_path, mirror):
+def test_a_process_killed_during_a_download_leaves_no_trace(tmp_path, mirror):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     command = [sys.executable, "-c", KILLED, str(tmp_path), f"{mirror.address}/half/"]
     process = subprocess.Popen(command, env=environment)

@@ -25,11 +25,11 @@ def test_load_digits28_looks_like_mnist():
     images = bunch.images.astype(float)
     mass = images.sum(axis=(1, 2))
     for axis in (1, 2):
-        centre = images.sum(axis=axis) @ np.arange(28) / mass
-        assert np.abs(centre - 14).max() <= 0.5  # where MNIST's are
+        center = images.sum(axis=axis) @ np.arange(28) / mass
+        assert np.abs(center - 14).max() <= 0.5  # as in MNIST
 
     inked = images > 0
-    for axis in (1, 2):  # a digit has not grown beyond 20 pixels
+    for axis in (1, 2):  # a digit is not larger than 20 pixels
         lines = inked.any(axis=axis)
         span = 28 - lines.argmax(axis=1) - lines[:, ::-1].argmax(axis=1)
         assert span.max() <= 20

@@ -76,14 +76,14 @@ def test_any_positive_losses_are_drawn_over_whole_epochs_with_readable_ticks(val
     assert all(tick == round(tick) for tick in display.ax_.get_xticks())
 
 
-def test_draws_on_the_axes_given_and_makes_no_figure():
+def test_draws_on_the_given_axes_without_a_new_figure():
     ax = Figure().subplots()
     display = HistoryDisplay([0.5, 0.2], [0.4, 0.3]).plot(ax=ax)
     assert display.ax_ is ax and display.figure_ is ax.figure
     assert plt.get_fignums() == []
 
 
-def test_plot_returns_itself_and_may_be_repeated():
+def test_plot_returns_the_display_and_can_be_repeated():
     display = HistoryDisplay([0.5, 0.2])
     assert display.plot() is display
     first = display.ax_
@@ -152,7 +152,7 @@ def test_unfitted_estimator_is_an_error():
     ],
     ids=lambda display: type(display).__name__,
 )
-def test_without_matplotlib_the_error_says_how_to_get_it(display, monkeypatch):
+def test_without_matplotlib_the_error_says_how_to_install_it(display, monkeypatch):
     for name in ("matplotlib", "matplotlib.pyplot"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError) as caught:
@@ -179,7 +179,7 @@ def test_folds_are_drawn_as_mean_and_band(digits):
     assert (heights.min(), heights.max()) == pytest.approx((losses.min(), losses.max()))
 
 
-def test_folds_that_end_early_count_while_they_last():
+def test_folds_that_stop_early_count_until_they_stop():
     fits = [[{"train_loss": 0.5}, {"train_loss": 0.3}], [{"train_loss": 0.7}]]
     display = HistoryDisplay.from_estimator([fake_net(epochs) for epochs in fits])
     assert curves_of(display.ax_)["training"] == [[1, 0.6], [2, 0.3]]
@@ -233,7 +233,7 @@ def test_mistakes_are_the_most_confident_ones(digits, fitted):
         np.testing.assert_array_equal(picture(small), X[row].reshape(28, 28))
 
 
-def test_mistakes_from_predictions_with_labels_and_colours():
+def test_mistakes_from_predictions_with_labels_and_colors():
     X = np.zeros((3, 4, 4, 3), dtype=np.uint8)
     X[1, 0, 0] = [200, 100, 0]
     display = MistakesDisplay.from_predictions(X, ["a", "b", "c"], ["a", "c", "c"])
@@ -241,7 +241,7 @@ def test_mistakes_from_predictions_with_labels_and_colours():
     np.testing.assert_allclose(picture(display.axes_[0])[0, 0], [1, 0.5, 0])
 
 
-def test_no_mistakes_are_said_and_not_drawn():
+def test_the_absence_of_mistakes_is_stated():
     display = MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 2])
     assert display.axes_ == []
     assert [text.get_text() for text in display.ax_.texts] == ["no mistakes"]
@@ -254,7 +254,7 @@ def test_mistakes_of_a_pipeline(digits):
     assert len(MistakesDisplay.from_estimator(pipeline, X_test, y_test).axes_) == 24
 
 
-def test_mistakes_of_a_pipeline_with_images_that_are_no_squares(digits):
+def test_mistakes_of_a_pipeline_with_images_that_are_not_square(digits):
     X, _, y, _ = digits
     rows = X.reshape(-1, 28, 28)[:, :, 4:24].reshape(len(X), -1)
     clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0, image_shape=(28, 20))
@@ -327,7 +327,7 @@ def test_bad_input_of_reliability():
         ReliabilityDisplay.from_predictions([0, 1], [[0.5, 0.5]])
 
 
-def test_reliability_drawn_again_looks_the_same():
+def test_reliability_plotted_again_looks_the_same():
     display = ReliabilityDisplay.from_predictions([0, 1], [[0.9, 0.1], [0.2, 0.8]])
     labels = display.ax_.get_xlabel(), display.ax_.get_ylabel()
     assert display.plot(ax=Figure().subplots(), linestyle=":", color="red") is display
@@ -350,7 +350,7 @@ def test_filters_are_those_of_the_first_convolution(fitted):
 
 
 @pytest.mark.parametrize("display", [FiltersDisplay, HistoryDisplay, AttributionDisplay])
-def test_other_estimators_are_refused(display, digits):
+def test_other_estimators_are_rejected(display, digits):
     X, _, y, _ = digits
     arguments = (X[:2],) if display is AttributionDisplay else ()
     with pytest.raises(TypeError, match=rf"{display.__name__} takes a fitted MNISTCNNClassifier; "):

@@ -62,7 +62,7 @@ def tiny_mnist(monkeypatch, mirror):
 # The table
 
 
-def test_the_table_has_mirrors_over_https_and_whole_hashes():
+def test_the_table_has_mirrors_over_https_and_complete_hashes():
     assert len([url for url in MNIST.mirrors if url.startswith("https://")]) >= 3
     for source in (MNIST, FASHION_MNIST, KMNIST, QMNIST, *EMNIST.values()):
         assert source.mirrors[0].startswith("https://")
@@ -134,7 +134,7 @@ def test_fetchers_keep_the_contract(monkeypatch, mirror, tmp_path, name, real, n
 
 
 @pytest.mark.parametrize("split", EMNIST_SPLITS)
-def test_fetch_emnist_is_upright_and_begins_with_0(monkeypatch, mirror, tmp_path, split):
+def test_fetch_emnist_is_upright_and_labels_start_at_0(monkeypatch, mirror, tmp_path, split):
     real = EMNIST[split]
     n_classes = len(real.target_names)
     contents, truth = {}, {}
@@ -165,7 +165,7 @@ def test_emnist_has_the_characters_of_its_mapping():
     assert names["byclass"][36] == "a"
 
 
-def test_fetch_mnist_gives_slice_datasets_of_images(tiny_mnist, tmp_path):
+def test_fetch_mnist_returns_slice_datasets_of_images(tiny_mnist, tmp_path):
     from skorch.helper import SliceDataset
 
     X, y = fetch_mnist(data_home=tmp_path, return_X_y=True, as_slice_dataset=True)
@@ -196,7 +196,7 @@ def test_the_warning_of_damage_points_at_the_caller(tiny_mnist, tmp_path):
     assert caught[0].filename == __file__
 
 
-def test_fetchers_give_up_at_their_deadline(tiny_mnist, tmp_path, mirror, monkeypatch):
+def test_fetchers_respect_the_time_limit(tiny_mnist, tmp_path, mirror, monkeypatch):
     silent = replace(_fetch.MNIST, mirrors=(f"{mirror.address}/silent/",) * 3)
     monkeypatch.setattr(_fetch, "MNIST", silent)
     # A silent mirror answers after 20 seconds: unlimited, the download would succeed.
@@ -204,7 +204,7 @@ def test_fetchers_give_up_at_their_deadline(tiny_mnist, tmp_path, mirror, monkey
         fetch_mnist(data_home=tmp_path)
 
 
-def test_files_that_are_not_what_their_names_say_are_named(monkeypatch, mirror, tmp_path):
+def test_files_with_other_content_than_their_names_say_are_an_error(monkeypatch, mirror, tmp_path):
     source, _ = made_up_source(mirror, KMNIST, 100)
     monkeypatch.setattr(_fetch, "KMNIST", source)
     with pytest.raises(DatasetError, match=r"KMNIST.raw holds .* from \d+ to \d\d; expected"):
@@ -230,12 +230,12 @@ def test_files_that_are_not_what_their_names_say_are_named(monkeypatch, mirror, 
     ],
 )
 @pytest.mark.parametrize("fetch", [fetch_mnist, fetch_qmnist, fetch_emnist])
-def test_a_wrong_argument_is_named_with_its_valid_values(fetch, arguments, message):
+def test_the_error_names_the_argument_and_its_valid_values(fetch, arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         fetch(**arguments)
 
 
-def test_a_wrong_split_is_named_with_the_valid_ones():
+def test_the_error_names_the_split_and_the_valid_ones():
     with pytest.raises(
         ValueError, match="split='capitals' is not valid: it must be one of balanced"
     ):

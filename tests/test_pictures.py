@@ -23,7 +23,7 @@ from skorch_mnist.recipes import FAST
 
 
 def seven(height=200, width=160, ink=30, paper=235):
-    """A grey picture of a 7, made of two strokes."""
+    """A gray picture of a 7, made of two strokes."""
     picture = np.full((height, width), paper, np.uint8)
     picture[40:50, 50:110] = ink
     for row in range(40, 160):
@@ -81,7 +81,7 @@ def test_a_pipeline_reads_paths(tmp_path, fitted):
 # The form
 
 
-def test_the_digit_is_fitted_and_centred_as_in_mnist():
+def test_the_digit_is_fitted_and_centered_as_in_mnist():
     image = transform(seven())
     assert image.dtype == np.uint8
     rows, columns = np.nonzero(image > 20)
@@ -103,7 +103,7 @@ def test_thin_and_thick_strokes_come_out_alike(width):
     assert 1.4 <= image[14].sum() / 255 <= 4.5
 
 
-def test_a_lopsided_digit_is_not_cut_off():
+def test_a_lopsided_digit_stays_complete():
     picture = np.full((200, 200), 255, np.uint8)
     picture[20:40, 20:180] = 0
     picture[20:180, 20:24] = 0
@@ -121,28 +121,28 @@ def test_images_in_the_form_of_mnist_stay_as_they_are(images):
 
 
 def variants():
-    grey = seven()
-    colour = np.stack([grey] * 3, axis=-1)
-    alpha = np.zeros((*grey.shape, 4), np.uint8)
-    alpha[..., 3] = np.where(grey < 100, 255, 0)
+    gray = seven()
+    color = np.stack([gray] * 3, axis=-1)
+    alpha = np.zeros((*gray.shape, 4), np.uint8)
+    alpha[..., 3] = np.where(gray < 100, 255, 0)
     white = alpha.copy()
     white[..., :3] = 255
-    yield "colour", colour
-    yield "one channel", grey[..., None]
-    yield "grey and alpha", np.stack([grey, np.full_like(grey, 255)], axis=-1)
+    yield "color", color
+    yield "one channel", gray[..., None]
+    yield "gray and alpha", np.stack([gray, np.full_like(gray, 255)], axis=-1)
     yield "black ink on nothing", alpha
     yield "white ink on nothing", white
-    yield "0 to 1", grey / 255
-    yield "16 bits", grey.astype(np.uint16) * 257
-    yield "yes or no", grey > 100
-    yield "0 or 1", (grey > 100).astype(np.uint8)
-    yield "inverted", 255 - grey
-    yield "signed bytes", (grey < 100).astype(np.int8)
-    yield "large", np.kron(grey, np.ones((8, 8), np.uint8))
-    yield "small", np.asarray(Image.fromarray(grey).resize((40, 50), Image.Resampling.BOX))
-    yield "tiny in the middle of nowhere", np.pad(grey[::4, ::4], 900, constant_values=235)
+    yield "0 to 1", gray / 255
+    yield "16 bits", gray.astype(np.uint16) * 257
+    yield "yes or no", gray > 100
+    yield "0 or 1", (gray > 100).astype(np.uint8)
+    yield "inverted", 255 - gray
+    yield "signed bytes", (gray < 100).astype(np.int8)
+    yield "large", np.kron(gray, np.ones((8, 8), np.uint8))
+    yield "small", np.asarray(Image.fromarray(gray).resize((40, 50), Image.Resampling.BOX))
+    yield "tiny in the middle of nowhere", np.pad(gray[::4, ::4], 900, constant_values=235)
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"):
-        yield f"PIL {mode}", Image.fromarray(colour).convert("L").convert(mode)
+        yield f"PIL {mode}", Image.fromarray(color).convert("L").convert(mode)
 
 
 @pytest.mark.parametrize(("kind", "picture"), [*variants()])
@@ -167,7 +167,7 @@ def test_one_or_many(pictures, n):
     assert DigitPreprocessor().transform(pictures).shape == (n, 784)
 
 
-def test_the_orientation_of_the_camera_is_obeyed(tmp_path):
+def test_the_orientation_of_the_camera_is_applied(tmp_path):
     turned = Image.fromarray(seven()).rotate(90, expand=True)
     exif = Image.Exif()
     exif[0x0112] = 6  # "rotate by 90 degrees to the right to see it upright"
@@ -195,7 +195,7 @@ def test_the_orientation_of_the_camera_is_obeyed(tmp_path):
         (".", "cannot be read: Is a directory"),
     ],
 )
-def test_what_is_no_picture_is_named(picture, message):
+def test_the_error_names_the_invalid_picture(picture, message):
     with pytest.raises(PictureError, match=message):
         DigitPreprocessor().transform([picture])
     with pytest.warns(UserWarning, match=message):
@@ -204,7 +204,7 @@ def test_what_is_no_picture_is_named(picture, message):
     np.testing.assert_array_equal(rows[1], DigitPreprocessor().transform(seven())[0])
 
 
-def test_one_bad_name_does_not_end_a_batch(tmp_path):
+def test_one_bad_path_does_not_stop_a_batch(tmp_path):
     Image.fromarray(seven()).save(tmp_path / "seven.png")
     bad = ["x" * 300 + ".png", str(tmp_path / "seven.png" / "x.png"), "x\0.png"]
     for name in bad:
@@ -215,7 +215,7 @@ def test_one_bad_name_does_not_end_a_batch(tmp_path):
     assert rows.any(axis=1).tolist() == [False, False, False, True]
 
 
-def test_noise_is_no_digit():
+def test_noise_is_not_a_digit():
     rng = np.random.default_rng(0)
     for _ in range(5):
         paper = rng.normal(200, 8, (300, 400)) - np.linspace(0, 60, 400)
@@ -236,7 +236,7 @@ def test_damaged_files_are_named(tmp_path):
         transform(path)
 
 
-def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+def test_decompression_bombs_are_rejected_before_decoding(tmp_path, monkeypatch):
     path = tmp_path / "bomb.png"
     Image.new("1", (20_000, 20_000)).save(path)
     assert path.stat().st_size < 100_000
@@ -256,7 +256,7 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path, monke
         ({"max_pixels": True}, "max_pixels=True is not valid"),
     ],
 )
-def test_wrong_parameters_are_named(parameters, message):
+def test_the_error_names_the_invalid_parameter(parameters, message):
     with pytest.raises(ValueError, match=message):
         DigitPreprocessor(**parameters).fit([])
     with pytest.raises(ValueError, match=message):
@@ -269,7 +269,7 @@ def test_wrong_parameters_are_named(parameters, message):
 @pytest.mark.parametrize(
     "pictures", [5, None, b"bytes", {"a": 1}, np.array("a.png"), io.BytesIO(b"bytes")]
 )
-def test_what_is_no_sequence_of_pictures_is_an_error(pictures):
+def test_anything_but_pictures_is_an_error(pictures):
     with pytest.raises(ValueError, match="pictures have 2 columns"):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(ValueError, match="pictures of type"):
@@ -293,14 +293,14 @@ def test_any_array_is_an_image_or_a_clear_error(picture):
 # Disturbances
 
 
-def test_polarity_can_be_told():
+def test_polarity_can_be_set():
     dark = transform(seven(), polarity="dark_on_light")
     np.testing.assert_array_equal(dark, transform(seven()))
     light = transform(255 - seven(), polarity="light_on_dark")
     assert np.corrcoef(dark.ravel(), light.ravel())[0, 1] > 0.97
 
 
-def test_a_stroke_across_the_picture_is_no_ruling():
+def test_a_stroke_across_the_picture_is_not_a_ruling():
     one = np.full((400, 300), 245, np.uint8)
     one[20:380, 145:155] = 30
     assert (transform(one)[4:24, 14] > 0).all()
@@ -317,7 +317,7 @@ def test_a_sheet_of_paper_on_a_table_is_read(table, share):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.05])
-def test_ruled_lines_are_taken_out(slope):
+def test_ruled_lines_are_removed(slope):
     picture = seven().astype(float)
     rows, columns = np.indices(picture.shape)
     lines = ((rows + slope * columns) % 22 < 2) | ((columns - slope * rows) % 22 < 2)
@@ -326,20 +326,20 @@ def test_ruled_lines_are_taken_out(slope):
     assert np.corrcoef(clean.ravel(), ruled.ravel())[0, 1] > 0.93
 
 
-def test_a_shadow_is_taken_out():
+def test_a_shadow_is_removed():
     picture = seven().astype(float)
     picture[:, :70] *= 0.6
     assert np.corrcoef(transform(seven()).ravel(), transform(picture).ravel())[0, 1] > 0.95
 
 
-def test_a_frame_around_the_digit_is_left_out():
+def test_a_frame_around_the_digit_is_ignored():
     picture = seven()
     picture[[15, 16, 180, 181], 20:140] = 30
     picture[15:182, [20, 21, 138, 139]] = 30
     assert np.corrcoef(transform(seven()).ravel(), transform(picture).ravel())[0, 1] > 0.95
 
 
-def test_stages_show_the_way():
+def test_stages_are_the_intermediate_results():
     stages = DigitPreprocessor().stages(seven())
     assert stages.picture.shape[:2] == stages.ink.shape
     assert stages.picture.dtype == stages.image.dtype == np.uint8
@@ -367,7 +367,7 @@ def test_digits_are_found_in_reading_order():
         assert crop.shape == (bottom - top, right - left, 3)
 
 
-def test_parts_are_joined_and_dirt_and_frames_left_out():
+def test_parts_are_joined_and_dirt_and_frames_ignored():
     digit, bar = (100, 100, 110, 160), (100, 90, 130, 97)
     dirt = (300, 200, 305, 205)
     picture = page([digit, bar, dirt, (200, 95, 210, 160)])
@@ -403,7 +403,7 @@ def reader(mnist):
 
 @pytest.mark.parametrize("ruling", RULINGS)
 @pytest.mark.parametrize("light_on_dark", [False, True])
-def test_synthetic_pictures_are_drawn_as_they_are_called(images, ruling, light_on_dark):
+def test_synthetic_pictures_are_drawn_as_requested(images, ruling, light_on_dark):
     rng = np.random.default_rng(0)
     picture = draw_picture(images[0], rng, ruling=ruling, light_on_dark=light_on_dark)
     assert picture.dtype == np.uint8

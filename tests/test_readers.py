@@ -64,7 +64,7 @@ def test_load_idx_takes_the_first_column_of_labels(idx):
     check(load_idx(images, labels))
 
 
-def test_load_idx_names_what_does_not_fit(idx, tmp_path):
+def test_load_idx_says_what_is_wrong(idx, tmp_path):
     images, labels = idx
     with pytest.raises(DatasetError, match=r"labels holds uint8 of shape \(20,\); expected images"):
         load_idx(labels)
@@ -79,7 +79,7 @@ def test_load_idx_names_what_does_not_fit(idx, tmp_path):
         load_idx(images, return_X_y=1)
 
 
-def test_load_idx_refuses_a_header_that_announces_more_than_the_file_holds(tmp_path):
+def test_load_idx_rejects_a_header_that_announces_more_than_the_file_holds(tmp_path):
     huge = bytes([0, 0, 8, 3]) + b"\x7f\xff\xff\xff" * 3
     path = tmp_path / "huge"
     path.write_bytes(huge)
@@ -112,7 +112,7 @@ def write_csv(path, header, columns, quote=""):
 ROWS = np.column_stack([LABELS, IMAGES.reshape(20, 784)])
 
 
-def test_load_csv_reads_what_kaggle_and_others_hold(tmp_path):
+def test_load_csv_reads_the_files_of_kaggle_and_others(tmp_path):
     kaggle = ["label", *(f"pixel{k}" for k in range(784))]
     check(load_csv(write_csv(tmp_path / "kaggle.csv", kaggle, ROWS)))
     check(load_csv(write_csv(tmp_path / "quoted.csv", kaggle, ROWS, quote='"')))
@@ -148,7 +148,7 @@ def test_load_csv_says_what_is_wrong(tmp_path, text, message):
         load_csv(tmp_path / "nowhere.csv")
 
 
-def test_load_csv_knows_the_names_and_the_index_that_pandas_writes(tmp_path):
+def test_load_csv_knows_the_header_and_the_index_that_pandas_writes(tmp_path):
     frame, path = pd.DataFrame(np.full((2, 4), 9)), tmp_path / "pandas.csv"
     frame.to_csv(path, index=False)
     assert load_csv(path).data.tolist() == [[9] * 4] * 2
@@ -159,13 +159,13 @@ def test_load_csv_knows_the_names_and_the_index_that_pandas_writes(tmp_path):
 
 @pytest.mark.parametrize("read", [load_idx, load_csv, load_image_folder])
 @pytest.mark.parametrize("path", [None, 0, b"bytes"])
-def test_what_is_no_path_is_an_error(read, path):
+def test_anything_but_a_path_is_an_error(read, path):
     with pytest.raises(ValueError, match="is not valid: it must be a path"):
         read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"label,a\n", b"\xff\xfe\x00", b"\x1f\x8b not gzip"])
-def test_load_csv_of_no_table_is_an_error(tmp_path, content):
+def test_load_csv_of_anything_but_a_table_is_an_error(tmp_path, content):
     for name in ("bad.csv", "bad.csv.gz"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DatasetError):
@@ -175,7 +175,7 @@ def test_load_csv_of_no_table_is_an_error(tmp_path, content):
 # Frames
 
 
-def test_load_frame_takes_openml_s(tmp_path):
+def test_load_frame_reads_the_frame_of_openml(tmp_path):
     frame = pd.DataFrame(
         IMAGES.reshape(20, 784).astype(np.int64), columns=[f"pixel{k + 1}" for k in range(784)]
     )
@@ -193,7 +193,7 @@ def test_load_frame_numbers_names():
     assert bunch.target_names == ["one", "seven"]
 
 
-def test_load_frame_keeps_whole_numbers_that_are_floats_and_nullable_pixels():
+def test_load_frame_reads_float_labels_and_nullable_pixels():
     frame = pd.DataFrame(np.zeros((3, 4), int)).assign(label=[7.0, 1.0, 10.0])
     assert load_frame(frame).target.tolist() == [7, 1, 10]
     nullable = pd.DataFrame(np.full((2, 4), 9), dtype="UInt8")

@@ -10,9 +10,7 @@ from ._ink import Map
 
 _COARSE = 100  # pixels of the longer side while a sheet is searched for
 _SMALLEST = 0.2  # of the picture: the smallest area of a sheet
-_STEP = (
-    0.35  # of full brightness: the smallest step from table to paper, more than that of a shadow
-)
+_STEP = 0.35  # of full brightness: the smallest step from table to paper; a shadow has less
 _CUT_OFF = 0.1  # of the border and of the table: the largest bright share; uneven light has more
 _CONVEX = 0.92  # of its convex hull: the smallest area of a sheet; a digit has less
 _INKED = 0.2  # of the sheet: the largest share of ink; the hole of a light 0 is larger
