@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -42,36 +43,69 @@ def modules():
     return files
 
 
-def imports_of(paths):
-    """Modules of ours that the files import, those for type checkers left out."""
-    found = set()
-    for path in paths:
-        tree = ast.parse(path.read_text())
-        for_types = {
-            id(node)
-            for block in ast.walk(tree)
-            if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-            for node in ast.walk(block)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.level == 0 and id(node) not in for_types:
-                package, _, rest = (node.module or "").partition(".")
-                if package == "skorch_mnist":
-                    names = [rest.split(".")[0]] if rest else [alias.name for alias in node.names]
-                    found.update(name if name in modules() else "__init__" for name in names)
-    return found
+MODULES = modules()
 
 
-@pytest.mark.parametrize("name", sorted(modules()))
+def imports_in(source, package):
+    """Modules of ours that a file of a package imports, except for type checkers."""
+    tree = ast.parse(source)
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            found += [f"{base}.{alias.name}" for alias in node.names]
+    ours = [f"{name}.".split(".")[1] for name in found if name.split(".")[0] == "skorch_mnist"]
+    return {name if name in MODULES else "__init__" for name in ours}
+
+
+def imports_of(name):
+    """Other modules of ours that the files of a module import."""
+    return {
+        imported
+        for path in MODULES[name]
+        for imported in imports_in(
+            path.read_text(), ".".join((PACKAGE.name, *path.relative_to(PACKAGE).parent.parts))
+        )
+    } - {name}
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("import skorch_mnist", "__init__"),
+        ("import skorch_mnist.cli as c", "cli"),
+        ("from skorch_mnist import cli", "cli"),
+        ("from skorch_mnist.cli.data import load_data", "cli"),
+        ("from ..cli import data", "cli"),
+        ("from .. import cli", "cli"),
+        ("from ._files import MNIST", "datasets"),
+        ("def load():\n    from skorch_mnist import MNISTCNN", "__init__"),
+    ],
+)
+def test_every_form_of_import_is_found(line, module):
+    assert imports_in(line, "skorch_mnist.datasets") == {module}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
 def test_imports_point_one_way(name):
     assert name in ORDER, f"give {name} a place in ORDER"
     below = ORDER[: ORDER.index(name)]
-    assert imports_of(modules()[name]) - {name} <= set(below)
+    assert imports_of(name) <= set(below)
 
 
 @pytest.mark.parametrize("name", ALONE)
 def test_leaves_know_little_of_the_package(name):
-    assert imports_of(modules()[name]) - {name} <= ALONE[name]
+    assert imports_of(name) <= ALONE[name]
 
 
 def is_private(*names):
