@@ -1,8 +1,8 @@
 """Search for parameters with Optuna, in as many processes and on as many machines as you like.
 
-Each process that is started with the same storage and study works at the same search, until at
-least so many trials are done. A trial that is worse than the median of the others is given up after
-an epoch; one whose process dies is taken up by another process.
+All processes with the same storage and study share one search, until at least ``--trials`` trials
+are done. A trial that is worse than the median of the others stops after an epoch. If a process
+dies, another process starts its trial again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
 
 
 def open_storage(url: str, heartbeat: int) -> RDBStorage:
-    """Return a database that shows which trials are at work.
+    """Return a database that records which trials are running.
 
-    Of processes that find a new database at once, one makes the tables; the others try again, each
-    after a time of its own.
+    If several processes find a new database at once, one creates the tables. The others try again,
+    each after a different time.
     """
     options = {
         "heartbeat_interval": heartbeat,
@@ -41,13 +41,13 @@ def open_storage(url: str, heartbeat: int) -> RDBStorage:
 
 
 def main() -> None:
-    """Work at a study, and print the best trial."""
+    """Run trials of a study, and print the best one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--storage", default="sqlite:///optuna.db", help="URL of a database")
     parser.add_argument("--study", default="digits")
     parser.add_argument("--trials", type=int, default=20, help="of all processes together")
     parser.add_argument("--max-epochs", type=int, default=10)
-    parser.add_argument("--heartbeat", type=int, default=60, help="seconds between signs of life")
+    parser.add_argument("--heartbeat", type=int, default=60, help="seconds between heartbeats")
     parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits")
     args = parser.parse_args()
 
