@@ -2,29 +2,29 @@
 Data
 ====
 
-MNIST and its relatives as arrays, verified; the digits that need no network; and what people hold
-already: IDX and CSV files, frames, folders of pictures.
+Load MNIST and its relatives as verified arrays, digits that need no network, and common file
+formats: IDX and CSV files, data frames, and folders of pictures.
 """
 
 # %%
-# The family
-# ----------
+# MNIST and its relatives
+# -----------------------
 #
 # =================================  =======================================  =========  ========
-# function                           what                                     images     download
+# function                           content                                  images     download
 # =================================  =======================================  =========  ========
 # ``fetch_mnist``                    digits                                   70,000     12 MB
 # ``fetch_fashion_mnist``            garments of ten kinds                    70,000     31 MB
 # ``fetch_kmnist``                   ten hiragana in cursive hand             70,000     21 MB
 # ``fetch_qmnist``                   digits, with 60,000 test images          120,000    20 MB
 # ``fetch_emnist(split="letters")``  letters, digits or both, in six splits   ≤ 814,255  562 MB
-# ``load_digits28``                  scikit-learn's digits in MNIST's form    1,797      none
+# ``load_digits28``                  scikit-learn digits, shaped like MNIST   1,797      none
 # =================================  =======================================  =========  ========
 #
-# All have the same shape, (n, 784) bytes from 0 to 255, stand upright, and count their classes
-# from 0. The functions that fetch take ``subset="train"``, ``"test"`` or ``"all"``. Without
-# ``return_X_y`` they give a ``Bunch`` that also has the images, the names of the classes and, in
-# ``DESCR``, origin, licence and split.
+# All have the same shape, (n, 784) bytes from 0 to 255. Images are upright, and classes are counted
+# from 0. The ``fetch`` functions take ``subset="train"``, ``"test"`` or ``"all"``. Without
+# ``return_X_y``, they return a ``Bunch`` that also has the images, the names of the classes and, in
+# ``DESCR``, origin, license and split.
 
 from skorch_mnist import load_digits28
 
@@ -36,20 +36,20 @@ print(digits.DESCR)
 # Downloads
 # ---------
 #
-# The first call downloads, later ones read the copy on disk: in the user's cache folder, or where
-# the environment variable ``SKORCH_MNIST_HOME`` or the argument ``data_home`` points. Its folders
-# are laid out as torchvision lays them out, so that a folder which torchvision filled is used, and
-# the other way round.
+# The first call downloads, later calls read the copy on disk. It is in the cache folder of the
+# user, or where the environment variable ``SKORCH_MNIST_HOME`` or the argument ``data_home``
+# points. The folders have the layout of torchvision, so you can use a folder that torchvision
+# filled, and vice versa.
 #
-# Every file is verified by its SHA-256 whenever it is read. (Nobody publishes those of the
-# unpacked files of KMNIST, QMNIST and EMNIST: there the archive is verified, and the hash of what
-# came out of it is kept beside the file, in the format of ``sha256sum``.) A damaged or short file
-# is named and replaced; with ``download_if_missing=False`` it is an error. Mirrors are tried one
-# after the other, a silent one for 30 seconds. A download counts only when it is whole and
-# verified, so that neither a killed process nor eight at once leave a half one. Proxies are taken
-# from ``https_proxy``.
+# Every file is verified by its SHA-256 whenever it is read. Nobody publishes hashes of the unpacked
+# files of KMNIST, QMNIST and EMNIST. For these, the archive is verified, and the hash of its
+# content is stored next to the file, in the format of ``sha256sum``. A damaged or short file is
+# named and replaced; with ``download_if_missing=False``, it is an error. Mirrors are tried one
+# after the other; one that does not respond is given up after 30 seconds. A file is only used once
+# it is complete and verified, so neither a killed process nor eight at once leave a partial
+# download. Proxies are taken from ``https_proxy``.
 #
-# Where nothing can be downloaded, the error says what was tried, and where to place the files:
+# If nothing can be downloaded, the error says what was tried, and where to put the files:
 
 import tempfile
 
@@ -63,11 +63,11 @@ except DatasetError as error:
     print(str(error).replace(nowhere.name, "/home/me/data"))
 
 # %%
-# Files in MNIST's own format
-# ---------------------------
+# IDX files
+# ---------
 #
-# ``load_idx`` reads IDX files, packed or not, of other data sets too. What a file's header promises
-# is compared with the file's length before memory is taken.
+# ``load_idx`` reads IDX files, the format of MNIST, of any dataset, compressed or not. The sizes in
+# the header are compared with the length of the file before memory is allocated.
 
 import gzip
 import struct
@@ -82,11 +82,11 @@ X, _ = load_idx(folder / "my-images-idx3-ubyte.gz", return_X_y=True)
 print(X.shape, X.dtype)
 
 # %%
-# Tables
-# ------
+# CSV files and data frames
+# -------------------------
 #
-# ``load_csv`` reads what Kaggle and others hold, one image a line, with or without names and
-# labels; ``load_frame`` takes a pandas frame such as ``fetch_openml("mnist_784").frame``.
+# ``load_csv`` reads files like those of Kaggle: one image per line, with or without column names
+# and labels. ``load_frame`` takes a pandas data frame such as ``fetch_openml("mnist_784").frame``.
 
 import pandas as pd
 
@@ -104,8 +104,8 @@ print(X.shape, y[:10])
 # Folders of pictures
 # -------------------
 #
-# ``load_image_folder`` reads a folder that has one folder for each class. Pictures like MNIST's
-# come as arrays; of others ``load_content=False`` gives the file names, for
+# ``load_image_folder`` reads a folder that has one folder for each class. It returns pictures like
+# those of MNIST as arrays. For other pictures, ``load_content=False`` returns the file names, for
 # :class:`~skorch_mnist.DigitPreprocessor`.
 
 from PIL import Image

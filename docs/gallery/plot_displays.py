@@ -1,16 +1,17 @@
 """
-See what it does
-================
+Plot and inspect a classifier
+=============================
 
-Displays after scikit-learn's pattern: ``from_estimator`` draws a fitted classifier, ``plot`` draws
-again, into an axes of your own where you give one. Each keeps what it drew as attributes.
+The displays work like those of scikit-learn. ``from_estimator`` plots a fitted classifier, and
+``plot`` plots again, into your own axes if you pass them. Each display stores what it plotted in
+attributes.
 """
 
 # %%
-# A classifier that is not perfect yet
-# ------------------------------------
+# Train a classifier
+# ------------------
 #
-# Five epochs on the digits that come with scikit-learn, so that there is something to see.
+# Five epochs on the digits that come with scikit-learn leave some mistakes to look at.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import cross_validate, train_test_split
@@ -25,8 +26,8 @@ clf = MNISTCNNClassifier(max_epochs=5, random_state=0, verbose=0).fit(X_train, y
 # History
 # -------
 #
-# Loss or accuracy of each epoch; for several trainings, such as the folds of a cross-validation,
-# their mean and the band from the lowest to the highest.
+# Loss or accuracy of each epoch. For several training runs, such as the folds of a
+# cross-validation, it shows their mean and the band from the lowest to the highest.
 
 from skorch_mnist.displays import HistoryDisplay
 
@@ -55,7 +56,7 @@ plt.show()
 # Mistakes
 # --------
 #
-# The wrong answers of which the classifier was most sure, first.
+# The wrong predictions, those with the highest confidence first.
 
 from skorch_mnist.displays import MistakesDisplay
 
@@ -66,7 +67,7 @@ plt.show()
 # Confusions
 # ----------
 #
-# Which digits are taken for which is what scikit-learn draws.
+# scikit-learn plots which digits are confused with which.
 
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -77,8 +78,8 @@ plt.show()
 # Reliability
 # -----------
 #
-# Is an answer of which the classifier is sure to 80 % right in 80 of 100 cases? Points below the
-# diagonal are answers given too confidently, points above it too timidly.
+# Are predictions with a probability of 80 % right in 80 of 100 cases? Points below the diagonal are
+# overconfident predictions, points above it are underconfident ones.
 
 from skorch_mnist.displays import ReliabilityDisplay
 
@@ -101,8 +102,8 @@ plt.show()
 # Attribution
 # -----------
 #
-# Where on the image the decision comes from: a patch is hidden at each place in turn. Orange pixels
-# spoke for the answer, blue ones against it.
+# Which parts of the image decide: a patch is hidden at each position in turn. Orange pixels support
+# the prediction, blue ones oppose it.
 
 from skorch_mnist.displays import AttributionDisplay
 

@@ -1,14 +1,14 @@
 """
-In scikit-learn
-===============
+Use the classifier in scikit-learn
+==================================
 
-``MNISTCNNClassifier`` inside everything of scikit-learn that takes a classifier. Each of these
-lines was run to make this page, on a part of scikit-learn's digits and with few epochs. The table
-at the end names the test of each.
+This page uses ``MNISTCNNClassifier`` in everything in scikit-learn that takes a classifier. All of
+its code was run to make the page, on a part of the scikit-learn digits and with few epochs. The
+table at the end names the test of each feature.
 """
 
 # %%
-# The data are 28x28 images; ``quick`` is the classifier that the others get.
+# The data are 28x28 images. ``quick`` is the classifier that the examples use.
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -22,7 +22,8 @@ quick = MNISTCNNClassifier(max_epochs=8, lr=3e-3, batch_size=32, random_state=0,
 # %%
 # Pipelines
 # ---------
-# The classifier learns the scale of the pixels itself; a transformer in front may do anything else.
+# The classifier learns the scale of the pixels itself. Use a transformer in front of it for
+# anything else.
 
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -32,7 +33,7 @@ pipeline = make_pipeline(MinMaxScaler(), PCA(100), quick).fit(X, y)
 print(f"pipeline on 100 principal components: {pipeline.score(X_test, y_test):.3f}")
 
 # %%
-# A data frame goes through ``ColumnTransformer``, and string labels are as good as numbers.
+# A ``ColumnTransformer`` takes a data frame, and labels may be strings.
 
 import pandas as pd
 from sklearn.compose import ColumnTransformer
@@ -66,8 +67,8 @@ print(scores.mean(axis=1).round(3))
 # %%
 # Searches
 # --------
-# Any parameter can be searched, those of the network, the optimizer and the callbacks too.
-# Successive halving can spend epochs: ``resource="max_epochs"``.
+# You can search any parameter, including those of the network, the optimizer and the callbacks.
+# Successive halving can use epochs as its resource: ``resource="max_epochs"``.
 
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
@@ -115,8 +116,8 @@ for ensemble in (
     print(f"{type(ensemble).__name__:<24}{ensemble.fit(X, y).score(X_test, y_test):.3f}")
 
 # %%
-# Two classes, few labels, and a classifier that must not be trained again
-# ------------------------------------------------------------------------
+# Thresholds, self-training and frozen classifiers
+# ------------------------------------------------
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import TunedThresholdClassifierCV
@@ -132,9 +133,9 @@ calibrated = CalibratedClassifierCV(frozen).fit(X_test[:500], y_test[:500])
 print(f"frozen and calibrated: {calibrated.score(X_test[500:], y_test[500:]):.3f}")
 
 # %%
-# Weights, and where they go
-# --------------------------
-# ``class_weight`` is a parameter; ``sample_weight`` is routed where it is requested.
+# Weights and metadata routing
+# ----------------------------
+# ``class_weight`` is a parameter. ``sample_weight`` is routed to the estimators that request it.
 
 import sklearn
 from sklearn.base import clone
@@ -159,9 +160,9 @@ RocCurveDisplay.from_estimator(tuned, X_test, y_test == 3, ax=right)
 plt.show()
 
 # %%
-# scikit-learn's callbacks
-# ------------------------
-# Where scikit-learn has them, from version 1.9 on, its callbacks see every epoch, beside skorch's.
+# Callbacks of scikit-learn
+# -------------------------
+# From version 1.9 on, the callbacks of scikit-learn see every epoch, like those of skorch.
 
 try:
     from sklearn.callback import ScoringMonitor
@@ -173,15 +174,15 @@ else:
     print([round(entry["accuracy"], 3) for entry in monitor.get_logs().data])
 
 # %%
-# What was tried, and with which test
-# -----------------------------------
+# Tests of these features
+# -----------------------
 #
 # .. list-table::
 #    :header-rows: 1
 #
-#    * - what
+#    * - feature
 #      - test
-#    * - scikit-learn's estimator checks, all of them
+#    * - all estimator checks of scikit-learn
 #      - ``test_estimator_checks.py``
 #    * - ``Pipeline``, ``ColumnTransformer``
 #      - ``test_compositions.py``: ``test_pipeline_with_a_transformer_in_front``,

@@ -2,8 +2,7 @@
 Recognize handwritten digits
 ============================
 
-A convolutional network is trained, inspected, cross-validated and tuned, with scikit-learn's own
-tools wherever they fit.
+Train, inspect, cross-validate and tune a convolutional network, with the tools of scikit-learn.
 """
 
 # %%
@@ -29,7 +28,7 @@ except DatasetError:
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.2, stratify=y, random_state=0
     )
-    print("MNIST is not cached: this page was made with scikit-learn's digits.")
+    print("MNIST is not cached: this page was made with the scikit-learn digits.")
 print(f"training images: {X_train.shape}, test images: {X_test.shape}, {X_train.dtype}")
 
 # %%
@@ -57,8 +56,8 @@ clf.fit(X_train, y_train)
 # History
 # -------
 #
-# The training loss is measured while dropout is at work, the validation loss without it. That is
-# why the validation loss may well be the lower of the two.
+# The training loss is measured with dropout, the validation loss without it. That is why the
+# validation loss may be the lower of the two.
 
 import matplotlib.pyplot as plt
 
@@ -84,8 +83,8 @@ plt.show()
 # Cross-validation
 # ----------------
 #
-# Five folds of at most 10,000 training images, three epochs each, so that it takes seconds. Arrays
-# are the simplest input.
+# Five folds of at most 10,000 training images, with three epochs each, take seconds. Arrays are the
+# simplest input.
 
 from sklearn.model_selection import cross_val_score
 
@@ -95,8 +94,8 @@ scores = cross_val_score(quick, X_cv, y_cv, cv=5)
 print(f"five folds of {len(X_cv)} images: {scores.round(4)}, mean {scores.mean():.4f}")
 
 # %%
-# A PyTorch data set works as well: skorch's ``SliceDataset`` makes it look like an array. It may be
-# any data set of pairs of image and label, one of torchvision's for instance.
+# A PyTorch dataset works as well: ``SliceDataset`` of skorch makes it look like an array. Use any
+# dataset of pairs of image and label, such as those of torchvision.
 
 import torch
 from skorch.helper import SliceDataset
@@ -105,15 +104,15 @@ from torch.utils.data import TensorDataset
 dataset = TensorDataset(torch.as_tensor(X_cv), torch.as_tensor(y_cv))
 images, labels = SliceDataset(dataset, idx=0), SliceDataset(dataset, idx=1)
 scores = cross_val_score(quick, images, labels, cv=5)
-print(f"the same folds from a data set: {scores.round(4)}, mean {scores.mean():.4f}")
+print(f"the same folds from a dataset: {scores.round(4)}, mean {scores.mean():.4f}")
 
 # %%
 # Grid search
 # -----------
 #
-# Every parameter can be searched, those of the network too, with the prefix ``module__``, and in a
-# pipeline. The scaler is there to show that; the classifier itself needs none. Two processes share
-# the work, on at most 3,000 images.
+# You can search every parameter, in a pipeline, too. Parameters of the network have the prefix
+# ``module__``. The classifier itself does not need the scaler, which is here to show a pipeline.
+# Two processes share the work, on at most 3,000 images.
 
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline

@@ -2,24 +2,24 @@
 Your own pictures
 =================
 
-A network that was trained on MNIST reads images that were prepared as MNIST's were: white ink on
-black, cropped to 20x20 pixels, centred by mass in 28x28. Drawings and photographs are not.
-``DigitPreprocessor`` makes them so.
+A network that was trained on MNIST reads images that were prepared like those of MNIST: white ink
+on black, cropped to 20x20 pixels, and centered by mass in 28x28. ``DigitPreprocessor`` brings
+drawings and photographs into this form.
 """
 
 # %%
 # Pictures
 # --------
 #
-# Three digits, drawn here with a few strokes: with a pen on squared paper beside a lamp, with a
-# pencil half in the shade of a hand, and with chalk on a board.
+# This code draws three digits with a few strokes: with a pen on squared paper next to a lamp, with
+# a pencil half in the shadow of a hand, and with chalk on a board.
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 
 def draw(strokes, size, paper, ink, pen):
-    """Draw strokes, given in hundredths of ``size`` pixels, on a picture of one colour."""
+    """Draw strokes, given in hundredths of ``size`` pixels, on a picture of one color."""
     picture = Image.new("RGB", (4 * size, 4 * size), paper)
     pencil = ImageDraw.Draw(picture)
     for stroke in strokes:
@@ -59,13 +59,13 @@ for picture in (squared, shaded, chalk):
     pictures.append(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(0.8)))
 
 # %%
-# From a picture to an image like MNIST's
-# ---------------------------------------
+# Convert a picture to the form of MNIST
+# --------------------------------------
 #
-# ``stages`` shows what happens to a picture. First the ink is told from its ground, whichever of
-# the two is darker; the slope of the light, shadows and ruled lines are taken away. Then the digit
-# is found, with the parts that belong to it. Its stroke is brought to the width that strokes have
-# in MNIST, and it is fitted into 20x20 pixels and centred.
+# ``stages`` shows what happens to a picture. The first step separates the ink from the background,
+# whichever of the two is darker, and removes uneven light, shadows and ruled lines. The second step
+# finds the digit, with the parts that belong to it. Then its strokes get the width that they have
+# in MNIST, and the digit is fitted into 20x20 pixels and centered.
 
 import matplotlib.pyplot as plt
 
@@ -82,11 +82,11 @@ for axis, title in zip(axes[0], stages._fields, strict=True):
     axis.set_title(title)
 
 # %%
-# Reading them
-# ------------
+# Read the pictures
+# -----------------
 #
-# In a pipeline, the preprocessing makes a classifier of pictures: arrays, Pillow's images or paths
-# of files. Here the network learns from MNIST where that is cached, or from scikit-learn's digits.
+# A pipeline with the preprocessor classifies pictures: arrays, Pillow images or file paths. Here,
+# the network learns from MNIST if it is cached, otherwise from the scikit-learn digits.
 
 from sklearn.pipeline import make_pipeline
 
@@ -102,20 +102,19 @@ reader = make_pipeline(preprocessor, clf)
 print("read:     ", reader.predict(pictures), reader.predict_proba(pictures).max(axis=1).round(3))
 
 # %%
-# The same pictures, only resized to 28x28 pixels as most examples on the web do it:
+# These are the same pictures, only resized to 28x28 pixels, as in most examples on the web:
 
 resized = np.stack([picture.convert("L").resize((28, 28)) for picture in pictures])
 print("resized:  ", clf.predict(resized.reshape(-1, 784)))
 
 # %%
-# How well it works was measured on the test images of MNIST, drawn as such pictures: see
-# :doc:`../guide/benchmarks`. When a digit is misread, look at ``stages``: if ``ink`` shows the
-# ground instead of the digit, say which is darker with ``polarity="dark_on_light"`` or
-# ``"light_on_dark"``.
+# For the accuracy on the MNIST test images, drawn as such pictures, see :doc:`../guide/benchmarks`.
+# If a digit is misread, look at ``stages``. If ``ink`` shows the background instead of the digit,
+# set ``polarity="dark_on_light"`` or ``"light_on_dark"``.
 #
-# A picture that cannot be read, or shows nothing that stands out like ink, is an error that names
-# it; with ``on_error="warn"``, a warning and a row of zeros. Files of more than 100 million pixels
-# are refused before they are decoded: ``max_pixels`` moves that limit.
+# If a picture cannot be read, or shows nothing that looks like ink, an error names it. With
+# ``on_error="warn"``, you get a warning and a row of zeros. Files with more than 100 million pixels
+# are refused before they are decoded. ``max_pixels`` changes that limit.
 
 from skorch_mnist.pictures import PictureError
 
@@ -128,7 +127,8 @@ except PictureError as error:
 # Several digits
 # --------------
 #
-# ``find_digits`` finds the digits on a page, in reading order. Digits that touch count as one.
+# ``find_digits`` finds the digits on a page, in reading order. Digits that touch count as one
+# digit.
 
 from skorch_mnist.pictures import find_digits
 
@@ -148,5 +148,5 @@ for (left, top, right, bottom), label in zip(found.boxes, clf.predict(found.imag
     axis.text(left, top - 8, str(label), color="C0", fontsize=14, weight="bold")
 
 # %%
-# The command line reads files too: ``skorch-mnist predict MODEL IMAGE...``, with ``--page`` for
+# The command line reads files, too: ``skorch-mnist predict MODEL IMAGE...``, with ``--page`` for
 # pages and ``--json`` or ``--csv`` for programs; see :doc:`../guide/command_line`.
