@@ -1,4 +1,4 @@
-"""Data that several test modules share."""
+"""Fixtures that several test modules share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import sys
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell starts with &
     signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: two processes share the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: small networks gain nothing from more
 
 import pytest
-from filelock import FileLock
 from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
 
@@ -19,17 +18,6 @@ from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
 from skorch_mnist.cli import named_data
 from skorch_mnist.cli.images import Images
 from skorch_mnist.datasets import DatasetError
-from skorch_mnist.datasets._cache import HOME_VARIABLE
-
-LONGEST = (
-    "test_readme.py", "test_pictures.py", "test_mnist.py", "test_cluster.py",
-    "test_data_parallel.py", "test_optuna.py",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest, so that no process waits for the other in the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +26,6 @@ def figures_closed():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
-
-
-@pytest.fixture(scope="session")
-def loopback(tmp_path_factory):
-    """A lock for tests that send much over the loopback device, or count what goes over it."""
-    return FileLock(tmp_path_factory.getbasetemp().parent / "loopback.lock")
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +73,7 @@ def few_digits(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(named_data, "bundled_digits", lambda: few)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    monkeypatch.setenv("SKORCH_MNIST_HOME", str(tmp_path / "home"))
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     return few

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Subset
 from skorch_mnist._batches import (
     ImageDataset,
     KeptRows,
+    Share,
     image_of,
     own_form,
     weight_of,
@@ -304,3 +305,17 @@ def test_kept_rows_stay_when_the_next_block_begins():
 def test_outputs_that_are_not_tensors_are_left_alone():
     outputs = (torch.ones(2, 3), torch.ones(2))
     assert KeptRows().keep(outputs) is outputs
+
+
+# --- shares of several processes ------------------------------------------------------------
+
+
+@given(n_rows=st.integers(1, 300), n_processes=st.integers(1, 9))
+def test_shares_are_a_partition_and_differ_by_one_at_most(n_rows, n_processes):
+    shares = [Share(rank, n_processes) for rank in range(n_processes)]
+    sizes = shares[0].sizes(n_rows)
+    assert sum(sizes) == n_rows and max(sizes) - min(sizes) <= 1
+    read = [np.arange(n_rows)[share.rows(n_rows)] for share in shares]
+    assert all(len(rows) for rows in read)
+    taken = np.concatenate([rows[:size] for rows, size in zip(read, sizes, strict=True)])
+    assert taken.tolist() == list(range(n_rows))

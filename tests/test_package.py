@@ -15,6 +15,7 @@ import pytest
 import skorch_mnist
 
 PACKAGE = Path(skorch_mnist.__file__).parent
+TESTS = Path(__file__).parent
 
 # A module may import those above it.
 ORDER = (
@@ -163,6 +164,42 @@ def test_a_private_name_of_another_library_is_noticed(tmp_path):
         "sklearn.utils._array_api.get_namespace",
         "torch.nn._x",
     ]
+
+
+def internal_parts(path):
+    """Parts of the package that a file of tests imports or patches, though users do not."""
+    tree = ast.parse(path.read_text())
+    names = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and re.fullmatch(r"skorch_mnist(\.\w+)+", str(node.value))
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".")[1:] for name in names if name.startswith("skorch_mnist.")]
+    return {
+        first
+        for first, *rest in parts
+        if is_private(first, *rest) or (first == "cli" and rest not in ([], ["main"]))
+    }
+
+
+def parts_named(unit):
+    """Parts of the package in which a module has the name of a file of tests."""
+    paths = [path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py")]
+    found = {parts[0] for parts in paths if unit in [part.strip("_") for part in parts]}
+    return found | ({"cli"} if unit.startswith("cli_") else set())
+
+
+TEST_FILES = sorted({*TESTS.rglob("test_*.py")} - {Path(__file__)})
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
+def test_only_tests_named_after_an_internal_module_use_its_part_of_the_package(path):
+    assert internal_parts(path) <= parts_named(path.stem.removeprefix("test_"))
 
 
 def test_no_attribute_is_read_that_may_not_be_there():

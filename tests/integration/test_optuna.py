@@ -21,7 +21,7 @@ from skorch_mnist import MNISTCNNClassifier
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
 integration = pytest.importorskip("optuna_integration")
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "guide" / "search_with_optuna.py"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "guide" / "search_with_optuna.py"
 N_TRIALS = 8
 
 
