@@ -48,10 +48,8 @@ def mnist():
     try:
         X_train, y_train = fetch_mnist(return_X_y=True, download_if_missing=False)
         X_test, y_test = fetch_mnist(subset="test", return_X_y=True, download_if_missing=False)
-    except DatasetError:
-        if os.environ.get("SKORCH_MNIST_HOME"):
-            raise
-        pytest.skip("MNIST is not cached")
+    except DatasetError as error:
+        pytest.skip(f"MNIST is not cached: {error}")
     return X_train, X_test, y_train, y_test
 
 

@@ -1,4 +1,4 @@
-"""Data sets read as arrays: lazily, by rows, with every bad item named."""
+"""Reading the datasets of PyTorch: lazily, by rows, and errors that name the bad item."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import skorch.dataset
 import torch
+from helpers import quick
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from misbehaving_mirror import to_idx
 from PIL import Image
 from skorch.helper import SliceDataset
 from torch.utils.data import ConcatDataset, Subset, TensorDataset
-from torchvision.datasets import FakeData
+from torchvision.datasets import MNIST, FakeData
 from torchvision.transforms import functional as transforms
 
 from skorch_mnist._inputs._layouts import Layout, infer_layout
@@ -249,3 +251,15 @@ def test_tensor_keeps_its_dtype_where_numpy_has_it(dtype):
 def test_tensor_with_gradient_is_detached_and_shared():
     tensor = torch.ones(2, 2, requires_grad=True)
     assert np.shares_memory(to_array(tensor), tensor.detach().numpy())
+
+
+def test_the_mnist_of_torchvision_is_learned_like_arrays(digits, tmp_path):
+    X, _, y, _ = digits
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for subset in ("train", "t10k"):
+        (raw / f"{subset}-images-idx3-ubyte").write_bytes(to_idx(X.reshape(-1, 28, 28)))
+        (raw / f"{subset}-labels-idx1-ubyte").write_bytes(to_idx(y.astype(np.uint8)))
+    dataset = MNIST(tmp_path, train=False)
+    from_dataset, from_arrays = quick(max_epochs=1).fit(dataset), quick(max_epochs=1).fit(X, y)
+    np.testing.assert_array_equal(from_dataset.predict_proba(dataset), from_arrays.predict_proba(X))

@@ -1,18 +1,18 @@
-"""Full MNIST, where it is cached."""
+"""Training, cross-validation and search on full MNIST, where it is cached."""
 
 from __future__ import annotations
 
-import os
 import pickle
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist
+
+pytestmark = pytest.mark.slow
 
 
 def test_two_epochs_on_all_images(mnist):
@@ -22,23 +22,6 @@ def test_two_epochs_on_all_images(mnist):
     assert clf.history_[-1, "valid_acc"] > 0.97
     expected = clf.predict_proba(X_test)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X_test), expected)
-
-
-def test_torchvision_data_set_and_arrays_learn_the_same(mnist, tmp_path):
-    torchvision = pytest.importorskip("torchvision")
-    _, X_test, _, y_test = mnist
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    source = os.path.join(os.environ["SKORCH_MNIST_HOME"], "MNIST", "raw")
-    for name in os.listdir(source):
-        os.symlink(os.path.join(source, name), raw / name)
-    dataset = torchvision.datasets.MNIST(tmp_path, train=False, download=True)
-    clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
-    from_data_set = clone(clf).fit(dataset)
-    from_arrays = clone(clf).fit(X_test, y_test)
-    np.testing.assert_array_equal(
-        from_data_set.predict_proba(dataset), from_arrays.predict_proba(X_test)
-    )
 
 
 def test_cross_validation_of_arrays_and_slices(mnist):

@@ -21,6 +21,7 @@ from skorch_mnist import MNISTCNNClassifier
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
 integration = pytest.importorskip("optuna_integration")
 
+pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "docs" / "guide" / "search_with_optuna.py"
 N_TRIALS = 8
 

@@ -1,4 +1,4 @@
-"""The examples in README.md, run on MNIST as they stand there."""
+"""The examples in README.md, run as printed on MNIST."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mnist")
 def test_the_examples_give_the_output_that_the_readme_shows(tmp_path, monkeypatch):
     mpl = pytest.importorskip("matplotlib")
