@@ -134,7 +134,7 @@ def test_successive_halving_of_epochs_gives_what_one_process_gives(cluster, digi
 
 def test_data_are_sent_once_however_many_candidates_there_are(cluster, monkeypatch):
     rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, (20_000, 784), dtype=np.uint8)
+    X = rng.integers(0, 256, (8_000, 784), dtype=np.uint8)
     y = np.arange(len(X)) % 2
     tcp = cluster.distributed.comm.tcp.TCP
     write, sent = tcp.write, []
@@ -155,7 +155,8 @@ def test_data_are_sent_once_however_many_candidates_there_are(cluster, monkeypat
         return sum(sent)
 
     few, many = bytes_sent(2), bytes_sent(8)
-    assert X.nbytes < few < 1.5 * X.nbytes
+    # From here to the scheduler, which is in this process too, and from there to the workers.
+    assert X.nbytes < few < 2.5 * X.nbytes
     assert many - few < 0.1 * X.nbytes
 
 

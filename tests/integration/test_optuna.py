@@ -23,7 +23,7 @@ integration = pytest.importorskip("optuna_integration")
 
 pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "docs" / "guide" / "search_with_optuna.py"
-N_TRIALS = 8
+N_TRIALS = 5
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -76,7 +76,7 @@ class PostgreSQL:
 
 
 def start(url):
-    options = ["--storage", url, "--trials", str(N_TRIALS), "--max-epochs", "2", "--heartbeat", "1"]
+    options = ["--storage", url, "--trials", str(N_TRIALS), "--max-epochs", "1", "--heartbeat", "1"]
     return subprocess.Popen(
         [sys.executable, str(EXAMPLE), *options],
         stdout=subprocess.PIPE,
