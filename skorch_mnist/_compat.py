@@ -35,27 +35,6 @@ except ImportError:  # scikit-learn < 1.9 has no set_callbacks
         return method
 
 
-__all__ = [
-    "CallbackSupportMixin",
-    "HasMethods",
-    "Interval",
-    "InvalidParameterError",
-    "JoblibDask",
-    "Loss",
-    "Options",
-    "StrOptions",
-    "callback_context",
-    "check_sample_weight",
-    "check_y",
-    "has_bfloat16_instructions",
-    "history_columns",
-    "joblib_dask",
-    "joblib_gave_up",
-    "uncompiled",
-    "validate_parameter_constraints",
-    "with_callbacks",
-]
-
 # sklearn.utils._param_validation: parameters are checked as in scikit-learn, with its messages.
 # Without it, errors about parameters would need code and wording of our own.
 

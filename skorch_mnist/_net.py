@@ -19,26 +19,23 @@ from torch import nn
 from torch.optim import LBFGS
 from torch.utils.data import DataLoader, Dataset
 
-from skorch_mnist._batches import (
-    ImageDataset,
+from skorch_mnist._batches._augmentation import augmented
+from skorch_mnist._batches._batch import (
     KeptRows,
-    LabeledImages,
-    augmented,
-    dataset_class,
     first_output,
     image_of,
-    own_form,
     weight_of,
     weighted_loss,
     with_images,
 )
-from skorch_mnist._devices import (
-    autocast_for,
-    available_device,
-    memory_advice,
-    resolve_device,
+from skorch_mnist._batches._image_dataset import (
+    ImageDataset,
+    LabeledImages,
+    dataset_class,
+    own_form,
 )
-from skorch_mnist._inputs import PixelStatistics, to_array
+from skorch_mnist._devices import autocast_for, available_device, memory_advice, resolve_device
+from skorch_mnist._inputs._pixels import PixelStatistics, to_array
 from skorch_mnist._learning_rate import OneCycle, restore_peaks
 from skorch_mnist._listeners import early_stopping, watches_batches
 from skorch_mnist._parameters import check_parameters

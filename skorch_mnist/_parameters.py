@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from skorch_mnist._compat import InvalidParameterError, validate_parameter_constraints
-from skorch_mnist._inputs import check_image_shape
+from skorch_mnist._inputs._layouts import check_image_shape
 
 COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 

@@ -12,7 +12,9 @@ from skorch.dataset import unpack_data
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from skorch_mnist._batches import Share, fingerprint, shared_batches
+from skorch_mnist._batches._batch import shared_batches
+from skorch_mnist._batches._image_dataset import fingerprint
+from skorch_mnist._batches._share import Share
 from skorch_mnist._listeners import Listener
 
 if TYPE_CHECKING:

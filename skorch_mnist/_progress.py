@@ -15,7 +15,7 @@ from skorch.dataset import get_len
 from tqdm.auto import tqdm
 
 from skorch_mnist._compat import history_columns
-from skorch_mnist._inputs import Chunk
+from skorch_mnist._inputs._streams import Chunk
 
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"

@@ -16,12 +16,7 @@ from sklearn.utils import check_random_state
 from torch.utils.data import Dataset
 
 from skorch_mnist._devices import resolve_device, resolve_precision, seeded
-from skorch_mnist._listeners import (
-    DivergenceCheck,
-    Listener,
-    SklearnCallbacks,
-    watches_batches,
-)
+from skorch_mnist._listeners import DivergenceCheck, Listener, SklearnCallbacks, watches_batches
 
 Hears = dict[str, list[Callable[["TrainingRun"], None]]]
 

@@ -18,11 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.utils.data import DataLoader
 
-from skorch_mnist._batches import (
+from skorch_mnist._batches._batch import first_output
+from skorch_mnist._batches._image_dataset import (
     ImageDataset,
     LabeledImages,
     dataset_class,
-    first_output,
     own_form,
 )
 from skorch_mnist._compat import (
@@ -35,21 +35,19 @@ from skorch_mnist._compat import (
     with_callbacks,
 )
 from skorch_mnist._devices import available_device, seeded
-from skorch_mnist._inputs import Given
+from skorch_mnist._inputs._validation import Given
 from skorch_mnist._listeners import SklearnCallbacks
 from skorch_mnist._net import ImageClassifierNet
 from skorch_mnist._parameters import check_names
 from skorch_mnist._progress import is_first_process
-from skorch_mnist._storage import (
+from skorch_mnist._storage._export import WholeClassifier, exported_program, write_onnx
+from skorch_mnist._storage._model_file import (
     StoredModel,
-    WholeClassifier,
     check_weights,
-    exported_program,
     loading,
     name_of_network,
     read_model,
     write_model,
-    write_onnx,
 )
 from skorch_mnist._training import SplitData, TrainingRun
 from skorch_mnist.network import MNISTCNN, BatchNormCNN

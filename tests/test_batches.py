@@ -13,17 +13,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from skorch_mnist._batches import (
-    ImageDataset,
-    KeptRows,
-    Share,
-    image_of,
-    own_form,
-    weight_of,
-    weighted_loss,
-    with_images,
-)
-from skorch_mnist._batches._image_dataset import BatchLoader
+from skorch_mnist._batches._batch import KeptRows, image_of, weight_of, weighted_loss, with_images
+from skorch_mnist._batches._image_dataset import BatchLoader, ImageDataset, own_form
+from skorch_mnist._batches._share import Share
 
 quick = settings(deadline=None, max_examples=50)
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i8", "f2", "f4", "f8", ">i2", ">u4", ">f4", ">f8"]

@@ -15,14 +15,7 @@ import skorch_mnist
 from skorch_mnist import fetch_emnist, fetch_kmnist, fetch_mnist, fetch_qmnist
 from skorch_mnist.datasets import DatasetError, _fetch, download_limits
 from skorch_mnist.datasets._cache import HOME_VARIABLE
-from skorch_mnist.datasets._files import (
-    EMNIST,
-    EMNIST_SPLITS,
-    FASHION_MNIST,
-    KMNIST,
-    MNIST,
-    QMNIST,
-)
+from skorch_mnist.datasets._files import EMNIST, EMNIST_SPLITS, FASHION_MNIST, KMNIST, MNIST, QMNIST
 
 N = {"train": 3, "test": 2}
 

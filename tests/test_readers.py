@@ -12,13 +12,7 @@ from misbehaving_mirror import to_idx
 from PIL import Image
 
 from skorch_mnist import load_digits28
-from skorch_mnist.datasets import (
-    DatasetError,
-    load_csv,
-    load_frame,
-    load_idx,
-    load_image_folder,
-)
+from skorch_mnist.datasets import DatasetError, load_csv, load_frame, load_idx, load_image_folder
 
 IMAGES, LABELS = load_digits28().images[:20], load_digits28().target[:20]
 

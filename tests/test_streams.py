@@ -17,7 +17,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import IterableDataset, TensorDataset, get_worker_info
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist._batches import fingerprint
+from skorch_mnist._batches._image_dataset import fingerprint
 from skorch_mnist._batches._image_stream import ImageStream
 from skorch_mnist._batches._split import N_BINS
 from skorch_mnist._batches._stream_loader import StreamLoader, shuffled

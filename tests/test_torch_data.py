@@ -20,12 +20,7 @@ from torchvision.transforms import functional as transforms
 
 from skorch_mnist._inputs._layouts import Layout, infer_layout
 from skorch_mnist._inputs._pixels import to_array
-from skorch_mnist._inputs._torch_data import (
-    TORCH_DATA,
-    DatasetImages,
-    images_of,
-    labels_of,
-)
+from skorch_mnist._inputs._torch_data import TORCH_DATA, DatasetImages, images_of, labels_of
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5), dtype=np.uint8)
 LABELS = np.array([3, 1, 4, 1, 5, 9])

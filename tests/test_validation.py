@@ -21,11 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from skorch_mnist._inputs._pixels import PixelStatistics
 from skorch_mnist._inputs._streams import StreamedImages
 from skorch_mnist._inputs._torch_data import DatasetImages
-from skorch_mnist._inputs._validation import (
-    check_images,
-    check_images_and_labels,
-    check_weights,
-)
+from skorch_mnist._inputs._validation import check_images, check_images_and_labels, check_weights
 
 quick = settings(deadline=None, max_examples=50)
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)

@@ -13,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from skorch_mnist._inputs import (
-    TORCH_DATA,
+from skorch_mnist._inputs._layouts import ImageShape, InputFormat
+from skorch_mnist._inputs._pixels import PixelStatistics, pixel_statistics
+from skorch_mnist._inputs._torch_data import TORCH_DATA, labels_of
+from skorch_mnist._inputs._validation import (
     Given,
-    ImageShape,
-    InputFormat,
-    PixelStatistics,
     all_classes,
     check_images,
     check_images_and_labels,
@@ -26,17 +25,9 @@ from skorch_mnist._inputs import (
     check_two_classes,
     check_weights,
     encode,
-    labels_of,
-    pixel_statistics,
 )
 
-from ._batch import (
-    LOADER_ARGUMENTS,
-    as_it_is,
-    check_batch_size,
-    number_of_batches,
-    tensor_of,
-)
+from ._batch import LOADER_ARGUMENTS, as_it_is, check_batch_size, number_of_batches, tensor_of
 from ._image_stream import ImageStream
 from ._share import Share
 from ._split import split_rows

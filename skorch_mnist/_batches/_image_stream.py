@@ -14,15 +14,12 @@ from skorch.callbacks import EpochScoring
 from skorch.dataset import ValidSplit
 from torch.utils.data import IterableDataset
 
-from skorch_mnist._inputs import (
+from skorch_mnist._inputs._layouts import ImageShape, InputFormat
+from skorch_mnist._inputs._pixels import PixelStatistics
+from skorch_mnist._inputs._streams import LabelKeepingStream, StreamedImages, StreamSurvey
+from skorch_mnist._inputs._validation import (
     CheckedImages,
     Given,
-    ImageShape,
-    InputFormat,
-    LabelKeepingStream,
-    PixelStatistics,
-    StreamedImages,
-    StreamSurvey,
     all_classes,
     check_known,
     check_lazy_images,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from skorch_mnist._inputs import IMAGES_PER_CHUNK
+from skorch_mnist._inputs._streams import IMAGES_PER_CHUNK
 
 from ._batch import as_it_is, check_batch_size, number_of_batches
 

@@ -166,13 +166,12 @@ def check_known(y: NDArray[Any], classes: NDArray[Any] | None) -> None:
         raise ValueError(f"y has labels {strangers} that are not among classes {classes}.")
 
 
-def check_two_classes(classes: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return ``classes``; raise a ValueError if there is only one."""
+def check_two_classes(classes: NDArray[Any], name: str) -> None:
+    """Raise a ValueError if there is only one class."""
     if len(classes) < 2:
         raise ValueError(
             f"{name} needs at least 2 classes to tell apart; y has 1 class, {classes[0]}."
         )
-    return classes
 
 
 def encode(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skorch_mnist._batches import first_output
-from skorch_mnist._inputs import ImageShape, InputFormat, PixelStatistics, known_layout
-
-from ._tensor_file import replace_file
+from skorch_mnist._atomic import replace_file
+from skorch_mnist._batches._batch import first_output
+from skorch_mnist._inputs._layouts import ImageShape, InputFormat, known_layout
+from skorch_mnist._inputs._pixels import PixelStatistics
 
 OPSET = 18  # of ONNX 1.13; ONNX Runtime reads it since 1.14
 EXAMPLES = 2  # torch.export takes the size of a batch of one for a constant
@@ -100,9 +100,7 @@ def write_onnx(
 def onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
     """Return labels in a dtype that ONNX has: strings, integers, booleans or float64."""
     kind = classes.dtype.kind
-    if kind == "O" and all(isinstance(label, str) for label in classes):
-        kind = "U"
-    if kind == "U":
+    if kind == "U" or (kind == "O" and all(isinstance(label, str) for label in classes)):
         return classes.astype(object)
     if kind not in "biuf":
         raise ValueError(

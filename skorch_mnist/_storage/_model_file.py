@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skorch_mnist._inputs import (
+from skorch_mnist._inputs._layouts import (
     PIXEL_DTYPES,
     ImageShape,
     InputFormat,
-    PixelStatistics,
     check_image_shape,
     infer_layout,
     known_layout,
 )
+from skorch_mnist._inputs._pixels import PixelStatistics
 
 from ._plain_data import decode_classes, encode_classes, name_of
 from ._stored_params import decode_params, encode_params

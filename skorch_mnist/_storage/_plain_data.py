@@ -56,9 +56,7 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
     if tensors is not None and isinstance(value, torch.Tensor) and value.layout == torch.strided:
         name = str(len(tensors))
         tensors[name] = value
-        if (
-            value.ndim == 4 and not value.is_contiguous()
-        ):  # optimizers need the layout of the weights
+        if value.ndim == 4 and not value.is_contiguous():  # optimizers need the layout of weights
             return {"channels_last": name}
         return {"tensor": name}
     if tensors is not None and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":

@@ -24,11 +24,6 @@ def is_whole(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
-def is_switch(value: Any) -> bool:
-    """Whether ``value`` is True or False."""
-    return type(value) is bool
-
-
 ROLES = {
     "criterion": nn.Module,
     "optimizer": torch.optim.Optimizer,
@@ -38,14 +33,14 @@ ROLES = {
 # Arguments that are plain data. Others, such as a sampler, could leave out predictions.
 LOADER_ARGUMENTS: dict[str, Callable[[Any], bool]] = {
     "batch_size": lambda value: value == -1 or is_whole(value, 1, 2**40),
-    "drop_last": is_switch,
-    "in_order": is_switch,
+    "drop_last": lambda value: type(value) is bool,
+    "in_order": lambda value: type(value) is bool,
     "multiprocessing_context": lambda value: is_one_of(value, None, "fork", "forkserver", "spawn"),
     "num_workers": lambda value: is_whole(value, 0, 256),  # processes
-    "persistent_workers": is_switch,
-    "pin_memory": is_switch,
+    "persistent_workers": lambda value: type(value) is bool,
+    "pin_memory": lambda value: type(value) is bool,
     "prefetch_factor": lambda value: value is None or is_whole(value, 1, 1024),
-    "shuffle": is_switch,
+    "shuffle": lambda value: type(value) is bool,
     "timeout": lambda value: type(value) in (int, float) and 0 <= value < math.inf,
 }
 COMPILE_ARGUMENTS: dict[str, tuple[Any, ...]] = {

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
 import platform
-import stat
-import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +14,8 @@ from typing import Any
 import safetensors.torch
 import torch
 
-TEMPORARY = r"\.[0-9a-f]{32}\.part"  # names of files that are being written
+from skorch_mnist._atomic import replace_file
+
 LARGEST_HEADER = 100_000_000  # bytes, as in safetensors
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 
@@ -106,29 +103,3 @@ def digest(manifest: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> 
         sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return sha256.hexdigest()
-
-
-def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write ``content`` next to ``path`` and move it there; links are followed."""
-    target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{uuid.uuid4().hex}.part"
-    try:
-        check_replaceable(target)
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except OSError as error:  # which names the temporary file
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def check_replaceable(target: Path) -> None:
-    """Raise OSError for a folder, a device such as /dev/null, or a file marked read-only."""
-    if target.is_dir():
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if target.exists() and not (target.is_file() and target.stat().st_mode & stat.S_IWUSR):
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from skorch_mnist._storage import UnstorableError, encode
+from skorch_mnist._storage._plain_data import UnstorableError, encode
 
 
 def names_with_state(callback: Any) -> set[str]:

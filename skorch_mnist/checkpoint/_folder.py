@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from skorch_mnist._storage import TEMPORARY
+from skorch_mnist._atomic import TEMPORARY
 
 FILE, LOCK = "training.safetensors", ".lock"
 PATIENCE = 10.0  # seconds; the workers of a loader outlive a killed process for a moment

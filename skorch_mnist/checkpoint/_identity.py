@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from skorch_mnist._batches import fingerprint
-from skorch_mnist._storage import UnstorableError, encode, name_of
+from skorch_mnist._batches._image_dataset import fingerprint
+from skorch_mnist._storage._plain_data import UnstorableError, encode, name_of
 from skorch_mnist._training import TrainingRun
 
 WITHOUT_EFFECT = {"accelerator", "callbacks", "verbose"}  # callbacks are compared one by one

@@ -17,29 +17,14 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog, ProgressBar
 
 from skorch_mnist._listeners import Listener
 from skorch_mnist._progress import TrainingBar, show
-from skorch_mnist._storage import (
-    DamagedFileError,
-    UnstorableError,
-    decode,
-    encode,
-    read_tensors,
-    write_tensors,
-)
+from skorch_mnist._storage._plain_data import UnstorableError, decode, encode
+from skorch_mnist._storage._tensor_file import DamagedFileError, read_tensors, write_tensors
 from skorch_mnist._training import TrainingRun
 
-from ._callback_state import (
-    get_callback_state,
-    names_with_state,
-    set_callback_state,
-)
+from ._callback_state import get_callback_state, names_with_state, set_callback_state
 from ._folder import TrainingFolder
 from ._identity import describe_differences, identity
-from ._training_state import (
-    get_generators,
-    get_network,
-    set_generators,
-    set_network,
-)
+from ._training_state import get_generators, get_network, set_generators, set_network
 
 FORMAT = 1
 KEY = "skorch_mnist_checkpoint"

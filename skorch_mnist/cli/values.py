@@ -86,7 +86,7 @@ def find_class(parameter: str, name: str) -> type:
     from skorch.callbacks import Callback
     from torch import nn
 
-    from skorch_mnist._storage import ROLES
+    from skorch_mnist._storage._stored_params import ROLES
 
     base: type = {"module": nn.Module, "callbacks": Callback, **ROLES}[parameter]
     package, _, attribute = name.rpartition(".")
@@ -112,7 +112,7 @@ def find_class(parameter: str, name: str) -> type:
 
 def to_toml(name: str, value: Any) -> Any:
     """Return a parameter in TOML types; raise a ValueError if that is not possible."""
-    from skorch_mnist._storage import name_of
+    from skorch_mnist._storage._plain_data import name_of
 
     if value is None:
         return "none"

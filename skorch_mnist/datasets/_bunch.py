@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
+
+
+def description(name: str) -> str:
+    """Return origin, split and license of a dataset, from a file in ``descr``."""
+    return (files("skorch_mnist.datasets") / "descr" / f"{name}.txt").read_text("utf-8")
 
 
 def check_flags(**flags: object) -> None:
@@ -37,13 +43,16 @@ def check_choice(name: str, value: object, valid: Sequence[str]) -> None:
 def present(
     images: NDArray[np.uint8],
     target: NDArray[np.int64] | None,
-    target_names: Sequence[str],
     descr: str,
+    target_names: Sequence[str] | None = None,
     *,
     return_X_y: bool,
     as_slice_dataset: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Return images (n, height, width) and target (n,) in the requested form."""
+    """Return images (n, height, width) and target (n,) in the requested form.
+
+    Without ``target_names``, the labels are the names.
+    """
     data: Any = images.reshape(len(images), math.prod(images.shape[1:]))
     if as_slice_dataset:
         from skorch.dataset import Dataset
@@ -52,6 +61,8 @@ def present(
         data = SliceDataset(Dataset(images, target))
     if return_X_y:
         return data, target
+    if target_names is None:
+        target_names = [] if target is None else [str(label) for label in np.unique(target)]
     return Bunch(
         data=data, images=images, target=target, target_names=list(target_names), DESCR=descr
     )
@@ -65,16 +76,3 @@ def number_labels(labels: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
         names, codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
         return codes.astype(np.int64), [str(name) for name in names]
     return target, [str(label) for label in np.unique(target)]
-
-
-def present_own(
-    images: NDArray[np.uint8],
-    target: NDArray[np.int64] | None,
-    descr: str,
-    return_X_y: bool,
-    target_names: Sequence[str] | None = None,
-) -> Bunch | tuple[Any, Any]:
-    """Return images and labels from the user's own files, as ``present`` does."""
-    if target_names is None:
-        target_names = [] if target is None else [str(label) for label in np.unique(target)]
-    return present(images, target, target_names, descr, return_X_y=return_X_y)

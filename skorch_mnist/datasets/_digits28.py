@@ -10,8 +10,7 @@ from sklearn.utils import Bunch
 
 from skorch_mnist._geometry import INNER, MIDDLE, SIDE
 
-from . import _descriptions
-from ._bunch import check_flags, present
+from ._bunch import check_flags, description, present
 
 _MARGIN = (SIDE - INNER) // 2
 
@@ -66,15 +65,8 @@ def load_digits28(
 
     digits = load_digits()
     images = np.stack([_center(image) for image in _enlarge(digits.images)])
-    target = digits.target.astype(np.int64)
-    return present(
-        images,
-        target,
-        [str(digit) for digit in range(10)],
-        _descriptions.DIGITS28,
-        return_X_y=return_X_y,
-        as_slice_dataset=as_slice_dataset,
-    )
+    form: Any = {"return_X_y": return_X_y, "as_slice_dataset": as_slice_dataset}
+    return present(images, digits.target.astype(np.int64), description("digits28"), **form)
 
 
 def _enlarge(images: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_choice, check_flags, present
+from ._bunch import check_choice, check_flags, description, present
 from ._cache import DatasetError, read_file
 from ._cache import data_home as resolve_home
 from ._files import EMNIST, EMNIST_SPLITS, FASHION_MNIST, KMNIST, MNIST, QMNIST, Source
@@ -181,7 +181,8 @@ def fetch_emnist(
 
     The published images are transposed; the returned images are upright. Labels start at 0 in
     every split. All splits come in one archive. It is kept, so that another split does not need
-    another download. Files are verified like those of :func:`fetch_kmnist`.
+    another download. Files are verified like those of :func:`fetch_kmnist`. Errors and warnings are
+    the same as for :func:`fetch_mnist`.
 
     Parameters
     ----------
@@ -196,11 +197,6 @@ def fetch_emnist(
     -------
     sklearn.utils.Bunch or (data, target)
         As for :func:`fetch_mnist`; ``target_names`` are the characters, "a" to "z" for "letters".
-
-    Raises
-    ------
-    ValueError, DatasetError
-        As for :func:`fetch_mnist`.
 
     References
     ----------
@@ -246,7 +242,7 @@ def _fetch(
     if source.transposed:
         images = np.ascontiguousarray(images.transpose(0, 2, 1))
     _check_content(source, folder, images, target)
-    return present(images, target, source.target_names, source.descr, **form)
+    return present(images, target, description(source.descr), source.target_names, **form)
 
 
 def _check_content(

@@ -6,8 +6,6 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import _descriptions
-
 
 @dataclass(frozen=True)
 class Archive:
@@ -68,7 +66,7 @@ class Source:
     target_names : tuple of str
         The names of the classes.
     descr : str
-        Origin, license and split.
+        The file in ``descr`` with its origin, license and split.
     first_label : int
         The label of the first class in the files.
     transposed : bool
@@ -158,7 +156,7 @@ MNIST = Source(
         ),
     ),
     _DIGITS,
-    _descriptions.MNIST,
+    "mnist",
 )
 
 FASHION_MNIST = Source(
@@ -185,7 +183,7 @@ FASHION_MNIST = Source(
         ),
     ),
     _GARMENTS,
-    _descriptions.FASHION_MNIST,
+    "fashion_mnist",
 )
 
 KMNIST = Source(
@@ -205,7 +203,7 @@ KMNIST = Source(
         ),
     ),
     _HIRAGANA,
-    _descriptions.KMNIST,
+    "kmnist",
 )
 
 QMNIST = Source(
@@ -224,7 +222,7 @@ QMNIST = Source(
         ),
     ),
     _DIGITS,
-    _descriptions.QMNIST,
+    "qmnist",
 )
 
 _EMNIST_ZIP = Archive(
@@ -261,20 +259,6 @@ def _emnist_file(name: str, size: int) -> DataFile:
     return DataFile(name, size, _EMNIST_ZIP, member=f"gzip/{name}.gz")
 
 
-def _describe_emnist(split: str) -> str:
-    title = f'EMNIST, split "{split}"'
-    (n_train, n_test), n_classes = EMNIST_SPLITS[split], len(_EMNIST_NAMES[split])
-    return _descriptions.EMNIST.format(
-        split=split,
-        line="-" * len(title),
-        n_images=n_train + n_test,
-        n_train=n_train,
-        n_test=n_test,
-        n_classes=n_classes,
-        what={10: "digits", 26: "letters"}.get(n_classes, "characters"),
-    )
-
-
 EMNIST = {
     split: Source(
         "EMNIST/raw",
@@ -289,7 +273,7 @@ EMNIST = {
             for subset, n in zip(("train", "test"), counts, strict=True)
         },
         _EMNIST_NAMES[split],
-        _describe_emnist(split),
+        "emnist",
         first_label=int(split == "letters"),
         transposed=True,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, check_path, number_labels, present_own
+from ._bunch import check_flags, check_path, number_labels, present
 from ._cache import DatasetError
 
 
@@ -100,7 +100,7 @@ def load_image_folder(
             return filenames, target
         return Bunch(filenames=filenames, target=target, target_names=target_names)
     images = _read_alike(filenames)
-    bunch = present_own(images, target, f"Pictures from {root}.", return_X_y, target_names)
+    bunch = present(images, target, f"Pictures from {root}.", target_names, return_X_y=return_X_y)
     if isinstance(bunch, Bunch):
         bunch.filenames = filenames
     return bunch

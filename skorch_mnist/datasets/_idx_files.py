@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, check_path, present_own
+from ._bunch import check_flags, check_path, present
 from ._cache import DatasetError
 from ._gzip import check_packed_size, gunzip
 from ._idx import LONGEST_HEADER, idx_size, parse_idx
@@ -83,7 +83,8 @@ def load_idx(
                 f"{len(target)} labels. Pass two files that belong together"
             )
         target = target.astype(np.int64)
-    return present_own(pixels, target, f"Images read from {os.fspath(images)}.", return_X_y)
+    descr = f"Images read from {os.fspath(images)}."
+    return present(pixels, target, descr, return_X_y=return_X_y)
 
 
 def _read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
-import uuid
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skorch_mnist._atomic import replace_file
 
 from ._files import DataFile
 
@@ -39,25 +39,12 @@ def store(data: Bytes, file: DataFile, folder: Path) -> None:
     """Write a file atomically, after the record of its hash if that is not published."""
     if file.sha256 is None:
         _record(data, folder / file.name)
-    _write(data, folder / file.name)
+    replace_file(folder / file.name, data.data)
 
 
 def _record(data: Bytes, path: Path) -> None:
     line = f"{hashlib.sha256(data.data).hexdigest()}  {path.name}\n"
-    _write(np.frombuffer(line.encode(), np.uint8), _record_of(path))
-
-
-def _write(data: Bytes, path: Path) -> None:
-    # Not tempfile: only one user can read its files, but several users may share a data home.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as stream:
-            stream.write(data.data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_file(_record_of(path), line.encode())
 
 
 def _record_of(path: Path) -> Path:

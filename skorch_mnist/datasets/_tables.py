@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, check_path, number_labels, present_own
+from ._bunch import check_flags, check_path, number_labels, present
 from ._cache import DatasetError
 
 _LABELS = ("label", "labels", "class", "target", "y")
@@ -84,7 +84,7 @@ def load_csv(path: str | os.PathLike[str], *, return_X_y: bool = False) -> Bunch
     target = None if column is None else table[:, column].astype(np.int64)
     pixels = table if column is None else np.delete(table, column, axis=1)
     images = _square_images(pixels, name)
-    return present_own(images, target, f"Images read from {name}.", return_X_y)
+    return present(images, target, f"Images read from {name}.", return_X_y=return_X_y)
 
 
 def load_frame(frame: Any, *, return_X_y: bool = False) -> Bunch | tuple[Any, Any]:
@@ -140,7 +140,7 @@ def load_frame(frame: Any, *, return_X_y: bool = False) -> Bunch | tuple[Any, An
         if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
             labels = labels.astype(np.int64)
         target, target_names = number_labels([str(label) for label in labels])
-    return present_own(images, target, "Images from a data frame.", return_X_y, target_names)
+    return present(images, target, "Images from a data frame.", target_names, return_X_y=return_X_y)
 
 
 def _side(pixels: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skorch_mnist._inputs import known_layout
+from skorch_mnist._inputs._layouts import known_layout
 
 from ._axes import Display, as_shown, image_grid, shortened
 from ._estimators import fitted_net
@@ -39,12 +39,10 @@ class AttributionDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes that contain the images.
     axes_ : list of matplotlib.axes.Axes
         One for each image.
-    figure_ : matplotlib.figure.Figure
-        The figure of ``ax_``.
+    ax_, figure_ :
+        The axes around them, and their figure.
 
     References
     ----------

@@ -27,12 +27,10 @@ class FiltersDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes that contain the images.
     axes_ : list of matplotlib.axes.Axes
         One for each kernel.
-    figure_ : matplotlib.figure.Figure
-        The figure of ``ax_``.
+    ax_, figure_ :
+        The axes around them, and their figure.
 
     Examples
     --------

@@ -112,10 +112,8 @@ class HistoryDisplay(Display):
         ----------
         histories : list of skorch.history.History or list of list of dict
             The records of each epoch.
-        kind : {"loss", "accuracy", "learning rate"}, default="loss"
-            What to draw.
-        ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on; None creates a new figure.
+        kind, ax :
+            As in :meth:`from_estimator`.
 
         Returns
         -------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skorch_mnist._inputs import check_image_shape, infer_layout
+from skorch_mnist._inputs._layouts import check_image_shape, infer_layout
 
 from ._axes import Display, as_shown, image_grid, shortened
 from ._estimators import check_positive, last_step
@@ -36,12 +36,10 @@ class MistakesDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes that contain the images.
     axes_ : list of matplotlib.axes.Axes
         One for each image.
-    figure_ : matplotlib.figure.Figure
-        The figure of ``ax_``.
+    ax_, figure_ :
+        The axes around them, and their figure.
 
     Examples
     --------
@@ -126,10 +124,8 @@ class MistakesDisplay(Display):
             Probability of each predicted label; None shows the mistakes in the order of ``X``.
         image_shape : (height, width), (channels, height, width) or None, default=None
             Shape of the images in flat rows; None means square images.
-        n_images : int, default=24
-            Maximum number of mistakes to show, at least 1.
-        ax : matplotlib.axes.Axes or None, default=None
-            Axes to draw on; None creates a new figure.
+        n_images, ax :
+            As in :meth:`from_estimator`.
 
         Returns
         -------

@@ -128,9 +128,9 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
             none of them is in ``y_true``, or if ``y_proba`` has values outside [0, 1].
         """
         right, confidence = answers(y_true, y_proba, classes, n_bins)
-        share, mean, counts = bins(right, confidence, n_bins)
+        share, mean, error = bins(right, confidence, n_bins)
         display = cls(share, mean, confidence, estimator_name=name)
-        display.expected_calibration_error_ = error_of(share, mean, counts)
+        display.expected_calibration_error_ = error
         return display.plot(ax=ax, name=name, **kwargs)
 
     def plot(
@@ -208,7 +208,7 @@ def expected_calibration_error(
     0.4
     """
     right, confidence = answers(y_true, y_proba, classes, n_bins)
-    return error_of(*bins(right, confidence, n_bins))
+    return bins(right, confidence, n_bins)[2]
 
 
 def answers(
@@ -237,21 +237,15 @@ def answers(
 
 def bins(
     right: NDArray[np.int64], confidence: NDArray[np.float64], n_bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return accuracy, mean confidence and number of predictions in each non-empty bin.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return accuracy and mean confidence in each non-empty bin, and the calibration error.
 
-    ``calibration_curve`` of scikit-learn returns only the first two.
+    ``calibration_curve`` of scikit-learn does not return the number of predictions in each bin,
+    which is the weight of its error.
     """
     numbers = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(numbers, minlength=n_bins)
     filled = counts > 0
     share = np.bincount(numbers, right, minlength=n_bins)[filled] / counts[filled]
     mean = np.bincount(numbers, confidence, minlength=n_bins)[filled] / counts[filled]
-    return share, mean, counts[filled]
-
-
-def error_of(
-    share: NDArray[np.float64], mean: NDArray[np.float64], counts: NDArray[np.int64]
-) -> float:
-    """Return the weighted mean distance of the bins from the diagonal."""
-    return float(np.abs(share - mean) @ counts / counts.sum())
+    return share, mean, float(np.abs(share - mean) @ counts[filled] / counts.sum())

@@ -27,18 +27,22 @@ def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     ndarray of shape (28, 28), dtype uint8, 0 (paper) to 255 (ink)
     """
     inside = ink > 0.5
-    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    size = max(np.ptp(rows), np.ptp(columns)) + 1
+    *_, size = _extent(inside)
     ink = np.pad(ink, max(2, int(0.3 * size)))
     fine = ndimage.zoom(ink, _FINE / size, order=1 if size > _FINE else 3)
     smooth = ndimage.gaussian_filter(fine, 1.0)
     return _fit(_normalize_stroke(smooth > 0.5 * min(1, smooth.max())))
 
 
+def _extent(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Return the rows and the columns of a mask that hold ink, and the longer side."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return rows, columns, int(max(np.ptp(rows), np.ptp(columns))) + 1
+
+
 def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Limit the width of the stroke to the range in MNIST."""
-    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    size = max(np.ptp(rows), np.ptp(columns)) + 1
+    *_, size = _extent(inside)
     # In a stroke of width w, the mean distance to its edge is w / 4. The transform computes the
     # distance to the next pixel outside, which is half a pixel more.
     width = 4 * (ndimage.distance_transform_edt(inside)[inside].mean() - 0.5)
@@ -54,8 +58,8 @@ def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _fit(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Scale a mask to 20 pixels, with its center of mass in the middle of 28 pixels."""
-    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    pixel = (max(np.ptp(rows), np.ptp(columns)) + 1) / INNER
+    rows, columns, size = _extent(inside)
+    pixel = size / INNER
     starts = []
     for axis, inked in ((1, rows), (0, columns)):
         profile = inside.sum(axis=axis)
