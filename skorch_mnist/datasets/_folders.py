@@ -83,18 +83,17 @@ def load_image_folder(
         raise DatasetError(
             f"{root} is not a folder. Pass the folder that has one subfolder per class"
         )
-    classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and _is_visible(entry))
-    found = [(file, entry.name) for entry in classes for file in _pictures_in(entry)]
+    classes = sorted(p.name for p in root.iterdir() if p.is_dir() and _is_visible(p.name))
+    numbers, target_names = number_labels(classes)
+    found = _files_by_class(root, dict(zip(classes, numbers, strict=True))) if classes else []
     if not found:
         raise DatasetError(
             f"{root} holds no pictures in folders by class. Expected files such "
             f"as {root / '7' / 'name.png'}; valid extensions are {', '.join(_PICTURES)}"
         )
-    filenames = [str(file) for file, _ in found]
+    filenames = [file for file, _ in found]
     # A class without pictures keeps its number: a small test set may lack a class.
-    numbers, target_names = number_labels([entry.name for entry in classes])
-    number_of = dict(zip((entry.name for entry in classes), numbers, strict=True))
-    target = np.array([number_of[name] for _, name in found])
+    target = np.array([number for _, number in found])
     if not load_content:
         if return_X_y:
             return filenames, target
@@ -106,18 +105,20 @@ def load_image_folder(
     return bunch
 
 
-def _is_visible(path: Path) -> bool:
-    return not path.name.startswith((".", "__"))
+def _is_visible(name: str) -> bool:
+    return not name.startswith((".", "__"))
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in _PICTURES
-        and all(_is_visible(Path(part)) for part in file.relative_to(folder).parts)
-        and file.is_file()
-    )
+def _files_by_class(root: Path, numbers: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return each picture with the number of its class."""
+    from torchvision.datasets.folder import make_dataset  # takes a second, which few need
+
+    def is_picture(file: str) -> bool:
+        parts = Path(file).relative_to(root).parts
+        return file.lower().endswith(_PICTURES) and all(map(_is_visible, parts))
+
+    pictures = make_dataset(root, numbers, is_valid_file=is_picture, allow_empty=True)
+    return [(file, number) for file, number in pictures if os.path.isfile(file)]
 
 
 def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
