@@ -214,7 +214,7 @@ ENTRIES = {
     "recipe-0": Entry("tutorial's recipe, no workers", recipe_without_workers, 2),
     "defaults": Entry("`MNISTCNNClassifier()`", ours, 3),
     "bare": Entry("bare PyTorch loop, `MNISTCNN`", bare_loop, 3),
-    "bare-torch": Entry("bare PyTorch loop, torch's layers", bare_loop_of_torch_layers, 1),
+    "bare-torch": Entry("bare PyTorch loop, PyTorch layers", bare_loop_of_torch_layers, 1),
     "fast": Entry("`MNISTCNNClassifier(**FAST)`", fast, 10),
     "stock-arrays": Entry("stock skorch on arrays", stock_on_arrays, 1),
     "mlp": Entry("`MLPClassifier(early_stopping=True)`", mlp, 3),

@@ -18,7 +18,7 @@ WORKERS = (1, 2)
 PARAMETERS = {
     "nothing": {},
     "augment": {"augment": "affine"},
-    "torch's loader": {"iterator_train__pin_memory": False},
+    "PyTorch loader": {"iterator_train__pin_memory": False},
     "Adam in several kernels": {"optimizer__fused": False},
 }
 CASES = [

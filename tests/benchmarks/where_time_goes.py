@@ -8,7 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist
 
-OUTSIDE = "Python, autograd, skorch's callbacks"
+OUTSIDE = "Python, autograd, skorch callbacks"
 KINDS = {
     "convolutions, backward": ("convolution_backward",),
     "convolutions, forward": ("mkldnn_convolution", "cudnn_convolution", "_conv2d"),
