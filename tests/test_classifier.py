@@ -678,7 +678,7 @@ def test_bad_input_is_refused_and_changes_nothing(make, message):
 
 def test_predict_refuses_images_of_another_size(fitted, digits):
     with pytest.raises(
-        ValueError, match="^X has 700 features, but MNISTCNNClassifier is expecting 784"
+        ValueError, match=r"^X has 700 features, but MNISTCNNClassifier is expecting 784"
     ):
         fitted.predict(digits[1][:, :700])
     with pytest.raises(ValueError, match=r"\(14, 56\)"):
