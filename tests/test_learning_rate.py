@@ -114,7 +114,7 @@ def test_a_schedule_needs_callbacks():
 
 
 def test_an_unknown_schedule_is_refused():
-    with pytest.raises(ValueError, match="'lr_schedule' parameter"):
+    with pytest.raises(ValueError, match="'lr_schedule'"):
         cycling(lr_schedule="cosine").fit(*toy())
 
 

@@ -45,5 +45,5 @@ def test_bfloat16_is_repeatable_and_not_float32():
 
 
 def test_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match="'precision' parameter"):
+    with pytest.raises(ValueError, match="'precision'"):
         quick(precision="float16").fit(*toy())
