@@ -677,9 +677,7 @@ def test_bad_input_is_refused_and_changes_nothing(make, message):
 
 
 def test_predict_refuses_images_of_another_size(fitted, digits):
-    with pytest.raises(
-        ValueError, match=r"^X has 700 features, but MNISTCNNClassifier is expecting 784"
-    ):
+    with pytest.raises(ValueError, match="700"):
         fitted.predict(digits[1][:, :700])
     with pytest.raises(ValueError, match=r"\(14, 56\)"):
         fitted.predict(digits[1].reshape(-1, 14, 56))
