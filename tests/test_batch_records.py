@@ -1,9 +1,10 @@
-"""Records of batches: kept for those who watch, dropped otherwise, the same means either way."""
+"""Records of batches: kept if a callback watches them; the means are the same either way."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import quick, toy
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -21,8 +22,6 @@ from skorch.callbacks import (
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
-from skorch_mnist._learning_rate import OneCycle
-from skorch_mnist._listeners import watches as watches_batches
 
 
 class Watching(Callback):
@@ -45,9 +44,7 @@ class AtTheEnd(Callback):
 
 
 def fit(**params):
-    X, y = np.random.RandomState(0).rand(50, 6, 6), np.arange(50) % 3
-    clf = MNISTCNNClassifier(max_epochs=2, batch_size=16, random_state=0, verbose=0)
-    return clf.set_params(**params).fit(X, y)
+    return quick(**params).fit(*toy(50))
 
 
 @pytest.mark.parametrize(
@@ -60,39 +57,46 @@ def fit(**params):
         type("EpochScoringOfMine", (EpochScoring,), {})("accuracy"),
     ],
 )
-def test_who_watches(callback):
-    assert watches_batches(callback)
+def test_records_are_kept_for_callbacks_that_watch_batches(callback):
+    assert len(fit(callbacks=[callback]).history_[-1, "batches"]) == 3 + 1
 
 
 @pytest.mark.parametrize(
-    "callback",
+    "params",
     [
-        AtTheEnd(),
-        Callback(),
-        Checkpoint(),
-        EarlyStopping(),
-        EpochScoring("accuracy"),
-        EpochTimer(),
-        GradientNormClipping(1),
-        LRScheduler("StepLR", step_size=2, step_every="batch"),
-        OneCycle(),
-        PassthroughScoring("train_loss"),
-        PrintLog(),
+        {"lr_schedule": "one_cycle"},
+        {"early_stopping": True},
+        {"verbose": 2},
+        *(
+            {"callbacks": [callback]}
+            for callback in (
+                AtTheEnd(),
+                Callback(),
+                Checkpoint(f_params=None, f_optimizer=None, f_criterion=None, f_history=None),
+                EarlyStopping(),
+                EpochScoring("accuracy"),
+                EpochTimer(),
+                GradientNormClipping(1),
+                LRScheduler("StepLR", step_size=2, step_every="batch"),
+                PassthroughScoring("valid_loss"),
+                PrintLog(),
+            )
+        ),
     ],
 )
-def test_who_does_not(callback):
-    assert not watches_batches(callback)
+def test_records_are_dropped_after_an_epoch_that_nobody_watched(params):
+    assert len(fit(**params).history_[-1, "batches"]) == 1
 
 
-def test_history_has_epochs_alone_where_nobody_watches():
+def test_only_the_last_record_of_an_epoch_stays_if_nobody_watches():
     clf = fit()
-    assert [len(epoch["batches"]) for epoch in clf.history_] == [1, 1]  # the last one, to show
+    assert [len(epoch["batches"]) for epoch in clf.history_] == [1, 1]
     assert clf.history_[-1, "batches", -1].keys() == {"valid_loss", "valid_batch_size"}
     assert clf.history_[:, "train_batch_count"] == [3, 3]
     assert all(isinstance(loss, float) for loss in clf.history_[:, "train_loss"])
 
 
-def test_who_watches_finds_the_loss_of_each_batch_at_once():
+def test_callbacks_that_watch_get_the_loss_of_each_batch_at_once():
     watching = Watching()
     clf = fit(callbacks=[watching])
     assert len(watching.losses) == 2 * (3 + 1)
@@ -100,7 +104,7 @@ def test_who_watches_finds_the_loss_of_each_batch_at_once():
     assert clf.history_[-1, "batches", :, "train_batch_size"] == [16, 16, 8]
 
 
-def test_who_looks_at_the_end_of_the_epoch_finds_all_batches():
+def test_callbacks_get_all_batches_at_the_end_of_an_epoch():
     at_the_end = AtTheEnd()
     clf = fit(callbacks=[at_the_end])
     assert at_the_end.sizes == [16, 16, 8]
@@ -109,7 +113,7 @@ def test_who_looks_at_the_end_of_the_epoch_finds_all_batches():
     assert clf.history_[-1, "train_loss"] == pytest.approx(mean)
 
 
-def test_means_do_not_depend_on_who_watches():
+def test_means_do_not_depend_on_whether_a_callback_watches():
     keys = ["train_loss", "valid_loss", "valid_acc", "train_batch_count", "valid_batch_count"]
     assert fit().history_[:, keys] == fit(callbacks=[Watching()]).history_[:, keys]
 
@@ -121,18 +125,18 @@ def test_checkpoints_of_skorch_work_without_records(tmp_path, callback):
     assert clf.n_iter_ == 2
 
 
-def test_best_epoch_is_loaded_without_a_file_of_the_history(tmp_path):
+def test_best_epoch_is_loaded_without_a_history_file(tmp_path):
     checkpoint = Checkpoint(dirname=tmp_path, load_best=True, f_history=None)
     assert fit(callbacks=[checkpoint]).n_iter_ == 2
 
 
 @pytest.mark.parametrize("params", [{"callbacks": "disable"}, {"callbacks__train_loss": None}])
-def test_losses_stay_where_no_callback_takes_their_mean(params):
+def test_losses_are_kept_if_no_callback_averages_them(params):
     clf = fit(**params)
     assert len(clf.history_[-1, "batches", :, "train_loss"]) == 3
 
 
-def test_hooks_of_a_subclass_find_the_loss_of_each_batch():
+def test_hooks_of_a_subclass_get_the_loss_of_each_batch():
     seen = []
 
     class Hooked(MNISTCNNClassifier):
@@ -140,18 +144,17 @@ def test_hooks_of_a_subclass_find_the_loss_of_each_batch():
             super().on_batch_end(net, batch, training, **kwargs)
             seen.append(net.history[-1, "batches", -1])
 
-    X, y = np.random.RandomState(0).rand(50, 6, 6), np.arange(50) % 3
-    Hooked(max_epochs=1, batch_size=16, random_state=0, verbose=0).fit(X, y)
+    Hooked(max_epochs=1, batch_size=16, random_state=0, verbose=0).fit(*toy(50))
     assert [type(record.get("train_loss")) for record in seen[:3]] == [float] * 3
 
 
-class Bracketed(nn.CrossEntropyLoss):
-    """A loss that returns one number in brackets."""
+class LossInArray(nn.CrossEntropyLoss):
+    """A loss that returns an array of one number."""
 
     def forward(self, logits, codes):
         return super().forward(logits, codes).reshape(1)
 
 
-def test_loss_of_one_number_in_brackets_is_recorded():
-    plain, bracketed = fit(), fit(criterion=Bracketed)
-    assert bracketed.history_[:, "train_loss"] == plain.history_[:, "train_loss"]
+def test_loss_of_shape_1_is_recorded():
+    plain, in_array = fit(), fit(criterion=LossInArray)
+    assert in_array.history_[:, "train_loss"] == plain.history_[:, "train_loss"]

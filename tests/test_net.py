@@ -7,8 +7,11 @@ import pickle
 import signal
 import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import helpers
 import numpy as np
 import pytest
 import torch
@@ -26,21 +29,12 @@ from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
 
-
-def toy(n=60):
-    rng = np.random.RandomState(0)
-    y = np.arange(n) % 3
-    X = rng.rand(n, 6, 6)
-    X[np.arange(n), 0, y] += 3
-    return X, np.array(["a", "b", "c"])[y]
-
-
-def quick(**params):
-    return MNISTCNNClassifier(**{"max_epochs": 3, "random_state": 0, "verbose": 0, **params})
+quick = partial(helpers.quick, max_epochs=3, batch_size=64)
+toy = partial(helpers.toy, classes=("a", "b", "c"))
 
 
 class At(Callback):
-    """Do something at the end of a batch of an epoch."""
+    """Does something at the end of the batches of an epoch."""
 
     def __init__(self, epoch, action):
         self.epoch, self.action = epoch, action
@@ -51,7 +45,7 @@ class At(Callback):
 
 
 class StopAt(Callback):
-    """Ask for the end of the training, as skorch's callbacks do."""
+    """Asks to stop training, as callbacks of skorch do."""
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
@@ -65,7 +59,7 @@ def ctrl_c():
 # --- interruption ---------------------------------------------------------------------------
 
 
-def test_ctrl_c_is_raised_and_the_last_whole_epoch_kept():
+def test_ctrl_c_is_raised_and_the_last_whole_epoch_is_kept():
     X, y = toy()
     clf = quick(max_epochs=5, callbacks=[At(3, ctrl_c)])
     with pytest.raises(KeyboardInterrupt):
@@ -77,7 +71,7 @@ def test_ctrl_c_is_raised_and_the_last_whole_epoch_kept():
     assert clf.set_params(callbacks=None, lr=1e-3).partial_fit(X, y).n_iter_ == 3
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_it_as_it_was():
+def test_ctrl_c_in_the_first_epoch_changes_nothing():
     X, y = toy()
     clf = quick(callbacks=[At(1, ctrl_c)])
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +89,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_it_as_it_was():
 
 
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
-def test_ctrl_c_while_continuing_goes_back_to_the_start(method):
+def test_ctrl_c_in_the_first_epoch_of_more_training_changes_nothing(method):
     X, y = toy()
     clf = quick(warm_start=True).fit(X, y)
     expected = clf.predict_proba(X)
@@ -106,13 +100,13 @@ def test_ctrl_c_while_continuing_goes_back_to_the_start(method):
     assert clf.n_iter_ == 3
 
 
-def test_ctrl_c_in_cross_validation_scores_no_half_trained_fold():
+def test_ctrl_c_ends_cross_validation():
     X, y = toy()
     with pytest.raises(KeyboardInterrupt):
         cross_val_score(quick(callbacks=[At(2, ctrl_c)]), X, y, cv=2, error_score=0.0)
 
 
-def test_error_in_training_leaves_whole_epochs():
+def test_an_error_in_training_leaves_whole_epochs():
     X, y = toy()
     clf = quick(callbacks=[At(3, lambda: 1 / 0)])
     with pytest.raises(ZeroDivisionError):
@@ -120,7 +114,7 @@ def test_error_in_training_leaves_whole_epochs():
     assert clf.n_iter_ == 2
 
 
-def test_stop_request_ends_the_training_quietly():
+def test_a_callback_stops_training_without_an_error():
     X, y = toy()
     assert quick(callbacks=[StopAt]).fit(X, y).n_iter_ == 2
 
@@ -143,7 +137,7 @@ class StopOnCtrlC(Callback):
             raise KeyboardInterrupt
 
 
-def test_ctrl_c_with_a_handler_that_does_not_raise_is_no_error(monkeypatch):
+def test_ctrl_c_is_no_error_if_the_handler_does_not_raise(monkeypatch):
     X, y = toy()
     monkeypatch.setattr(StopOnCtrlC, "pressed", False)
     before = signal.signal(signal.SIGINT, lambda *_: setattr(StopOnCtrlC, "pressed", True))
@@ -159,7 +153,7 @@ class CtrlCInCallback(Callback):
             ctrl_c()
 
 
-def test_ctrl_c_within_a_callback_is_raised():
+def test_ctrl_c_in_a_callback_is_raised():
     X, y = toy()
     clf = quick(callbacks=[CtrlCInCallback])
     with pytest.raises(KeyboardInterrupt):
@@ -167,19 +161,19 @@ def test_ctrl_c_within_a_callback_is_raised():
     assert clf.n_iter_ == 1
 
 
-def test_the_handler_of_ctrl_c_is_restored():
+def test_the_signal_handler_is_restored():
     before = signal.getsignal(signal.SIGINT)
     quick(max_epochs=1).fit(*toy())
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_training_in_a_thread_can_be_stopped():
+def test_a_callback_stops_training_in_a_thread():
     X, y = toy()
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(quick(callbacks=[StopAt]).fit, X, y).result().n_iter_ == 2
 
 
-def test_ctrl_c_with_a_handler_in_python_is_raised():
+def test_ctrl_c_in_a_loader_is_raised():
     X, y = toy()
     before = signal.signal(signal.SIGINT, raise_interrupt)
     try:
@@ -200,7 +194,7 @@ class Interrupting(torch.utils.data.DataLoader):
 # --- callbacks of skorch --------------------------------------------------------------------
 
 
-def test_scoring_callbacks_see_labels_and_agree_with_predict():
+def test_scoring_callbacks_get_labels_and_agree_with_predict():
     X, y = toy()
     seen = []
 
@@ -243,7 +237,7 @@ def test_scheduler_and_early_stopping_of_skorch():
     assert clf.optimizer_.param_groups[0]["lr"] < 1e-4
 
 
-def test_callbacks_can_be_changed_and_switched_off(capsys):
+def test_callbacks_can_be_changed_and_disabled(capsys):
     X, y = toy()
     lines = []
     quick(verbose=1, callbacks__print_log__sink=lines.append).fit(X, y)
@@ -265,7 +259,7 @@ def test_initialize_and_load_params_without_fit(tmp_path):
 # --- devices --------------------------------------------------------------------------------
 
 
-def test_pickle_of_a_device_that_is_missing_here_goes_to_the_cpu():
+def test_a_pickle_of_a_missing_device_goes_to_the_cpu():
     X, y = toy()
     clf = quick().fit(X, y)
     clf.device = "cuda:7"  # as if it had been fitted there
@@ -277,7 +271,7 @@ def test_pickle_of_a_device_that_is_missing_here_goes_to_the_cpu():
     np.testing.assert_array_equal(back.predict_proba(X), clf.predict_proba(X))
 
 
-def test_pickle_from_a_gpu_leaves_out_callbacks_that_may_hold_its_tensors():
+def test_a_pickle_from_a_gpu_leaves_out_callbacks():
     clf = quick(early_stopping=True, callbacks=[LRScheduler()]).fit(*toy())
     assert "callbacks_" in clf.__getstate__()
     clf.device_ = torch.device("cuda")  # as if it had been fitted there
@@ -288,8 +282,9 @@ def test_pickle_from_a_gpu_leaves_out_callbacks_that_may_hold_its_tensors():
     assert back.set_params(warm_start=True).fit(*toy()).n_iter_ > clf.n_iter_
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_trains_on_the_gpu_and_unpickles_where_there_is_none(tmp_path):
+def test_a_model_of_a_gpu_is_loaded_where_there_is_none(tmp_path):
     X, y = toy()
     clf = quick(device="cuda", early_stopping=True, callbacks=[LRScheduler()]).fit(X, y)
     assert clf.device_.type == "cuda"
@@ -312,7 +307,7 @@ def test_trains_on_the_gpu_and_unpickles_where_there_is_none(tmp_path):
 
 
 class Fault(Callback):
-    """Do something to the net, in an epoch, before or after its last step."""
+    """Does something to the net before or after the steps of an epoch."""
 
     def __init__(self, epoch, action, hook="on_batch_end"):
         self.epoch, self.action, self.hook = epoch, action, hook
@@ -338,7 +333,7 @@ def spoil_weights(net):
     ("hook", "what"),
     [("on_epoch_begin", "its loss became nan"), ("on_batch_end", "weights became nan or inf")],
 )
-def test_divergence_stops_with_the_last_good_weights(hook, what):
+def test_divergence_restores_the_last_good_weights(hook, what):
     X, y = toy()
     good = quick(max_epochs=2).fit(X, y)
     clf = quick(max_epochs=5, callbacks=[Fault(3, spoil_weights, hook)])
@@ -350,7 +345,7 @@ def test_divergence_stops_with_the_last_good_weights(hook, what):
     assert clf.set_params(callbacks=None).partial_fit(X, y).n_iter_ == 3
 
 
-def test_divergence_in_the_first_epoch_leaves_the_estimator_as_it_was():
+def test_divergence_in_the_first_epoch_changes_nothing():
     X, y = toy()
     clf = quick(lr=1e30, precision="auto", augment=lambda images: images * float("inf"))
     advice = (
@@ -362,7 +357,7 @@ def test_divergence_in_the_first_epoch_leaves_the_estimator_as_it_was():
     assert not clf.__sklearn_is_fitted__()
 
 
-def test_callbacks_do_not_see_an_epoch_that_diverged(tmp_path):
+def test_callbacks_do_not_get_an_epoch_that_diverged(tmp_path):
     X, y = toy()
     checkpoint = Checkpoint(dirname=tmp_path, f_criterion=None)
     clf = quick(callbacks=[Fault(1, spoil_weights), checkpoint])
@@ -372,7 +367,7 @@ def test_callbacks_do_not_see_an_epoch_that_diverged(tmp_path):
 
 
 class Full(nn.Module):
-    """A network for which there is no memory from some size of a batch on."""
+    """A network that runs out of memory if a batch is too large."""
 
     def __init__(self, n_most, n_most_in_evaluation):
         super().__init__()
@@ -395,7 +390,7 @@ class Full(nn.Module):
         ),
     ],
 )
-def test_lack_of_memory_says_which_parameter_to_lower(sizes, message):
+def test_out_of_memory_error_names_the_parameter_to_lower(sizes, message):
     X, y = toy()
     clf = quick(module=Full(*sizes), batch_size=32)
     with pytest.raises(torch.OutOfMemoryError, match=message):
@@ -403,7 +398,7 @@ def test_lack_of_memory_says_which_parameter_to_lower(sizes, message):
     assert not clf.__sklearn_is_fitted__()
 
 
-def test_lack_of_memory_in_prediction():
+def test_out_of_memory_error_in_prediction():
     X, y = toy()
     clf = quick(module=Full(99, 20)).fit(X, y)
     with pytest.raises(
@@ -414,10 +409,10 @@ def test_lack_of_memory_in_prediction():
 
 
 class Failing(torch.utils.data.Dataset):
-    """Images of which one cannot be read, once the training has begun."""
+    """Images of which a worker process cannot read one."""
 
-    def __init__(self, X, y, allowed):
-        self.X, self.targets, self.allowed = X, y, allowed
+    def __init__(self, X, y):
+        self.X, self.targets = X, y
 
     def __len__(self):
         return len(self.X)
@@ -428,23 +423,24 @@ class Failing(torch.utils.data.Dataset):
         return self.X[row], self.targets[row]
 
 
-def test_failing_worker_leaves_the_estimator_as_it_was():
+def test_a_failing_worker_changes_nothing():
     X, y = toy()
     clf = quick().fit(X, y)
     before = clf.predict_proba(X)
     clf.set_params(iterator_train__num_workers=1, train_split=None)
-    with pytest.raises(OSError, match="the disk of the images is gone"):
-        clf.fit(Failing(X, y, 3), y)
+    with pytest.raises(OSError, match="the disk of the images is gone") as raised:
+        clf.fit(Failing(X, y), y)
+    traceback.clear_frames(raised.tb)  # ends the worker; the garbage collector takes 5 s for it
     assert clf.n_iter_ == 3
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
-def test_threads_may_predict_at_once():
+def test_threads_can_predict_at_the_same_time():
     X, y = toy()
     clf = quick().fit(X, y)
     parts = [X[:20], X[20:], X[:1], X]
     expected = [clf.predict_proba(part) for part in parts]
-    with ThreadPoolExecutor(4) as pool:
-        answers = pool.map(lambda n: clf.predict_proba(parts[n % 4]), range(200))
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda n: clf.predict_proba(parts[n % 4]), range(12))
         for number, answer in enumerate(answers):
             np.testing.assert_array_equal(answer, expected[number % 4])

@@ -1,4 +1,4 @@
-"""The network: any image size, the layers it claims, answers that no neighbour can change."""
+"""The networks: image sizes, layers, and outputs that depend on no other image."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def pool(maps):
     return maps.reshape(n, channels, height // 2, 2, width // 2, 2).max(axis=(3, 5))
 
 
-def by_hand(net, batch):
-    """The network in evaluation, in numpy and double precision."""
+def in_numpy(net, batch):
+    """Return the outputs of the network in evaluation, computed by NumPy in double precision."""
     weights = {name: value.double().numpy() for name, value in net.state_dict().items()}
     x = batch.double().numpy()
     for layer in ("conv1", "conv2"):
@@ -65,9 +65,9 @@ def test_any_image_size_gives_finite_logits_for_each_class(shape, n_classes, n, 
     n=st.integers(1, 4),
     seed=st.integers(0, 2**31),
 )
-def test_agrees_with_a_version_written_by_hand(shape, n, seed):
+def test_agrees_with_a_version_in_numpy(shape, n, seed):
     net, batch = network(shape, seed=seed), images(n, shape, seed)
-    np.testing.assert_allclose(net(batch).detach().numpy(), by_hand(net, batch), atol=1e-5)
+    np.testing.assert_allclose(net(batch).detach().numpy(), in_numpy(net, batch), atol=1e-5)
 
 
 @torch.inference_mode()
@@ -79,7 +79,7 @@ def test_agrees_with_a_version_written_by_hand(shape, n, seed):
     batch_size=st.integers(1, 70),
     seed=st.integers(0, 2**31),
 )
-def test_an_answer_does_not_depend_on_batch_size_or_order(shape, n_classes, n, batch_size, seed):
+def test_outputs_do_not_depend_on_batch_size_or_order(shape, n_classes, n, batch_size, seed):
     net, batch = network(shape, n_classes, seed), images(n, shape, seed)
     together = net(batch)
     parts = torch.cat([net(part) for part in batch.split(batch_size)])
@@ -90,14 +90,14 @@ def test_an_answer_does_not_depend_on_batch_size_or_order(shape, n_classes, n, b
 
 @torch.inference_mode()
 @pytest.mark.parametrize("scale", [0.0, 1e20, float("nan")])
-def test_an_answer_does_not_depend_on_what_the_neighbours_are(scale):
+def test_outputs_do_not_depend_on_other_images(scale):
     net, batch = network((1, 28, 28), 10), images(20, (1, 28, 28))
     strange = batch.clone()
     strange[1:] *= scale
     torch.testing.assert_close(net(strange)[0], net(batch)[0], rtol=1e-9, atol=1e-12)
 
 
-def test_default_has_the_parameters_of_the_tutorial():
+def test_default_has_as_many_parameters_as_the_tutorial():
     net = MNISTCNN()
     assert sum(weights.numel() for weights in net.parameters()) == 92_208
     assert (net.channel_dropout.p, net.dropout.p) == (0.4, 0.2)
@@ -128,7 +128,7 @@ def test_every_weight_gets_a_gradient():
 @pytest.mark.parametrize(
     "shape", [(28, 28), (1, 1, 28, 28), (0, 28, 28), (1, -1, 28), (1, 2.5, 28), ()]
 )
-def test_shape_that_is_no_image_is_refused(shape):
+def test_a_shape_of_no_image_is_refused(shape):
     with pytest.raises(ValueError, match=r"^image_shape must be .*; got") as raised:
         MNISTCNN(shape)
     assert str(raised.value) == (
@@ -171,7 +171,7 @@ def test_dropout_drops_its_share_and_scales_the_rest(p, shape):
     assert abs(len(kept) - n * (1 - p)) <= 5 * (n * p * (1 - p)) ** 0.5 + 1e-9
 
 
-def test_dropped_numbers_are_independent_of_their_neighbours():
+def test_dropped_numbers_are_independent_of_their_neighbors():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         kept = (QuickDropout(0.4)(torch.ones(400_000)) > 0).double() - 0.6
@@ -190,7 +190,7 @@ def test_dropout_is_drawn_from_the_global_generator():
     assert not torch.equal(first, second)
 
 
-def test_dropout_lets_gradients_through_where_it_keeps():
+def test_gradients_pass_where_dropout_keeps_numbers():
     x = torch.ones(1000, requires_grad=True)
     with torch.random.fork_rng():
         out = QuickDropout(0.25)(x)
@@ -224,7 +224,7 @@ def test_stages_of_any_width_give_logits_for_any_image(shape, n_classes, widths,
     assert len(convolutions) == 1 + depth * (len(widths) - 1)
 
 
-def test_without_padding_the_edges_are_left_out():
+def test_without_padding_features_are_smaller():
     net = BatchNormCNN(widths=(4, 8), padding=False, dropout=0.0).eval()
     assert net.output.in_features == 8 * 4 * 4  # 28 -> 24 -> 12 -> 10 -> 8 -> 4
     batch = images(2, (1, 28, 28))

@@ -1,22 +1,24 @@
-"""What a training shows: the bar, the table, and nothing where nobody looks."""
+"""What training shows: the bar, the table, and nothing if nobody is watching."""
 
 from __future__ import annotations
 
 import io
+import multiprocessing
+import pickle
 import re
 import sys
+from functools import partial
 from types import SimpleNamespace
 
-import numpy as np
+import helpers
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
-from skorch.callbacks import PrintLog
+from skorch.callbacks import Callback, PrintLog
 from torch.utils.data import IterableDataset
 
-from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist import _progress as progress
-from skorch_mnist._listeners import watches as watches_batches
-from skorch_mnist._progress import Bar, EpochTable, TrainingBar
+from skorch_mnist._progress import Bar, TrainingBar
 from skorch_mnist.checkpoint import ResumeCheckpoint
 
 
@@ -27,7 +29,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """One terminal for both streams, whose bar is drawn with every batch, once it is opened."""
+    """A function that opens a terminal for both streams, on which every batch moves the bar."""
 
     def open_terminal():
         screen = Terminal()
@@ -60,18 +62,13 @@ def shown(text):
     return [line.rstrip() for line in lines], drawn
 
 
-def toy(n=200):
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (n, 64), dtype=np.uint8), np.arange(n) % 2
-
-
-def quick(**params):
-    return MNISTCNNClassifier(**{"max_epochs": 2, "random_state": 0, "verbose": 2, **params})
+quick = partial(helpers.quick, verbose=2)
+toy = partial(helpers.toy, n=200, classes=(0, 1))
 
 
 def test_bar_shows_epoch_loss_rate_and_time_left(terminal):
     screen = terminal()
-    quick(batch_size=16).fit(*toy())
+    quick().fit(*toy())
     bars = [line for line in shown(screen.getvalue())[1] if "left" in line]
     form = r"epoch ([12])/2: +(\d+)%\|.{20}\| +[\d:?]+ left, +[\d.?]+k? images/s(, loss \d\.\d{4})?"
     found = [re.match(form, line) for line in bars]
@@ -85,14 +82,14 @@ def test_bar_shows_epoch_loss_rate_and_time_left(terminal):
 
 def test_loss_in_the_bar_is_that_of_the_table(terminal):
     screen = terminal()
-    clf = quick(batch_size=16, train_split=None).fit(*toy())
+    clf = quick(train_split=None).fit(*toy())
     losses = re.findall(r"loss (\d\.\d{4})", screen.getvalue())
     assert float(losses[-1]) == pytest.approx(clf.history_[-1, "train_loss"], abs=0.05)
 
 
 def test_table_stays_readable_and_the_bar_goes(terminal):
     screen = terminal()
-    quick(batch_size=16).fit(*toy())
+    quick().fit(*toy())
     lines = [line for line in shown(screen.getvalue())[0] if line]
     assert len(lines) == 4
     assert lines[0].split() == ["epoch", "train_loss", "valid_acc", "valid_loss", "dur"]
@@ -102,11 +99,11 @@ def test_table_stays_readable_and_the_bar_goes(terminal):
 
 class Toys(IterableDataset):
     def __iter__(self):
-        return zip(*toy(900), strict=True)
+        return zip(*toy(n=900), strict=True)
 
 
 @pytest.mark.parametrize("batch_size", [16, -1])
-@pytest.mark.parametrize("data", [toy(900), (Toys(),)], ids=["arrays", "stream"])
+@pytest.mark.parametrize("data", [toy(n=900), (Toys(),)], ids=["arrays", "stream"])
 def test_bar_counts_the_images_of_training_and_validation(batch_size, data, terminal):
     terminal()
 
@@ -133,29 +130,24 @@ def test_first_pass_over_a_stream_counts_its_images(terminal):
     assert "first pass" not in screen.getvalue()
 
 
-def test_bar_goes_on_where_a_checkpoint_does(terminal, tmp_path):
-    terminal()
-
-    class Stop(TrainingBar):
+def test_bar_of_a_resumed_run_starts_at_its_checkpoint(terminal, tmp_path):
+    class Stop(Callback):
         def on_epoch_begin(self, net, **kwargs):
-            super().on_epoch_begin(net, **kwargs)
             if len(net.history) == 2 and stop:
                 raise RuntimeError("stop")
 
-    class Beginning(TrainingBar):
-        def on_epoch_begin(self, net, **kwargs):
-            super().on_epoch_begin(net, **kwargs)
-            begun.append((self.bar_.n, self.bar_.total))
-
-    stop, begun = True, []
-    kept = ResumeCheckpoint(tmp_path)
+    stop = True
+    clf = quick(max_epochs=3, callbacks=[ResumeCheckpoint(tmp_path), Stop()])
     with pytest.raises(RuntimeError, match="stop"):
-        quick(max_epochs=3, callbacks=[kept, Stop()]).fit(*toy())
-    quick(max_epochs=3, callbacks=[kept, Beginning()]).fit(*toy())
-    assert begun[0] == (200, 600)
+        clone(clf).fit(*toy())
+    stop = False
+    screen = terminal()
+    clf.fit(*toy())
+    bars = [line for line in shown(screen.getvalue())[1] if "left" in line]
+    assert re.match("epoch 2/3: +33%", bars[0])
 
 
-def test_a_row_with_other_columns_has_a_header_of_its_own(capsys):
+def test_a_row_with_other_columns_gets_a_new_header(capsys):
     X, y = toy()
     clf = quick(verbose=1).fit(X, y).partial_fit(X, y).partial_fit(X, y)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -175,32 +167,27 @@ def test_bar_and_partial_fit(terminal):
     assert re.findall(r"epoch (\d/\d)", screen.getvalue())[-1] == "1/1"
 
 
-def test_bar_does_not_make_every_batch_wait_for_its_loss():
-    assert not watches_batches(TrainingBar())
-
-
-def test_bar_that_an_error_cuts_off_leaves_no_line(terminal):
-    terminal()
+def test_an_error_removes_the_bar(terminal):
+    screen = terminal()
     with pytest.raises(ValueError, match="diverged"):
         quick(lr=1e30).fit(*toy())
-    assert not [bar for bar in Bar._instances if not bar.disable]
+    lines, drawn = shown(screen.getvalue())
+    assert lines == [""] and any("images/s" in line for line in drawn)
 
 
-def test_a_fitted_classifier_with_a_bar_can_be_fitted_again_and_pickled(terminal):
+def test_a_classifier_with_a_bar_can_be_fitted_again_and_pickled(terminal):
     terminal()
-    import pickle
-
     clf = quick().fit(*toy()).fit(*toy())
     assert pickle.loads(pickle.dumps(clf)).n_iter_ == 2
 
 
-def test_no_bar_where_standard_error_is_no_terminal(capsys):
+def test_no_bar_if_standard_error_is_no_terminal(capsys):
     quick().fit(*toy())
     out, err = capsys.readouterr()
     assert err == "" and len(out.splitlines()) == 4
 
 
-def test_colours_on_a_terminal_only_and_not_with_no_color(terminal, monkeypatch, capsys):
+def test_colors_on_a_terminal_only_and_not_with_no_color(terminal, monkeypatch, capsys):
     screen = terminal()
     quick(verbose=1).fit(*toy())
     assert "\x1b[" in screen.getvalue()
@@ -214,13 +201,21 @@ def test_colours_on_a_terminal_only_and_not_with_no_color(terminal, monkeypatch,
     assert "epoch" in file.getvalue() and "\x1b[" not in file.getvalue()
 
 
-def test_a_sink_of_ones_own_gets_the_lines_with_colours():
+def test_a_custom_sink_gets_the_lines_with_colors():
     lines = []
-    quick(verbose=0, callbacks__print_log__sink=lines.append).fit(*toy())
+    helpers.quick(callbacks__print_log__sink=lines.append).fit(*toy())
     assert len(lines) == 4 and "\x1b[" in lines[2]
 
 
-def test_nothing_is_shown_in_worker_processes(capfd):
+def test_nothing_is_shown_in_a_worker_process(terminal, monkeypatch):
+    screen = terminal()
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "the main process")
+    quick().fit(*toy())
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.slow
+def test_nothing_is_shown_in_workers_of_joblib(capfd):
     cross_val_score(quick(), *toy(), cv=2, n_jobs=2)
     assert capfd.readouterr() == ("", "")
 
@@ -231,25 +226,23 @@ def test_nothing_is_shown_without_standard_streams(monkeypatch):
     assert quick().fit(*toy()).n_iter_ == 2
 
 
-def test_in_a_notebook_both_are_shown(monkeypatch, capsys):
+def test_a_notebook_shows_bar_and_colors(monkeypatch, capsys):
     kernel = SimpleNamespace(config={"IPKernelApp": {}})
     ipython = SimpleNamespace(get_ipython=lambda: kernel)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
-    assert progress.is_watched() and progress.colors_are_shown()
     quick().fit(*toy())
     out, err = capsys.readouterr()
     assert "\x1b[" in out and "images/s" in err
 
 
-def test_the_table_is_still_skorchs():
-    clf = quick(verbose=0).fit(*toy())
+def test_the_table_is_a_print_log_of_skorch_and_comes_last():
+    clf = helpers.quick().fit(*toy())
     [(_, table)] = [pair for pair in clf.callbacks_ if pair[0] == "print_log"]
-    assert isinstance(table, EpochTable) and isinstance(table, PrintLog)
+    assert isinstance(table, PrintLog)
     assert clf.callbacks_[-1][0] == "print_log"
 
 
-def test_early_stopping_says_nothing_unless_it_is_to(digits, capsys):
+def test_early_stopping_is_silent_unless_verbose(digits, capsys):
     X, _, y, _ = digits
-    params = {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 3, "random_state": 0}
-    MNISTCNNClassifier(**params, verbose=0).fit(X[:200], y[:200])
+    helpers.quick(early_stopping=True, n_iter_no_change=1, max_epochs=3).fit(X[:200], y[:200])
     assert capsys.readouterr().out == ""

@@ -1,4 +1,4 @@
-"""Input checks: one canonical form from every input, weights, and scikit-learn's refusals."""
+"""Input checks: one canonical form from every input, weights, and what is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_range(images, fitted, mean):
 
 
 class Estimator(ClassifierMixin, BaseEstimator):
-    """The least that the checks need."""
+    """The smallest estimator that can be checked."""
 
     def __init__(self, image_shape=None):
         self.image_shape = image_shape
@@ -78,8 +78,8 @@ FORMS = {
     "frame of mixed dtypes": pd.DataFrame(FLAT).astype({0: "float32", 1: "int64"}),
     "frame of UInt8": pd.DataFrame(FLAT).astype("UInt8"),
     "frame of Float64": pd.DataFrame(FLAT).astype("Float64"),
-    "tensor data set": TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y)),
-    "skorch data set": skorch.dataset.Dataset(PIXELS, Y),
+    "tensor dataset": TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y)),
+    "skorch dataset": skorch.dataset.Dataset(PIXELS, Y),
     "slice": SliceDataset(skorch.dataset.Dataset(FLAT, Y)),
     "lazy slice": SliceDataset(TensorDataset(torch.as_tensor(FLAT), torch.as_tensor(Y))),
 }
@@ -104,7 +104,7 @@ def test_every_form_gives_the_same_images(form):
     np.testing.assert_array_equal(y, Y)
 
 
-def test_every_form_is_known_again_in_predict(form):
+def test_every_form_is_accepted_in_predict(form):
     for estimator in (fitted(), fitted(form)):
         assert estimator.n_features_in_ == 16
         np.testing.assert_array_equal(
@@ -134,17 +134,17 @@ def test_bytes_in_C_order_are_not_copied(X):  # noqa: N802, the order is called 
     assert np.shares_memory(check_images(fitted(), X).images, np.asarray(X))
 
 
-def test_frame_gives_its_names_and_asks_for_them_again():
+def test_names_of_a_frame_are_learned_and_compared():
     frame = pd.DataFrame(FLAT).add_prefix("pixel")
     estimator = fitted(frame)
     assert estimator.feature_names_in_.tolist() == frame.columns.tolist()
-    with pytest.raises(ValueError, match="feature names should match those"):
+    with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
         check_images(estimator, frame.iloc[:, ::-1])
 
 
 @quick
 @given(n_pixels=st.integers(1, 120).filter(lambda n: int(n**0.5) ** 2 != n))
-def test_rows_that_are_no_square_are_padded_with_a_warning(n_pixels):
+def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
     X = np.arange(2 * n_pixels, dtype=np.uint8).reshape(2, -1) + 1
     side = int(n_pixels**0.5) + 1
     with pytest.warns(UserWarning, match=f"^X has rows of {n_pixels} pixels, .* {side}x{side}"):
@@ -156,7 +156,7 @@ def test_rows_that_are_no_square_are_padded_with_a_warning(n_pixels):
 
 
 @pytest.mark.parametrize(("n_pixels", "hint"), [(785, " Was a label column left in X?"), (786, "")])
-def test_785_pixels_hint_at_a_label_column(n_pixels, hint):
+def test_785_pixels_suggest_a_label_column(n_pixels, hint):
     message = (
         f"X has rows of {n_pixels} pixels, which do not make a square: they are padded with "
         "zeros to 29x29. Set image_shape=(height, width) or (channels, height, width) if the "
@@ -168,40 +168,40 @@ def test_785_pixels_hint_at_a_label_column(n_pixels, hint):
 
 # --- images that are refused ----------------------------------------------------------------
 
-REFUSED = {
-    "sparse matrix": (scipy.sparse.csr_matrix(FLAT), TypeError, "Sparse data was passed"),
-    "sparse array": (scipy.sparse.csr_array(FLAT), TypeError, "Sparse data was passed"),
-    "complex rows": (FLAT * 1j, ValueError, "Complex data not supported"),
-    "complex images": (PIXELS * 1j, ValueError, "Complex data not supported"),
-    "text": (np.full((6, 16), "a"), ValueError, "dtype='numeric' is not compatible with arrays"),
-    "bytes": (np.full((6, 16), b"a"), ValueError, "dtype='numeric' is not compatible with arrays"),
-    "text objects": (np.full((6, 16), "a", object), ValueError, "could not convert string to fl"),
-    "objects": (np.full((6, 16), {}), TypeError, "argument must be a string or a.* number"),
+REFUSED = {  # no message: scikit-learn or NumPy writes it
+    "sparse matrix": (scipy.sparse.csr_matrix(FLAT), TypeError, None),
+    "sparse array": (scipy.sparse.csr_array(FLAT), TypeError, None),
+    "complex rows": (FLAT * 1j, ValueError, None),
+    "complex images": (PIXELS * 1j, ValueError, None),
+    "text": (np.full((6, 16), "a"), ValueError, None),
+    "bytes": (np.full((6, 16), b"a"), ValueError, None),
+    "text objects": (np.full((6, 16), "a", object), ValueError, None),
+    "objects": (np.full((6, 16), {}), TypeError, None),
     "datetimes": (FLAT.astype("M8[s]"), ValueError, r"^X holds datetime64\[s\], not pixels\. Pass"),
     "durations": (PIXELS.astype("m8[s]"), ValueError, r"^X holds timedelta64\[s\], not pixels\. "),
     "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X holds datetime64"),
-    "one row": (FLAT[0], ValueError, "Expected 2D array, got 1D array instead"),
-    "scalar": (3, ValueError, "Expected 2D array, got scalar array instead"),
-    "series": (pd.Series(FLAT[0]), ValueError, "Expected a 2-dimensional container"),
-    "no rows": (FLAT[:0], ValueError, r"Found array with 0 sample\(s\)"),
-    "no images": (PIXELS[:0], ValueError, r"Found array with 0 sample\(s\)"),
-    "no pixels": (FLAT[:, :0], ValueError, r"Found array with 0 feature\(s\)"),
-    "images of no pixels": (PIXELS[:, :0], ValueError, r"Found array with 0 feature\(s\)"),
-    "NaN": (np.full((6, 16), np.nan), ValueError, "Input X contains NaN"),
-    "infinity": (np.full((6, 4, 4), np.inf), ValueError, "Input X contains infinity"),
+    "one row": (FLAT[0], ValueError, None),
+    "scalar": (3, ValueError, None),
+    "series": (pd.Series(FLAT[0]), ValueError, None),
+    "no rows": (FLAT[:0], ValueError, None),
+    "no images": (PIXELS[:0], ValueError, None),
+    "no pixels": (FLAT[:, :0], ValueError, None),
+    "images of no pixels": (PIXELS[:, :0], ValueError, None),
+    "NaN": (np.full((6, 16), np.nan), ValueError, None),
+    "infinity": (np.full((6, 4, 4), np.inf), ValueError, None),
     "missing value": (
         pd.DataFrame(FLAT).astype("Int64").mask(FLAT[2, 3] == FLAT),
         ValueError,
-        "Input X contains NaN",
+        None,
     ),
     "five axes": (PIXELS[:, None, None], ValueError, r"^X has \w+ of shape \(1, 1, 4, 4\), "),
-    "ragged": ([[1, 2], [3]], ValueError, "inhomogeneous shape"),
+    "ragged": ([[1, 2], [3]], ValueError, None),
 }
 
 
 @pytest.mark.parametrize(("X", "error", "message"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("method", ["fit", "predict"])
-def test_what_is_no_image_is_refused(X, error, message, method):
+def test_data_that_are_not_images_are_refused(X, error, message, method):
     with pytest.raises(error, match=message):
         check(X) if method == "fit" else check_images(fitted(), X).images
 
@@ -209,8 +209,8 @@ def test_what_is_no_image_is_refused(X, error, message, method):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (FLAT[:, :15], "X has 15 features, but Estimator is expecting 16 features as input"),
-        (PIXELS[:, :3], "X has 12 features, but Estimator is expecting 16 features as input"),
+        (FLAT[:, :15], ""),
+        (PIXELS[:, :3], ""),
         (PIXELS.reshape(6, 2, 8), "X has images of shape (2, 8), but (channels, height, width)"),
         (
             TensorDataset(torch.zeros(3, 5, 5)),
@@ -261,23 +261,18 @@ def test_labels_of_any_kind_become_an_array(X, y):
 
 
 @pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (Y[:5], "Found input variables with inconsistent numbers of samples: [6, 5]"),
-        (np.c_[Y, Y], "y should be a 1d array, got an array of shape (6, 2) instead."),
-        (3, "y should be a 1d array, got an array of shape () instead."),
-        (Y + 0.5, "Unknown label type: continuous"),
-        (np.where(Y, np.nan, 1.0), "Input y contains NaN."),
-    ],
+    "y",
+    [Y[:5], np.c_[Y, Y], 3, Y + 0.5, np.where(Y, np.nan, 1.0)],
+    ids=["too few", "two columns", "scalar", "fractions", "nan"],
 )
 @pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))], ids=["array", "lazy"])
-def test_bad_labels_are_refused(X, y, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+def test_bad_labels_are_refused(X, y):
+    with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
         check(X, y)
 
 
 def test_missing_labels_are_refused():
-    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+    with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
         check(FLAT, None)
     for data in (TensorDataset(torch.as_tensor(PIXELS)), skorch.dataset.Dataset(PIXELS)):
         with pytest.raises(
@@ -286,7 +281,7 @@ def test_missing_labels_are_refused():
             check(data, None)
 
 
-def test_empty_data_set_is_refused_before_its_labels_are_read():
+def test_an_empty_dataset_is_refused_before_its_labels_are_read():
     with pytest.raises(ValueError, match=re.escape("Found array with 0 sample(s)")):
         check(TensorDataset(torch.zeros(0, 4, 4), torch.zeros(0)), None)
 
@@ -298,7 +293,7 @@ weights = arrays(np.float64, 6, elements=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
 
 @quick
 @given(weight=weights.filter(lambda weight: weight.any()), lazy=st.booleans())
-def test_weight_zero_rows_are_left_out(weight, lazy):
+def test_rows_of_weight_0_are_left_out(weight, lazy):
     data = TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y))
     images = check(data if lazy else PIXELS)[0]
     kept, y, out = check_weights(weight, None, images, Y)
@@ -348,30 +343,19 @@ def test_weights_of_any_kind_become_float32(weight):
 
 
 @pytest.mark.parametrize(
-    ("weight", "message"),
-    [
-        ([1, 1, 1, 1, 1], "sample_weight.shape == (5,), expected (6,)!"),
-        ([1, 1, 1, 1, 1, -1], "Negative values in data passed to `sample_weight`"),
-        ([1, 1, 1, 1, 1, np.nan], "Input sample_weight contains NaN."),
-        ([1, 1, 1, 1, 1, np.inf], "Input sample_weight contains infinity"),
-        (np.ones((6, 2)), "Sample weights must be 1D array or scalar"),
-    ],
+    "weight",
+    [[1] * 5, [1] * 5 + [-1], [1] * 5 + [np.nan], [1] * 5 + [np.inf], np.ones((6, 2)), np.zeros(6)],
+    ids=["too few", "negative", "nan", "infinity", "two columns", "zeros"],
 )
-def test_bad_weights_are_refused_in_the_words_of_scikit_learn(weight, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+def test_bad_weights_are_refused(weight):
+    with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
         check_weights(weight, None, FLAT, Y)
-
-
-def test_weights_that_are_all_zero_are_refused():
-    # newer versions of scikit-learn say so themselves
-    with pytest.raises(ValueError, match=r"at least one (must be positive|non-zero number)"):
-        check_weights(np.zeros(6), None, FLAT, Y)
 
 
 @pytest.mark.parametrize(
     "class_weight", [{0: -1, 1: 1, 2: 1}, {0: np.nan}, {0: np.inf}, {0: 0, 1: 0, 2: 0}]
 )
-def test_bad_class_weights_are_named(class_weight):
+def test_bad_class_weights_are_refused(class_weight):
     message = (
         f"class_weight={class_weight!r} is not valid: weights must be at least 0, and not all of "
         "them 0."
@@ -394,7 +378,7 @@ def test_images_more_than_eight_times_brighter_or_fainter_warn(high, factor):
             check_range(images, (0.0, high), high / 2)
 
 
-def test_warning_names_both_ranges():
+def test_the_warning_names_both_ranges():
     message = (
         "The brightest pixel of X is 1, while the classifier was fitted on pixels in 0..255: "
         "predictions will be poor. Bring X to the scale of the training images."
@@ -414,12 +398,12 @@ def test_warning_names_both_ranges():
     ],
     ids=["black", "negative", "empty", "fitted on standardized", "lazy"],
 )
-def test_images_that_say_nothing_of_their_scale_do_not_warn(images, fitted_range):
+def test_images_without_a_known_scale_do_not_warn(images, fitted_range):
     check_range(images, fitted_range, 1.0)
 
 
 @pytest.mark.parametrize("read", [DatasetImages, StreamedImages])
-def test_the_first_of_lazy_images_tells_their_scale(read):
+def test_the_first_of_lazy_images_shows_their_scale(read):
     with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, while"):
         check_range(read([(np.ones((2, 2)), 0), (np.ones((2, 2)), 1)]), (0.0, 255.0), 30.0)
 
@@ -433,13 +417,13 @@ def test_a_loader_is_refused(passed, fitted):
         getattr(clf, method)(loader, *[Y] * n_labels)
 
 
-def test_single_pixels_out_of_range_do_not_warn():
+def test_single_bright_pixels_do_not_warn():
     images = np.full((10, 100), 0.3)
     images[0, 0] = 255  # a pixel that was 0 or 1 in all training images, through MinMaxScaler
     check_range(images, (0.0, 1.0), 0.3)
 
 
-def test_rows_of_a_data_set_are_padded_like_those_of_an_array():
+def test_rows_of_a_dataset_are_padded_like_those_of_an_array():
     rows = np.arange(18, dtype=np.float32).reshape(6, 3)
     dataset = TensorDataset(torch.as_tensor(rows), torch.as_tensor(Y))
     with pytest.warns(UserWarning, match="padded with zeros to 2x2"):
