@@ -1,7 +1,8 @@
-"""The command line: what it promises, and how it refuses."""
+"""The command line: what it writes, prints and refuses."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import os
@@ -9,19 +10,17 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from helpers import assert_same_weights
 
 import skorch_mnist
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
 from skorch_mnist.cli import named_data
-from skorch_mnist.datasets._download import LIMITS, Limits
-from skorch_mnist.datasets._files import MNIST
 
 FILES = [
     "config.toml",
@@ -50,7 +49,7 @@ def run_once(tmp_path_factory):
 
 
 def train(*options, dataset="digits"):
-    """Train for one epoch, if ``options`` do not say otherwise."""
+    """Train for one epoch, unless ``options`` say otherwise."""
     arguments = ["--dataset", dataset, "--max-epochs", "1", *map(str, options)]
     return cli.main(["train", *arguments])
 
@@ -92,7 +91,7 @@ def test_a_run_shows_epochs_accuracy_and_confusions(run_once):
     assert accuracy == pytest.approx(counts.trace() / 360, abs=1e-4)
 
 
-def test_the_model_written_is_the_one_tested(run_once):
+def test_the_saved_model_is_the_tested_one(run_once):
     _, out, folder = run_once
     clf = MNISTCNNClassifier.load(folder / "model.safetensors")
     assert clf.n_iter_ == 2
@@ -114,7 +113,7 @@ def test_options_reach_the_classifier(tmp_path):
     assert {name: params[name] for name in expected} == expected
 
 
-def test_same_seed_same_predictions(tmp_path):
+def test_the_same_seed_gives_the_same_predictions(tmp_path):
     X, _ = load_digits28(return_X_y=True)
     answers = []
     for name in ("a", "b"):
@@ -133,12 +132,12 @@ def test_results_of_an_earlier_run_are_replaced(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_training_that_fails_to_learn_says_what_to_do(tmp_path, capsys):
+def test_diverging_training_says_what_to_do(tmp_path, capsys):
     assert train("--lr", "1e30", "--output-dir", tmp_path) == 1
     assert "diverged in epoch 1: its loss became nan. Lower lr" in error_of(capsys)
 
 
-def test_network_that_has_learned_nothing_is_not_written(tmp_path, capsys):
+def test_a_network_that_has_not_learned_is_not_written(tmp_path, capsys):
     options = ["--lr", "1e30", "--batch-size", 1000, "--set", "train_split=none"]
     assert train(*options, "--output-dir", tmp_path) == 1
     assert error_of(capsys).endswith("it has not learned. Train with a lower lr")
@@ -148,7 +147,7 @@ def test_network_that_has_learned_nothing_is_not_written(tmp_path, capsys):
 # --- where the data come from ---------------------------------------------------------------
 
 
-def test_auto_without_mnist_says_so_and_takes_the_digits(tmp_path, capsys):
+def test_auto_without_mnist_says_so_and_uses_the_digits(tmp_path, capsys):
     assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
     first, second, third, *_ = capsys.readouterr().out.splitlines()
     expected = "MNIST is not cached and could not be downloaded (--dataset mnist says why)."
@@ -165,91 +164,73 @@ def test_mnist_without_network_fails_in_one_line(tmp_path, capsys):
     assert "Downloading failed" in error and "Try again, or place" in error
 
 
-def test_damaged_cache_is_reported_and_left_alone(tmp_path, capsys):
-    path = tmp_path / "home" / "MNIST" / "raw" / MNIST.files["train"][0].name
+def test_a_damaged_cache_is_reported_and_left_alone(tmp_path, capsys):
+    path = tmp_path / "home" / "MNIST" / "raw" / "train-images-idx3-ubyte"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged")
     assert train(dataset="mnist") == 1
-    assert f"{path} is damaged: expected {MNIST.files['train'][0].size} bytes, got 7" in error_of(
-        capsys
-    )
+    assert f"{path} is damaged: expected 47040016 bytes, got 7" in error_of(capsys)
     assert path.read_bytes() == b"damaged"
 
 
-def test_data_home_that_is_a_file(tmp_path, capsys):
+def test_a_data_home_that_is_a_file(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert train("--data-home", tmp_path / "file", dataset="mnist") == 1
     assert str(tmp_path / "file") in error_of(capsys)
 
 
-def test_data_home_is_handed_on_and_mnist_is_used(tmp_path, monkeypatch, capsys):
+def test_mnist_is_used_from_the_data_home(tmp_path, monkeypatch, capsys):
     X, y = load_digits28(return_X_y=True)
-    asked = []
+    asked, limits = [], []
 
-    def load(*, subset, data_home, return_X_y):
-        asked.append((subset, data_home, LIMITS.get()))
+    def fetch(*, subset, data_home, return_X_y):
+        asked.append((subset, data_home, *limits))
         return X[:100], y[:100]
 
-    monkeypatch.setattr("skorch_mnist.datasets.fetch_mnist", load)
+    @contextlib.contextmanager
+    def limited(silence, total):
+        limits.append((silence, total))
+        yield
+        limits.clear()
+
+    monkeypatch.setattr("skorch_mnist.datasets.fetch_mnist", fetch)
+    monkeypatch.setattr("skorch_mnist.datasets.download_limits", limited)
     assert train("--data-home", "x", "--output-dir", tmp_path / "out", dataset="mnist") == 0
     home = str(Path("x").absolute())
-    assert asked == [("train", home, Limits()), ("test", home, Limits())]
+    assert asked == [("train", home), ("test", home)]
     clf = MNISTCNNClassifier.load(tmp_path / "out" / "model.safetensors")
     assert clf.input_format_ == ((784,), "uint8")
-    start = time.monotonic()
     assert train("--output-dir", tmp_path / "out", dataset="auto") == 0
-    subset, home, limits = asked[2]
-    assert (subset, home, limits.silence) == ("train", None, named_data.SILENCE)
-    assert start + named_data.PATIENCE <= limits.until <= time.monotonic() + named_data.PATIENCE
+    assert asked[2:] == [("train", None, (5, 30)), ("test", None, (5, 30))]
     assert "Data: MNIST, 100 images to train on" in capsys.readouterr().out
 
 
 # --- bad arguments --------------------------------------------------------------------------
 
-BAD = {
+REFUSED = {  # what our message begins with
     "": "a command is missing",
-    "fly": "No such command 'fly'",
-    "--speed": "No such option: --speed",
-    "train now": "Got unexpected extra argument(s) (now)",
-    "train --max 3": "No such option: --max",
-    "train --dataset": "Option '--dataset' requires an argument",
-    "train --max-epochs 0": "The 'max_epochs' parameter of MNISTCNNClassifier must be an int in",
-    "train --max-epochs 1.5": "The 'max_epochs' parameter of MNISTCNNClassifier must be an int in",
-    "train --lr 0": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
     "train --lr 3 --set lr=2": "lr is given twice",
-    "train --lr -1": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
-    "train --lr nan": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
-    "train --lr inf": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
-    "train --lr fast": "The 'lr' parameter of MNISTCNNClassifier must be a float in the range (0.0",
-    "train --batch-size 0": "The 'batch_size' parameter of MNISTCNNClassifier must be an int in",
     "train --random-state -1": "random_state=-1 is not a valid seed: give an integer in "
     "0..4294967295",
     "train --random-state 4294967296": "random_state=4294967296 is not a valid seed: give an "
     "integer",
     "train --random-state none": "random_state=None is not a valid seed: give an integer in",
-    "train --random-state": "Option '--random-state' requires an argument",
     "train --device gpu": "device='gpu' cannot be used on this machine (PyTorch does not know",
     "train --device meta": "device='meta' cannot be used on this machine",
     "train --device cuda:99": "device='cuda:99' cannot be used on this machine",
-    "train --output-dir=": "Invalid value for '--output-dir': an empty string is not a name, file",
-    "train --data-home=": "Invalid value for '--data-home': an empty string is not a name, file",
-    "train --dataset=": "Invalid value for '--dataset': an empty string is not a name, file",
-    "train --data-home": "Option '--data-home' requires an argument",
     "train --set lr": "'lr' is not NAME=VALUE, such as lr=0.002",
     "train --set =3": "'=3' is not NAME=VALUE, such as lr=0.002",
     "train --set speed=3": "'speed' is not a valid parameter. Valid parameters: accelerator, aug",
     "train --set batchsize=3": "'batchsize' is not a valid parameter. Did you mean 'batch_size'?",
     "train --set module__dropuot=0.3": "'module__dropuot' is not a valid parameter of MNISTCNN. "
     "Did you mean 'module__dropout'?",
-    "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer named 'Adm'; "
-    "did you mean Adam?",
+    "train --set optimizer=Adm": "optimizer='Adm': torch.optim has no Optimizer named 'Adm'; did "
+    "you mean Adam?",
     "train --set module=os.system": "module='os.system': os has no Module named 'system'",
     "train --set module=nowhere.Net": "module='nowhere.Net': nowhere cannot be imported",
     "train --set callbacks=disable": "callbacks='disable' would disable the checkpoints",
     "train --recipe quick": "'quick' is not a recipe: choose one of tutorial, fast, accurate",
-    "train --config nowhere.toml": "nowhere.toml cannot be read: No such file or directory",
-    "cross-validate --folds 1": "Invalid value for '--folds': Input should be greater than or",
-    "cross-validate --n-jobs 0": "Invalid value for '--n-jobs': '0' is not a number of processes",
+    "train --config nowhere.toml": "nowhere.toml cannot be read: ",
     "search": "there is nothing to search: give --grid NAME=VALUE,VALUE",
     "search --grid lr": "'lr' is not NAME=VALUE",
     "search --grid lr=0.1 --grid lr=0.2": "--grid lr is given twice: separate its values with "
@@ -262,41 +243,79 @@ BAD = {
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
     "train --dataset digits --preprocess": "--preprocess is for your own images",
     "train --set callbacks=EpochScoring": "a callback cannot be created: ",
-    "search --grid lr=0.1,-1": "The 'lr' parameter of MNISTCNNClassifier must be a float in",
-    "search --grid lr=0.1 --n-iter 0": "Invalid value for '--n-iter': Input should be greater than",
-    "evaluate": "Missing argument 'MODEL'",
-    "predict model": "Missing argument 'IMAGE'",
-    "export": "Missing argument 'MODEL'",
-    "export model --format tensorflow": "Invalid value for '--format': 'tensorflow' is not one of",
+}
+REFUSED_BY_LIBRARIES = {  # a pattern of what the message of Typer or scikit-learn names
+    "fly": "fly",
+    "--speed": "--speed",
+    "train now": r"\bnow\b",
+    "train --max 3": "--max",
+    "train --dataset": "--dataset",
+    "train --random-state": "--random-state",
+    "train --data-home": "--data-home",
+    "train --output-dir=": "--output-dir.* an empty string is not a name, file",
+    "train --data-home=": "--data-home.* an empty string is not a name, file",
+    "train --dataset=": "--dataset.* an empty string is not a name, file",
+    "cross-validate --folds 1": "--folds",
+    "cross-validate --n-jobs 0": "--n-jobs.* '0' is not a number of processes",
+    "search --grid lr=0.1 --n-iter 0": "--n-iter",
+    "evaluate": "MODEL",
+    "predict model": "IMAGE",
+    "export": "MODEL",
+    "export model --format tensorflow": "--format.*tensorflow",
+    "train --max-epochs 0": "max_epochs",
+    "train --max-epochs 1.5": "max_epochs",
+    "train --lr 0": r"\blr\b",
+    "train --lr -1": r"\blr\b",
+    "train --lr nan": r"\blr\b",
+    "train --lr inf": r"\blr\b",
+    "train --lr fast": r"\blr\b",
+    "train --batch-size 0": "batch_size",
+    "search --grid lr=0.1,-1": r"\blr\b",
 }
 
 
-@pytest.mark.parametrize("line", BAD)
-def test_bad_arguments_are_one_line_and_status_2(line, capsys, tmp_path):
+def assert_bad_arguments(line, pattern, capsys, tmp_path):
+    """One line on standard error, status 2, and nothing written."""
     assert cli.main(line.split()) == 2
     error = error_of(capsys)
-    assert error.startswith(BAD[line])
+    assert re.search(pattern, error)
     assert error.endswith("--help)")
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("line", REFUSED)
+def test_bad_arguments_are_one_line_and_status_2(line, capsys, tmp_path):
+    assert_bad_arguments(line, "^" + re.escape(REFUSED[line]), capsys, tmp_path)
+
+
+@pytest.mark.parametrize("line", REFUSED_BY_LIBRARIES)
+def test_errors_of_libraries_are_one_line_and_status_2(line, capsys, tmp_path):
+    assert_bad_arguments(line, REFUSED_BY_LIBRARIES[line], capsys, tmp_path)
+
+
 def test_line_breaks_in_arguments_stay_in_one_line(capsys):
-    assert cli.main(["train", "a\nb"]) == 2
-    assert "unexpected extra argument(s) (a" in error_of(capsys)
+    assert cli.main(["train", "first\nsecond"]) == 2
+    assert "first" in error_of(capsys)
 
 
 # --- what can go wrong ----------------------------------------------------------------------
 
 
 @pytest.fixture
-def no_work(monkeypatch):
-    monkeypatch.setattr(cli.commands.train, "load_data", lambda *_: pytest.fail("work began"))
+def fetch(monkeypatch):
+    """Replace fetch_mnist by a function."""
+    return lambda function: monkeypatch.setattr("skorch_mnist.datasets.fetch_mnist", function)
+
+
+@pytest.fixture
+def no_work(fetch):
+    fetch(lambda **_: pytest.fail("work began"))
 
 
 @pytest.mark.parametrize("folder", ["file", "file/below", "/proc/skorch_mnist"])
 def test_unwritable_output_folder_fails_before_any_work(folder, no_work, capsys, tmp_path):
     (tmp_path / "file").write_text("mine")
-    assert train("--output-dir", folder) == 1
+    assert train("--output-dir", folder, dataset="mnist") == 1
     error = error_of(capsys)
     assert error.startswith(f"cannot write to the folder {folder} (")
     assert error.endswith("choose another with --output-dir")
@@ -306,7 +325,7 @@ def test_unwritable_output_folder_fails_before_any_work(folder, no_work, capsys,
 @pytest.mark.parametrize("name", FILES)
 def test_folder_in_place_of_a_result_fails_before_any_work(name, no_work, capsys, tmp_path):
     (tmp_path / name).mkdir()
-    assert train("--output-dir", tmp_path) == 1
+    assert train("--output-dir", tmp_path, dataset="mnist") == 1
     assert f"(Is a directory: {tmp_path / name})" in error_of(capsys)
 
 
@@ -315,18 +334,22 @@ def test_without_matplotlib_fails_before_any_work(no_work, monkeypatch, capsys, 
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name)
     )
-    assert train() == 1
+    assert train(dataset="mnist") == 1
     assert error_of(capsys) == 'the plots need matplotlib: pip install "skorch_mnist[plot]"'
     assert list(tmp_path.iterdir()) == []
 
 
-def test_warnings_are_one_line_each(monkeypatch, capsys):
-    monkeypatch.setattr(
-        cli.commands.train, "train", lambda: warnings.warn("two\nlines", stacklevel=1)
-    )
+def test_warnings_are_one_line_each(fetch, capsys):
+    X, y = load_digits28(return_X_y=True)
+
+    def warn(**_):
+        warnings.warn("two\nlines", stacklevel=1)
+        return X[:100], y[:100]
+
+    fetch(warn)
     with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        assert cli.main(["train"]) == 0
+        warnings.simplefilter("once")
+        assert train(dataset="mnist") == 0
     assert capsys.readouterr().err == "skorch-mnist: warning: two lines\n"
 
 
@@ -339,22 +362,22 @@ def test_warnings_are_one_line_each(monkeypatch, capsys):
         (ValueError("bad value"), "bad value"),
     ],
 )
-def test_failures_are_one_line_and_status_1(error, line, monkeypatch, capsys):
-    def fail():
+def test_failures_are_one_line_and_status_1(error, line, fetch, capsys):
+    def fail(**_):
         raise error
 
-    monkeypatch.setattr(cli.commands.train, "train", fail)
-    assert cli.main(["train"]) == 1
+    fetch(fail)
+    assert train(dataset="mnist") == 1
     assert error_of(capsys) == line
 
 
-def test_bugs_are_not_hidden(monkeypatch):
-    def fail():
+def test_bugs_are_not_hidden(fetch):
+    def fail(**_):
         raise AttributeError("a bug")
 
-    monkeypatch.setattr(cli.commands.train, "train", fail)
+    fetch(fail)
     with pytest.raises(AttributeError, match="a bug"):
-        cli.main(["train"])
+        train(dataset="mnist")
 
 
 def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
@@ -374,7 +397,7 @@ def test_ctrl_c_while_training_exits_130_and_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-# --- training that is cut off ---------------------------------------------------------------
+# --- interrupted runs -----------------------------------------------------------------------
 
 
 def interrupt_in(epoch, *options):
@@ -391,12 +414,7 @@ def interrupt_in(epoch, *options):
         return train("--max-epochs", 4, *options)
 
 
-def weights_in(folder):
-    clf = MNISTCNNClassifier.load(folder / "model.safetensors")
-    return {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
-
-
-def test_interrupted_training_says_how_to_go_on_and_does(tmp_path, capsys):
+def test_an_interrupted_run_says_how_to_resume_and_resumes(tmp_path, capsys):
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "whole") == 0
     capsys.readouterr()
     assert interrupt_in(3, "--output-dir", tmp_path / "out") == 130
@@ -406,11 +424,14 @@ def test_interrupted_training_says_how_to_go_on_and_does(tmp_path, capsys):
     assert capsys.readouterr().err == f"skorch-mnist: {expected}\n"
     assert train("--max-epochs", 4, "--output-dir", tmp_path / "out", "--resume") == 0
     assert f"Resuming after epoch 2, from {tmp_path / 'out'}" in capsys.readouterr().out
-    assert weights_in(tmp_path / "out") == weights_in(tmp_path / "whole")
+    out, whole = (
+        MNISTCNNClassifier.load(tmp_path / name / "model.safetensors") for name in ("out", "whole")
+    )
+    assert_same_weights(out, whole)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
 
 
-def test_a_run_that_was_cut_off_is_not_lost_by_mistake(tmp_path, capsys):
+def test_an_interrupted_run_is_not_replaced_by_mistake(tmp_path, capsys):
     assert interrupt_in(3, "--output-dir", tmp_path) == 130
     capsys.readouterr()
     assert train("--max-epochs", 4, "--output-dir", tmp_path) == 1
@@ -418,7 +439,7 @@ def test_a_run_that_was_cut_off_is_not_lost_by_mistake(tmp_path, capsys):
         "contains an interrupted run: --resume continues it, --no-resume starts over"
     )
     assert train("--output-dir", tmp_path, "--no-resume") == 0
-    assert "Going on" not in capsys.readouterr().out
+    assert "Resuming" not in capsys.readouterr().out
     assert not (tmp_path / "checkpoint").exists()
 
 
@@ -440,7 +461,7 @@ def test_resume_of_another_command_is_refused(tmp_path, capsys):
     assert "contains a different run: command is cross-validate, was train" in error_of(capsys)
 
 
-def test_resume_where_a_run_has_ended_says_that_it_begins(tmp_path, capsys):
+def test_resume_without_an_interrupted_run_starts_a_new_one(tmp_path, capsys):
     for _ in range(2):
         assert train("--output-dir", tmp_path, "--resume") == 0
         assert (
@@ -485,19 +506,19 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Terminal])
-def test_colours_only_on_terminals(stream, monkeypatch):
+def test_colors_only_on_terminals(stream, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream())
     assert train() == 0
     assert ("\x1b[" in sys.stdout.getvalue()) is (stream is Terminal)
 
 
-def test_progress_bar_only_where_someone_watches(monkeypatch):
+def test_a_progress_bar_only_on_terminals(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert train() == 0
     assert sys.stderr.getvalue() == ""
 
 
-def test_output_that_cannot_show_a_letter_of_the_path(monkeypatch):
+def test_a_path_with_letters_that_the_output_cannot_encode(monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     assert train("--output-dir", "数字") == 0
@@ -515,6 +536,7 @@ def test_a_closed_stream_does_not_matter(name, monkeypatch, tmp_path):
 # --- as a program ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_python_m_is_the_same_command(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # faster where cores are shared
     options = ["--dataset", "digits", "--max-epochs", "1", "--output-dir", str(tmp_path / "out")]
@@ -545,7 +567,8 @@ def test_help_shows_every_option_with_its_default(capsys):
     assert "(default: None)" not in text
 
 
-def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path):
+@pytest.mark.slow
+def test_a_closed_pipe_ends_the_run_quietly(tmp_path):
     arguments = [sys.executable, "-m", "skorch_mnist", "train", "--dataset", "digits"]
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path

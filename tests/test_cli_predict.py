@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_text_shows_label_probability_and_runner_up(model, pictures, capsys):
         ]  # fmt: skip
 
 
-def test_json_and_csv_hold_the_same(model, pictures, capsys):
+def test_json_and_csv_have_the_same_content(model, pictures, capsys):
     assert cli.main(["predict", model, *pictures, "--json"]) == 0
     objects = json.loads(capsys.readouterr().out)
     assert cli.main(["predict", "--csv", model, *pictures]) == 0
@@ -80,7 +81,7 @@ def test_a_page_is_read_digit_by_digit(model, pictures, tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
-def test_the_others_are_read_where_one_cannot(model, pictures, tmp_path, capsys):
+def test_pictures_that_cannot_be_read_are_named_and_skipped(model, pictures, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")
     Image.new("L", (50, 50), 255).save(blank)
     assert cli.main(["predict", model, pictures[0], "nowhere.png", blank, pictures[1]]) == 1
@@ -102,7 +103,7 @@ def test_a_page_without_digits_is_an_error(model, tmp_path, capsys):
     assert "does not show a digit" in err
 
 
-def test_pixels_come_on_the_scale_that_the_classifier_knows(digits, tmp_path, pictures, capsys):
+def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
     X_train, _, y_train, _ = digits
     labels = np.array([f"digit {label}" for label in y_train])
     clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0).fit(X_train / 255, labels)
@@ -118,14 +119,10 @@ def test_pixels_come_on_the_scale_that_the_classifier_knows(digits, tmp_path, pi
     ("arguments", "status", "message"),
     [
         (["nowhere.safetensors", "a.png"], 1, "nowhere.safetensors"),
-        ([__file__, "a.png"], 1, "test_cli_predict.py"),
-        ([__file__], 2, "Missing argument 'IMAGE'"),
+        ([__file__, "a.png"], 1, Path(__file__).name),
+        ([__file__], 2, "IMAGE"),
         ([__file__, "a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
-        (
-            [__file__, "a.png", "--polarity", "black"],
-            2,
-            "'black' is not one of 'auto'",
-        ),
+        ([__file__, "a.png", "--polarity", "black"], 2, "black"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, status, message, capsys):
@@ -145,11 +142,15 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     )
 
 
+def test_help_shows_examples(capsys):
+    assert cli.main(["predict", "--help"]) == 0
+    assert "Examples:" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_the_process_ends_with_the_status(model, pictures):
     command = [sys.executable, "-m", "skorch_mnist", "predict", model]
     done = subprocess.run([*command, *pictures], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 3)
     done = subprocess.run([*command, "nowhere.png"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "Examples:" in done.stdout

@@ -1,15 +1,17 @@
-"""Model files: what comes back, what is refused, and what a failed save leaves behind."""
+"""Model files: what is restored, what is refused, and what a failed save leaves behind."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
 import functools
+import hashlib
 import json
 import os
 import pickle
 import stat
-import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,37 +20,29 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from helpers import assert_same_weights, quick, toy, weights_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import EpochScoring, LRScheduler
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
-from skorch_mnist._storage._model_file import FORMAT, KEY
-from skorch_mnist._storage._tensor_file import digest, read_tensors
 from skorch_mnist.network import BatchNormCNN
 
 DAMAGED = "is damaged or not a model file: write one with MNISTCNNClassifier.save."
 
 
-def tiny(**params):
-    return MNISTCNNClassifier(**{"max_epochs": 1, "random_state": 0, "verbose": 0, **params})
-
-
-def images(n_classes=3):
-    rng = np.random.RandomState(0)
-    return rng.randint(0, 256, size=(30, 36)).astype(np.uint8), np.arange(30) % n_classes
-
-
-X, Y = images()
+KEY = "skorch_mnist"  # of the metadata that holds the manifest
+X, Y = toy(30, shape=(36,))
 
 
 @pytest.fixture(scope="module")
 def clf():
     """A fitted classifier of small images; tests must not change it."""
-    return tiny(max_epochs=2, lr=0.01).fit(X, Y)
+    return quick(lr=0.01).fit(X, Y)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +75,7 @@ def learned(clf):
         {key: np.asarray(value).item() for key, value in epoch.items() if key != "batches"}
         for epoch in clf.history_
     ]
-    weights = {name: tensor.tolist() for name, tensor in clf.module_.state_dict().items()}
+    weights = {name: weight.tolist() for name, weight in weights_of(clf).items()}
     facts = [clf.classes_.dtype, clf.classes_.tolist(), clf.image_shape_, clf.n_features_in_]
     facts.append(clf.input_format_)
     names = getattr(clf, "feature_names_in_", np.empty(0)).tolist()
@@ -89,7 +83,7 @@ def learned(clf):
     return repr([*facts, names, clf.pixel_statistics_, params, epochs, weights])
 
 
-# --- what comes back ------------------------------------------------------------------------
+# --- what is restored -----------------------------------------------------------------------
 
 
 def test_loaded_classifier_gives_the_same_predictions(fitted, digits, tmp_path):
@@ -101,7 +95,7 @@ def test_loaded_classifier_gives_the_same_predictions(fitted, digits, tmp_path):
     assert loaded.score(X_test, y_test) == fitted.score(X_test, y_test)
 
 
-def test_loaded_classifier_knows_all_that_was_learned(clf, path):
+def test_loaded_classifier_has_all_fitted_attributes(clf, path):
     loaded = load(path)
     assert learned(loaded) == learned(clf)
     assert loaded.n_iter_ == 2
@@ -123,7 +117,7 @@ def test_loaded_classifier_knows_all_that_was_learned(clf, path):
     ids=lambda labels: str(labels.dtype),
 )
 def test_labels_keep_value_and_dtype(labels, tmp_path):
-    fitted = tiny().fit(X, labels[Y])
+    fitted = quick().fit(X, labels[Y])
     loaded = round_trip(fitted, tmp_path / "m")
     np.testing.assert_array_equal(loaded.classes_, np.unique(labels))
     assert loaded.classes_.dtype == fitted.classes_.dtype
@@ -132,20 +126,20 @@ def test_labels_keep_value_and_dtype(labels, tmp_path):
 
 
 def test_boolean_labels(tmp_path):
-    loaded = round_trip(tiny().fit(X, Y == 1), tmp_path / "m")
+    loaded = round_trip(quick().fit(X, Y == 1), tmp_path / "m")
     assert loaded.classes_.dtype == bool
     assert loaded.classes_.tolist() == [False, True]
 
 
 def test_string_labels_are_as_wide_as_they_need(tmp_path):
     wide = np.array(["a", "b", "c"], dtype="<U99")
-    loaded = round_trip(tiny().fit(X, wide[Y]), tmp_path / "m")
+    loaded = round_trip(quick().fit(X, wide[Y]), tmp_path / "m")
     assert loaded.classes_.tolist() == ["a", "b", "c"]
     assert loaded.classes_.dtype == "<U1"
 
 
-def test_labels_that_json_lacks_cannot_be_saved(tmp_path):
-    fitted = tiny().fit(X, Y.astype(np.longdouble))
+def test_labels_without_a_json_type_cannot_be_saved(tmp_path):
+    fitted = quick().fit(X, Y.astype(np.longdouble))
     if fitted.classes_.dtype == np.float64:
         pytest.skip("longdouble is double here")
     with pytest.raises(ValueError, match=r"Labels of dtype float\d+ cannot be stored in a model"):
@@ -153,7 +147,7 @@ def test_labels_that_json_lacks_cannot_be_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parameters_come_back_with_their_types(tmp_path):
+def test_parameters_keep_their_types(tmp_path):
     params = {
         "image_shape": (4, 9),
         "class_weight": {0: 1.0, 1: np.float32(0.5), 2: 2},
@@ -167,7 +161,7 @@ def test_parameters_come_back_with_their_types(tmp_path):
         "optimizer__momentum": 0.9,
         "callbacks": "disable",
     }
-    loaded = round_trip(tiny(**params).fit(X, Y), tmp_path / "m").get_params(deep=False)
+    loaded = round_trip(quick(**params).fit(X, Y), tmp_path / "m").get_params(deep=False)
     assert {name: loaded[name] for name in params} == {**params, "device": "cpu"}
     assert type(loaded["image_shape"]) is tuple
     assert list(map(type, loaded["class_weight"])) == [int, int, int]
@@ -176,7 +170,7 @@ def test_parameters_come_back_with_their_types(tmp_path):
 def test_feature_names(tmp_path):
     columns = [f"pixel{i}" for i in range(36)]
     frame = pd.DataFrame(X, columns=columns)
-    loaded = round_trip(tiny().fit(frame, Y), tmp_path / "m")
+    loaded = round_trip(quick().fit(frame, Y), tmp_path / "m")
     assert loaded.feature_names_in_.tolist() == columns
     assert loaded.feature_names_in_.dtype == object
     assert len(loaded.predict(frame)) == len(X)
@@ -184,7 +178,7 @@ def test_feature_names(tmp_path):
 
 def test_rows_that_were_padded_to_a_square(tmp_path):
     with pytest.warns(UserWarning, match="rows of 30 pixels, which do not make a square"):
-        fitted = tiny().fit(X[:, :30], Y)
+        fitted = quick().fit(X[:, :30], Y)
     loaded = round_trip(fitted, tmp_path / "m")
     assert (loaded.n_features_in_, loaded.image_shape_) == (30, (1, 6, 6))
     np.testing.assert_array_equal(loaded.predict_proba(X[:, :30]), fitted.predict_proba(X[:, :30]))
@@ -239,15 +233,15 @@ def test_file_of_format_2_gives_the_probabilities_that_it_gave():
     assert clf.get_params()["module__widths"] == (4,)
 
 
-def test_file_of_format_1_becomes_one_of_the_newest(tmp_path):
+def test_file_of_format_1_is_saved_in_the_newest_format(tmp_path):
     clf = load(Path(__file__).parent / "data" / "model_format_1.safetensors")
     assert learned(round_trip(clf, tmp_path / "m")) == learned(clf)
 
 
-# --- life after loading ---------------------------------------------------------------------
+# --- after loading --------------------------------------------------------------------------
 
 
-def test_loaded_classifier_can_train_on(path):
+def test_loaded_classifier_can_continue_training(path):
     loaded = load(path)
     before = loaded.predict_proba(X)
     loaded.partial_fit(X, Y)
@@ -257,7 +251,7 @@ def test_loaded_classifier_can_train_on(path):
     assert loaded.n_iter_ == 5
 
 
-def test_loaded_classifier_can_be_fitted_anew(path, clf):
+def test_loaded_classifier_can_be_fitted_again(path, clf):
     again = load(path).fit(X, Y)
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
@@ -275,7 +269,7 @@ def test_unpickled_classifier_can_be_saved(clf, path, content):
     assert path.read_bytes() == content
 
 
-def test_device_that_is_missing_here_gives_the_cpu_and_a_warning(clf, path):
+def test_an_unavailable_device_is_replaced_by_the_cpu_with_a_warning(clf, path):
     copy.deepcopy(clf).set_params(device="cuda:97").save(path)
     with pytest.warns(UserWarning, match=r"'cuda:97' cannot be used.*was put on the CPU"):
         loaded = load(path)
@@ -288,12 +282,12 @@ def test_compiled_network_is_stored_like_a_plain_one(clf, path, tmp_path):
     compiled = load(path).set_params(compile=True, compile__backend="eager").initialize()
     assert hasattr(compiled.module_, "_orig_mod")
     compiled.save(tmp_path / "compiled")
-    names = read_tensors(tmp_path / "compiled", KEY, FORMAT)[1].keys()
+    names = read(tmp_path / "compiled")[1].keys()
     assert names == clf.module_.state_dict().keys()
     assert hasattr(load(tmp_path / "compiled").module_, "_orig_mod")
 
 
-# --- what is not plain data ------------------------------------------------------------------
+# --- values that are not plain data ---------------------------------------------------------
 
 
 def left_out(names):
@@ -302,7 +296,7 @@ def left_out(names):
 
 
 def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
-    fitted = tiny(random_state=np.random.RandomState(0), callbacks=[LRScheduler()]).fit(X, Y)
+    fitted = quick(random_state=np.random.RandomState(0), callbacks=[LRScheduler()]).fit(X, Y)
     with pytest.warns(UserWarning, match=left_out(["random_state", "callbacks"])) as caught:
         fitted.save(tmp_path / "m")
     assert caught[0].filename == __file__
@@ -311,20 +305,20 @@ def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_options_of_the_compiler_are_left_out(clf, path):
+def test_compiler_options_are_left_out_with_a_warning(clf, path):
     compiled = load(path).set_params(compile__mode="default", compile__options={"trace.graph": 1})
     with pytest.warns(UserWarning, match=left_out(["compile__options"])):
         compiled.save(path)
     assert load(path).get_params()["compile__mode"] == "default"
 
 
-def test_what_belongs_to_something_left_out_is_left_out_too(tmp_path):
+def test_arguments_of_what_is_left_out_are_left_out_too(tmp_path):
     class Slow(torch.optim.SGD):
         def __init__(self, params, lr, patience):
             super().__init__(params, lr)
 
     scoring = EpochScoring("accuracy", name="mine")
-    fitted = tiny(
+    fitted = quick(
         optimizer=Slow,
         optimizer__patience=3,
         callbacks=[("scoring", scoring)],
@@ -351,8 +345,8 @@ class Net(nn.Module):
         return self.output(self.activation(self.hidden(self.flat(x))))
 
 
-def test_custom_network_must_be_handed_to_load(tmp_path):
-    fitted = tiny(module=Net, module__n_hidden=5).fit(X, Y)
+def test_custom_network_must_be_passed_to_load(tmp_path):
+    fitted = quick(module=Net, module__n_hidden=5).fit(X, Y)
     fitted.save(tmp_path / "m")
     with pytest.raises(ValueError, match="cannot be loaded") as caught:
         load(tmp_path / "m")
@@ -364,11 +358,11 @@ def test_custom_network_must_be_handed_to_load(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_network_made_by_a_function_must_be_handed_to_load(tmp_path):
+def test_network_made_by_a_function_must_be_passed_to_load(tmp_path):
     def make():
         return Net(3, n_hidden=6)
 
-    fitted = tiny(module=make).fit(X, Y)
+    fitted = quick(module=make).fit(X, Y)
     fitted.save(tmp_path / "m")
     with pytest.raises(ValueError, match=r"its network is .*\.make: pass it as module="):
         load(tmp_path / "m")
@@ -377,9 +371,9 @@ def test_network_made_by_a_function_must_be_handed_to_load(tmp_path):
         np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_instance_of_our_network_must_be_handed_to_load(tmp_path):
+def test_instance_of_our_network_must_be_passed_to_load(tmp_path):
     network = BatchNormCNN((1, 6, 6), 3, widths=(4, 8), shifted_copies=True)
-    fitted = tiny(module=network).fit(X, Y)
+    fitted = quick(module=network).fit(X, Y)
     fitted.save(tmp_path / "m")
     message = r"an instance of skorch_mnist\.network\.BatchNormCNN: pass it as module="
     with pytest.raises(ValueError, match=message):
@@ -388,12 +382,12 @@ def test_instance_of_our_network_must_be_handed_to_load(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_network_argument_that_is_no_plain_data_cannot_be_saved(tmp_path):
-    fitted = tiny(module=Net, module__activation=torch.sigmoid).fit(X, Y)
+def test_network_argument_that_is_not_plain_data_cannot_be_saved(tmp_path):
+    fitted = quick(module=Net, module__activation=torch.sigmoid).fit(X, Y)
     with pytest.raises(ValueError, match=r"module__activation=.*cannot be stored in a model file"):
         fitted.save(tmp_path / "m")
     partial = functools.partial(Net, activation=torch.sigmoid)
-    fitted = tiny(module=partial).fit(X, Y)
+    fitted = quick(module=partial).fit(X, Y)
     loaded = round_trip(fitted, tmp_path / "m", module=partial)
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
@@ -403,13 +397,13 @@ def test_wrong_network_is_refused(path):
         load(path, module=Net)
 
 
-def test_a_network_that_is_handed_over_takes_no_memory_before_its_weights_fit(path):
-    resource = pytest.importorskip("resource")
+def test_a_given_network_takes_no_memory_before_its_weights_fit(path):
     write_forged(path, setting(module__widths={"tuple": [6000, 6000]}))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ValueError, match="its weights do not fit the network BatchNormCNN"):
+    with (
+        little_memory(),
+        pytest.raises(ValueError, match="its weights do not fit the network Bat"),
+    ):
         load(path, module=BatchNormCNN)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200e3  # kB
 
 
 class Dated(Net):
@@ -420,22 +414,22 @@ class Dated(Net):
         pass
 
 
-def test_state_that_is_no_tensor_cannot_be_saved(tmp_path):
-    fitted = tiny(module=Dated).fit(X, Y)
+def test_state_that_is_not_a_tensor_cannot_be_saved(tmp_path):
+    fitted = quick(module=Dated).fit(X, Y)
     with pytest.raises(
         ValueError, match="The network keeps a dict in its state, as '_extra_state'"
     ):
         fitted.save(tmp_path / "m")
 
 
-def test_own_subclass_comes_back_as_itself(path):
+def test_subclasses_load_as_themselves(path):
     class Mine(MNISTCNNClassifier):
         pass
 
     assert type(Mine.load(path)) is Mine
 
 
-# --- files that are damaged, or no model files ----------------------------------------------
+# --- damaged files and other files ----------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=40)
@@ -508,13 +502,54 @@ def nested(depth, inner=None):
     return inner
 
 
+def read(path):
+    """Return the manifest and the weights of a model file."""
+    with safetensors.safe_open(path, "pt") as file:
+        manifest = json.loads(file.metadata()[KEY])
+    del manifest["sha256"]
+    return manifest, safetensors.torch.load(path.read_bytes())
+
+
+def digest(manifest, weights):
+    sha256 = hashlib.sha256(json.dumps(manifest).encode())
+    for name, weight in sorted(weights.items()):
+        sha256.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        sha256.update(weight.numpy().tobytes())
+    return sha256.hexdigest()
+
+
 def write_forged(path, change, weights=None, seal=True):
-    manifest, own = read_tensors(path, KEY, FORMAT)
+    manifest, own = read(path)
     change(manifest)
     weights = own if weights is None else weights
     if seal:
         manifest["sha256"] = digest(manifest, weights)
     path.write_bytes(safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)}))
+
+
+class LargestTensor(TorchFunctionMode):
+    """Record the size of the largest tensor that takes memory."""
+
+    n_bytes = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and not result.is_meta:
+            self.n_bytes = max(self.n_bytes, result.nbytes)
+        return result
+
+
+@contextlib.contextmanager
+def little_memory():
+    """Within the block, neither torch nor Python allocates much memory."""
+    tracemalloc.start()
+    try:
+        with LargestTensor() as tensors:
+            yield
+        assert tensors.n_bytes < 1e6
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
 
 
 def setting(**params):
@@ -592,19 +627,19 @@ FORGERIES = {
     ),
     "class that is no text": (setting(optimizer={"class": ["os", "system"]}), "which is not among"),
     "unknown kind": (setting(lr={"eval": "1"}), "'1', which is not among the classes allowed"),
-    "two kinds": (setting(lr={"tuple": [], "dict": []}), "too many values"),
-    "keys that cannot be": (setting(class_weight={"dict": [[[1], 2]]}), "unhashable"),
-    "deep nesting": (setting(callbacks=nested(900)), "recursion"),
+    "two kinds": (setting(lr={"tuple": [], "dict": []}), "cannot be loaded"),
+    "keys that cannot be": (setting(class_weight={"dict": [[[1], 2]]}), "cannot be loaded"),
+    "deep nesting": (setting(callbacks=nested(900)), "cannot be loaded"),
     "callbacks that are none": (setting(callbacks=["os.system"]), "cannot be loaded"),
     "unknown parameter": (setting(epochs=3), "'epochs' is not a valid parameter"),
     "method as parameter": (setting(predict=3), "'predict' is not a valid parameter"),
     "attribute as parameter": (setting(history_=3), r"\['history_'\], which are not parameters"),
     "private parameter": (setting(_random_state=3), "which are not parameters"),
-    "module as parameter": (setting(module=None), "multiple values"),
-    "negative epochs": (setting(max_epochs=-1), "'max_epochs' parameter"),
-    "negative batch": (setting(batch_size=-5), "'batch_size' parameter"),
-    "text as number": (setting(lr="fast"), "'lr' parameter"),
-    "list as device": (setting(device=["cpu"]), "'device' parameter"),
+    "module as parameter": (setting(module=None), "cannot be loaded"),
+    "negative epochs": (setting(max_epochs=-1), "max_epochs"),
+    "negative batch": (setting(batch_size=-5), "batch_size"),
+    "text as number": (setting(lr="fast"), r"\blr\b"),
+    "list as device": (setting(device=["cpu"]), "device"),
     "dropout above 1": (setting(module__dropout=7), "dropout"),
     "network of another size": (setting(module__n_classes=4), "its weights do not fit the network"),
     "gigantic network": (setting(module__image_shape=[1, 10**6, 10**6]), "do not fit|cannot be"),
@@ -658,7 +693,7 @@ FORGERIES = {
     "mean that is true": (statistics(mean=True), "its pixel_statistics is not valid"),
     "mean beyond float32": (statistics(mean=1e300), "its pixel_statistics is not valid"),
     "deviation below float32": (statistics(std=1e-300), "its pixel_statistics is not valid"),
-    "other statistics": (statistics(median=1), "unexpected keyword argument 'median'"),
+    "other statistics": (statistics(median=1), "cannot be loaded: .*median"),
     "history that is text": (stating(history="abc"), "cannot be loaded"),
     "history with objects": (stating(history=[{"train_loss": [1]}]), "its history is not valid"),
     "no params": (stating(params=None), "cannot be loaded"),
@@ -670,7 +705,7 @@ FORGERIES = {
     "wide network": (other_network(widths={"tuple": [10**7, 10**7]}), "do not fit|cannot be"),
     "widths that are text": (other_network(widths="888"), "widths must be a tuple of positive"),
     "wide padding": (other_network(padding=10**6), "its weights do not fit the network"),
-    "no layout": (stating(input_format={"dtype": "uint8"}), "missing 1 required positional"),
+    "no layout": (stating(input_format={"dtype": "uint8"}), "cannot be loaded"),
     "other layout": (stating(input_format={"shape": [2, 18], "dtype": "uint8"}), "is expected, w"),
     "large layout": (
         stating(input_format={"shape": [37], "dtype": "uint8"}),
@@ -688,16 +723,12 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_forged_file_is_refused_at_once(name, path):
-    resource = pytest.importorskip("resource")
+def test_forged_file_is_refused_without_much_memory(name, path):
     change, message = FORGERIES[name]
     write_forged(path, change)
-    start, memory = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ValueError, match=message) as caught:
+    with little_memory(), pytest.raises(ValueError, match=message) as caught:
         load(path)
     assert str(caught.value).startswith(str(path))
-    assert time.perf_counter() - start < 10
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200e3  # kB
 
 
 KEYS = [
@@ -707,7 +738,7 @@ KEYS = [
 
 
 def test_the_manifest_has_these_keys_and_needs_each(path, content):
-    assert [*read_tensors(path, KEY, FORMAT)[0]] == KEYS
+    assert [*read(path)[0]] == KEYS
     for key in KEYS:
         path.write_bytes(content)
         write_forged(path, lambda manifest, key=key: manifest.pop(key))
@@ -721,8 +752,8 @@ def test_changed_manifest_without_its_hash_is_refused(path):
         load(path)
 
 
-def test_wrong_weights_are_refused(path):
-    weights = read_tensors(path, KEY, FORMAT)[1]
+def test_wrong_weights_are_refused(path, content):
+    weights = read(path)[1]
     for changed in (
         {},
         {**weights, "extra": torch.zeros(1)},
@@ -733,11 +764,11 @@ def test_wrong_weights_are_refused(path):
         write_forged(path, lambda manifest: None, changed)
         with pytest.raises(ValueError, match="its weights do not fit the network MNISTCNN"):
             load(path)
-        MNISTCNNClassifier.save(tiny().fit(X, Y), path)
+        path.write_bytes(content)
 
 
-def test_weights_that_are_no_numbers_are_refused(path):
-    weights = read_tensors(path, KEY, FORMAT)[1]
+def test_weights_that_are_not_finite_are_refused(path):
+    weights = read(path)[1]
     spoilt = torch.full((3,), float("nan"))
     write_forged(path, lambda manifest: None, {**weights, "output.bias": spoilt})
     with pytest.raises(ValueError, match="its weights are not finite"):
@@ -749,13 +780,13 @@ def test_weights_that_are_no_numbers_are_refused(path):
 
 def test_unfitted_classifier_cannot_be_saved(tmp_path):
     with pytest.raises(NotFittedError):
-        tiny().save(tmp_path / "m")
+        quick().save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_parameters_that_could_not_be_loaded_are_not_saved(path, content):
     broken = load(path).set_params(max_epochs=-1)
-    with pytest.raises(ValueError, match="'max_epochs' parameter"):
+    with pytest.raises(ValueError, match="max_epochs"):
         broken.save(path)
     assert path.read_bytes() == content
 
@@ -778,7 +809,7 @@ def test_permissions_follow_the_umask(mask, clf, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["nowhere/m", "file/m", "folder", "."])
-def test_where_no_file_can_be_the_error_names_the_path(where, clf, tmp_path):
+def test_an_impossible_path_is_named_in_the_error(where, clf, tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match=where) as caught:
@@ -823,7 +854,7 @@ def test_failed_save_leaves_the_old_file_and_nothing_else(step, clf, path, conte
     monkeypatch.setattr(os, step, fail)
     monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(OSError, match="No space left on device") as caught:
-        tiny().fit(X, Y).save(path)
+        quick().fit(X, Y).save(path)
     assert caught.value.filename == str(path)
     assert list(path.parent.iterdir()) == [path]
     assert path.read_bytes() == content
@@ -847,11 +878,10 @@ def test_threads_may_save_to_one_path(clf, path, content):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_file_rewritten_in_place_does_not_hurt_who_loaded_it(path):
-    weights = read_tensors(path, KEY, FORMAT)[1]
-    before = {name: tensor.clone() for name, tensor in weights.items()}
+def test_overwriting_a_file_does_not_change_a_loaded_classifier(path, clf):
+    loaded = load(path)
     path.write_bytes(b"")
-    assert all(torch.equal(weights[name], before[name]) for name in before)
+    assert_same_weights(loaded, clf)
 
 
 def test_loading_while_another_replaces_the_file(clf, path):
