@@ -1,4 +1,4 @@
-"""What processes that train one network together find; started by test_processes.py.
+"""What processes that train one network together find; started by test_torchrun.py.
 
 Each process writes the answers of all trials as JSON into a file named after its rank.
 """
