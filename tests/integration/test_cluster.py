@@ -9,22 +9,25 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from helpers import quick
 from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import get_active_backend
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 
-from skorch_mnist import MNISTCNNClassifier, cli
+from skorch_mnist import cli
 from skorch_mnist.clusters import register_dask
 
 psutil = pytest.importorskip("psutil")
 
 pytestmark = pytest.mark.slow
 
+quick = partial(quick, max_epochs=1, batch_size=64)
 GRID = {"lr": [1e-3, 1e-2], "batch_size": [32, 64]}
 
 
@@ -86,10 +89,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
-
-
-def quick(**params):
-    return MNISTCNNClassifier(**{"max_epochs": 1, "random_state": 0, "verbose": 0, **params})
 
 
 # --- in Python --------------------------------------------------------------------------------
