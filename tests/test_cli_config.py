@@ -124,7 +124,7 @@ def test_another_network_does_not_get_the_arguments_of_the_previous_one(tmp_path
         ("[parameters", "is not valid TOML"),
         ("[speed]\nlr = 1", "has 'speed', which is not one of recipe"),
         ("data = 3", "has 'data', which is not one of"),
-        ("[data]\ncolour = 1", r"\[data\] has 'colour', which is not one of dataset"),
+        ("[data]\ncolor = 1", r"\[data\] has 'color', which is not one of dataset"),
         ("[data]\ndataset = 1", r"\[data\] has dataset = 1: it must be a non-empty string"),
         ("[data]\npreprocess = 1", r"preprocess = 1: it must be true or false"),
         ('recipe = "quick"', "'quick' is not a recipe"),

@@ -11,6 +11,8 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
+from helpers import quick, toy
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
@@ -18,13 +20,18 @@ from skorch_mnist import MNISTCNNClassifier
 from skorch_mnist.network import BatchNormCNN
 from skorch_mnist.recipes import FAST
 
-RNG = np.random.RandomState(0)
-X = RNG.randint(0, 256, size=(60, 36)).astype(np.uint8)
-Y = np.arange(60) % 3
+X, Y = toy(60, shape=(36,))
 
 
-def tiny(**params):
-    return MNISTCNNClassifier(**{"max_epochs": 1, "random_state": 0, "verbose": 0, **params})
+class Flat(nn.Module):
+    """A network of a user, with a second output."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.output = nn.Linear(36, n_classes)
+
+    def forward(self, x):
+        return self.output(x.flatten(1)), x
 
 
 def run_onnx(path, X):
@@ -54,28 +61,28 @@ def check(clf, X, path):
 )
 def test_pixels_of_any_dtype(dtype, tmp_path):
     pixels = (X // 2).astype(dtype)
-    check(tiny().fit(pixels, Y), pixels, tmp_path / "m")
+    check(quick(module=Flat).fit(pixels, Y), pixels, tmp_path / "m")
 
 
 @pytest.mark.parametrize(
     "shape",
     [(36,), (6, 6), (1, 6, 6), (6, 6, 1), (3, 4, 3), (2, 6, 3)],
-    ids=["rows", "grey", "channel first", "channel last", "colours first", "colours last"],
+    ids=["rows", "gray", "channel first", "channel last", "colors first", "colors last"],
 )
-def test_layout_is_that_of_fit(shape, tmp_path):
+def test_the_layout_of_fit_is_kept(shape, tmp_path):
     pixels = X.reshape(-1, *shape)
-    clf = tiny().fit(pixels, Y)
+    clf = quick().fit(pixels, Y)
     assert clf.input_format_ == (shape, "uint8")
     check(clf, pixels, tmp_path / "m")
     session = onnxruntime.InferenceSession(tmp_path / "m")
     assert session.get_inputs()[0].shape == ["n_samples", *shape]
-    with pytest.raises(Exception, match=r"INVALID_ARGUMENT|Got invalid dimensions"):
+    with pytest.raises(InvalidArgument):
         run_onnx(tmp_path / "m", np.zeros((2, 7, 7), dtype=np.uint8))
 
 
 def test_rows_that_were_padded(tmp_path):
     with pytest.warns(UserWarning, match="do not make a square"):
-        clf = tiny().fit(X[:, :30], Y)
+        clf = quick().fit(X[:, :30], Y)
     check(clf, X[:, :30], tmp_path / "m")
 
 
@@ -92,16 +99,16 @@ LABELS = {
 
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_keep_their_values(name, tmp_path):
-    labels = check(tiny().fit(X, LABELS[name][Y]), X, tmp_path / "m")
+    labels = check(quick(module=Flat).fit(X, LABELS[name][Y]), X, tmp_path / "m")
     assert labels.dtype.kind == LABELS[name].dtype.kind or labels.dtype == object
 
 
 def test_boolean_labels(tmp_path):
-    assert check(tiny().fit(X, Y == 1), X, tmp_path / "m").dtype == bool
+    assert check(quick(module=Flat).fit(X, Y == 1), X, tmp_path / "m").dtype == bool
 
 
-def test_labels_that_onnx_lacks(tmp_path):
-    clf = tiny().fit(X, Y)
+def test_labels_without_an_onnx_type_cannot_be_exported(tmp_path):
+    clf = quick().fit(X, Y)
     clf.classes_inferred_ = np.array([1, "a", None], dtype=object)
     with pytest.raises(ValueError, match="Labels of dtype object cannot be written to ONNX"):
         clf.to_onnx(tmp_path / "m")
@@ -120,24 +127,13 @@ def test_labels_that_onnx_lacks(tmp_path):
     ids=["network", "shifted copies", "recipe", "criterion", "instance"],
 )
 def test_other_networks(params, tmp_path):
-    check(tiny(**params).fit(X, Y), X, tmp_path / "m")
+    check(quick(**params).fit(X, Y), X, tmp_path / "m")
 
 
 def test_compiled_network(tmp_path):
-    clf = tiny().fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
+    clf = quick().fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
     assert hasattr(clf.module_, "_orig_mod")
     check(clf, X, tmp_path / "m")
-
-
-class Flat(nn.Module):
-    """A network of a user, with a second output."""
-
-    def __init__(self, n_classes):
-        super().__init__()
-        self.output = nn.Linear(36, n_classes)
-
-    def forward(self, x):
-        return self.output(x.flatten(1)), x
 
 
 class Stubborn(Flat):
@@ -148,7 +144,7 @@ class Stubborn(Flat):
 
 
 def test_own_network(tmp_path):
-    check(tiny(module=Flat).fit(X, Y), X, tmp_path / "m")
+    check(quick(module=Flat).fit(X, Y), X, tmp_path / "m")
 
 
 class Viewing(Flat):
@@ -156,13 +152,13 @@ class Viewing(Flat):
         return self.output(x.view(x.size(0), -1))
 
 
-def test_own_network_that_takes_views_of_images_with_channels_last(tmp_path):
+def test_own_network_that_views_images_with_channels_last(tmp_path):
     pixels = X.reshape(-1, 3, 4, 3)
-    check(tiny(module=Viewing).fit(pixels, Y), pixels, tmp_path / "m")
+    check(quick(module=Viewing).fit(pixels, Y), pixels, tmp_path / "m")
 
 
-def test_network_that_cannot_be_followed(tmp_path):
-    clf = tiny(module=Stubborn).fit(X, Y)
+def test_network_that_cannot_be_traced(tmp_path):
+    clf = quick(module=Stubborn).fit(X, Y)
     with pytest.raises(ValueError, match=r"torch\.export cannot follow the network Stubborn"):
         clf.to_onnx(tmp_path / "m")
     with pytest.raises(ValueError, match=r"torch\.export cannot follow the network Stubborn"):
@@ -172,13 +168,13 @@ def test_network_that_cannot_be_followed(tmp_path):
 
 def test_frames(tmp_path):
     frame = pd.DataFrame(X)
-    clf = tiny().fit(frame.rename(columns=str), Y)
+    clf = quick().fit(frame.rename(columns=str), Y)
     clf.to_onnx(tmp_path / "m")
     expected = clf.predict_proba(frame.rename(columns=str))
     np.testing.assert_allclose(run_onnx(tmp_path / "m", frame)[1], expected, atol=1e-5)
 
 
-def test_classifier_is_left_as_it_was(fitted, digits, tmp_path):
+def test_the_classifier_is_not_changed(fitted, digits, tmp_path):
     _, X_test, _, _ = digits
     before, training = fitted.predict_proba(X_test), fitted.module_.training
     layout = fitted.module_.conv2.weight.stride()
@@ -194,7 +190,7 @@ def test_nothing_is_printed(fitted, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_model_says_what_it_wants(fitted, tmp_path):
+def test_the_model_describes_its_inputs_and_outputs(fitted, tmp_path):
     fitted.to_onnx(tmp_path / "m")
     session = onnxruntime.InferenceSession(tmp_path / "m")
     (X_in,) = session.get_inputs()
@@ -228,9 +224,9 @@ def test_program_can_be_written_and_read(fitted, digits):
 
 def test_unfitted_classifier_cannot_be_exported(tmp_path):
     with pytest.raises(NotFittedError):
-        tiny().to_onnx(tmp_path / "m")
+        quick().to_onnx(tmp_path / "m")
     with pytest.raises(NotFittedError):
-        tiny().to_exported_program()
+        quick().to_exported_program()
 
 
 def test_missing_library_says_how_to_install_it(fitted, tmp_path, monkeypatch):
@@ -259,10 +255,11 @@ def test_torch_export_needs_no_onnx(fitted, monkeypatch):
     assert fitted.to_exported_program() is not None
 
 
+@pytest.mark.slow
 def test_all_test_images_of_mnist(mnist, tmp_path):
     X_train, X_test, y_train, _ = mnist
     names = np.array([f"digit {n}" for n in range(10)])
-    clf = tiny(**FAST).fit(X_train[:20_000], names[y_train[:20_000]])
+    clf = quick(**FAST).fit(X_train[:20_000], names[y_train[:20_000]])
     clf.to_onnx(tmp_path / "m")
     labels, probabilities = run_onnx(tmp_path / "m", X_test)
     expected = clf.predict_proba(X_test)

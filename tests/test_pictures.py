@@ -57,7 +57,7 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-def test_it_is_stateless_and_clones():
+def test_it_is_stateless_and_can_be_cloned():
     pre = DigitPreprocessor(polarity="dark_on_light", on_error="warn", max_pixels=10**6)
     assert clone(pre).get_params() == pre.get_params()
     np.testing.assert_array_equal(pre.transform(seven()), pre.fit([]).transform(seven()))
@@ -66,16 +66,15 @@ def test_it_is_stateless_and_clones():
 
 
 def test_a_pipeline_reads_paths(tmp_path, fitted):
-    paths = []
-    for number in range(3):
-        paths.append(tmp_path / f"{number}.png")
-        Image.fromarray(seven(ink=30 + number)).save(paths[-1])
+    paths = [tmp_path / "0.png", tmp_path / "1.png"]
+    for number, path in enumerate(paths):
+        Image.fromarray(seven(ink=30 + number)).save(path)
     pipe = make_pipeline(DigitPreprocessor(), fitted)
-    assert pipe.predict(paths).shape == (3,)
-    assert pipe.predict(pd.Series([str(path) for path in paths])).shape == (3,)
-    assert pipe.predict(pd.DataFrame({"path": paths})).shape == (3,)
+    assert pipe.predict(paths).shape == (2,)
+    assert pipe.predict(pd.Series([str(path) for path in paths])).shape == (2,)
+    assert pipe.predict(pd.DataFrame({"path": paths})).shape == (2,)
     again = make_pipeline(DigitPreprocessor(), clone(fitted).set_params(train_split=None))
-    assert again.fit(paths, ["a", "b", "a"]).predict(paths).shape == (3,)
+    assert again.fit(paths, ["a", "b"]).predict(paths).shape == (2,)
 
 
 # The form
@@ -96,14 +95,14 @@ def test_the_digit_is_fitted_and_centered_as_in_mnist():
 
 
 @pytest.mark.parametrize("width", [2, 6, 12, 24])
-def test_thin_and_thick_strokes_come_out_alike(width):
+def test_thin_and_thick_strokes_give_strokes_of_similar_width(width):
     picture = np.full((240, 240), 230, np.uint8)
     picture[40:200, 120 - width // 2 : 120 + width // 2] = 20
     image = transform(picture)
     assert 1.4 <= image[14].sum() / 255 <= 4.5
 
 
-def test_a_lopsided_digit_stays_complete():
+def test_a_lopsided_digit_is_not_cut_off():
     picture = np.full((200, 200), 255, np.uint8)
     picture[20:40, 20:180] = 0
     picture[20:180, 20:24] = 0
@@ -111,7 +110,7 @@ def test_a_lopsided_digit_stays_complete():
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) in [(20, 20), (21, 21), (20, 21), (21, 20)]
 
 
-def test_images_in_the_form_of_mnist_stay_as_they_are(images):
+def test_images_in_the_form_of_mnist_hardly_change(images):
     X = DigitPreprocessor().transform(images).reshape(-1, 28, 28)
     correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, X, strict=True)]
     assert min(correlations) > 0.8
@@ -163,7 +162,7 @@ def test_every_kind_of_picture_gives_the_same_image(kind, picture):
         ([], 0),
     ],
 )
-def test_one_or_many(pictures, n):
+def test_one_picture_or_many(pictures, n):
     assert DigitPreprocessor().transform(pictures).shape == (n, 784)
 
 
@@ -238,7 +237,7 @@ def test_damaged_files_are_named(tmp_path):
 
 def test_decompression_bombs_are_rejected_before_decoding(tmp_path, monkeypatch):
     path = tmp_path / "bomb.png"
-    Image.new("1", (20_000, 20_000)).save(path)
+    Image.new("1", (10_001, 10_000)).save(path)
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(Image.Image, "load", None)
     with pytest.raises(PictureError, match=r"bomb.png has more than 100,000,000 pixels"):
@@ -269,7 +268,7 @@ def test_the_error_names_the_invalid_parameter(parameters, message):
 @pytest.mark.parametrize(
     "pictures", [5, None, b"bytes", {"a": 1}, np.array("a.png"), io.BytesIO(b"bytes")]
 )
-def test_anything_but_pictures_is_an_error(pictures):
+def test_anything_other_than_pictures_is_an_error(pictures):
     with pytest.raises(ValueError, match="pictures have 2 columns"):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(ValueError, match="pictures of type"):
@@ -278,8 +277,8 @@ def test_anything_but_pictures_is_an_error(pictures):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    arrays(np.uint8, st.tuples(*[st.integers(1, 40)] * 2, st.sampled_from([1, 2, 3, 4])))
-    | arrays(np.uint8, st.tuples(*[st.integers(1, 40)] * 2))
+    arrays(np.uint8, st.tuples(*[st.integers(1, 30)] * 2, st.sampled_from([1, 2, 3, 4])))
+    | arrays(np.uint8, st.tuples(*[st.integers(1, 30)] * 2))
 )
 def test_any_array_is_an_image_or_a_clear_error(picture):
     try:
@@ -385,7 +384,7 @@ def test_a_blank_page_has_no_digits():
     assert found.crops == []
 
 
-def test_find_digits_takes_one_page():
+def test_find_digits_refuses_several_pages():
     with pytest.raises(ValueError, match="image must be a single picture; got list"):
         find_digits([seven()])
     with pytest.raises(PictureError, match=r"nowhere\.png cannot be read"):
@@ -410,7 +409,8 @@ def test_synthetic_pictures_are_drawn_as_requested(images, ruling, light_on_dark
     assert (np.median(picture) < 90) == light_on_dark
 
 
-def test_pictures_of_the_test_digits_are_read_nearly_as_well_as_the_test_digits(reader, mnist):
+@pytest.mark.slow
+def test_pictures_of_digits_are_read_nearly_as_well_as_the_digits(reader, mnist):
     _, X_test, _, y_test = mnist
     n = 200
     images = X_test[:n].reshape(-1, 28, 28)

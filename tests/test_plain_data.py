@@ -35,11 +35,11 @@ values = st.recursive(
 
 @settings(deadline=None)
 @given(values)
-def test_plain_data_survive_encoding(value):
+def test_plain_data_round_trip(value):
     assert repr(decode(json.loads(json.dumps(encode(value))))) == repr(value)
 
 
-def test_tensors_and_arrays_are_put_aside():
+def test_tensors_and_arrays_are_kept_apart():
     weight = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
     value = {"a": [torch.arange(3), weight], 7: (np.eye(2), torch.tensor(1.5))}
     tensors = {}
@@ -58,7 +58,7 @@ def test_tensors_and_arrays_are_put_aside():
 @pytest.mark.parametrize(
     "value", [object(), {object()}, np.array(["a"]), np.array([None]), b"bytes"]
 )
-def test_other_things_are_refused_with_tensors_too(value):
+def test_other_values_are_refused_with_tensors_too(value):
     with pytest.raises(UnstorableError):
         encode([value], {})
 
@@ -66,7 +66,7 @@ def test_other_things_are_refused_with_tensors_too(value):
 @pytest.mark.parametrize(
     "kind", [nn.CrossEntropyLoss, torch.optim.AdamW, torch.utils.data.DataLoader]
 )
-def test_known_classes_survive_encoding(kind):
+def test_known_classes_round_trip(kind):
     assert decode(encode(kind)) is kind
 
 
@@ -87,7 +87,7 @@ def test_other_classes_are_not_found(name):
 @pytest.mark.parametrize(
     "labels", [[1, 5], [False, True], [0.5, 1.5], ["a", "bee"], np.array(["x", "y"], dtype=object)]
 )
-def test_labels_survive_encoding(labels):
+def test_labels_round_trip(labels):
     labels = np.asarray(labels)
     back = decode_classes(**json.loads(json.dumps(encode_classes(labels))))
     np.testing.assert_array_equal(back, labels)

@@ -142,7 +142,7 @@ def test_load_csv_says_what_is_wrong(tmp_path, text, message):
         load_csv(tmp_path / "nowhere.csv")
 
 
-def test_load_csv_knows_the_header_and_the_index_that_pandas_writes(tmp_path):
+def test_load_csv_recognizes_the_header_and_the_index_of_pandas(tmp_path):
     frame, path = pd.DataFrame(np.full((2, 4), 9)), tmp_path / "pandas.csv"
     frame.to_csv(path, index=False)
     assert load_csv(path).data.tolist() == [[9] * 4] * 2
@@ -153,13 +153,13 @@ def test_load_csv_knows_the_header_and_the_index_that_pandas_writes(tmp_path):
 
 @pytest.mark.parametrize("read", [load_idx, load_csv, load_image_folder])
 @pytest.mark.parametrize("path", [None, 0, b"bytes"])
-def test_anything_but_a_path_is_an_error(read, path):
+def test_anything_other_than_a_path_is_an_error(read, path):
     with pytest.raises(ValueError, match="is not valid: it must be a path"):
         read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"label,a\n", b"\xff\xfe\x00", b"\x1f\x8b not gzip"])
-def test_load_csv_of_anything_but_a_table_is_an_error(tmp_path, content):
+def test_load_csv_of_anything_other_than_a_table_is_an_error(tmp_path, content):
     for name in ("bad.csv", "bad.csv.gz"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DatasetError):
@@ -180,7 +180,7 @@ def test_load_frame_reads_the_frame_of_openml(tmp_path):
     assert (X.shape, y.shape) == ((20, 784), (20,))
 
 
-def test_load_frame_numbers_names():
+def test_load_frame_numbers_classes_with_names():
     frame = pd.DataFrame(np.zeros((3, 4), int)).assign(label=["seven", "one", "seven"])
     bunch = load_frame(frame)
     assert bunch.target.tolist() == [1, 0, 1]
@@ -240,7 +240,7 @@ def test_load_image_folder_reads_a_folder_for_each_class(folder):
     assert load_image_folder(folder, load_content=False).target.tolist() == y.tolist()
 
 
-def test_load_image_folder_numbers_names(folder):
+def test_load_image_folder_numbers_classes_with_names(folder):
     (folder / "0").rename(folder / "zero")
     bunch = load_image_folder(folder)
     assert bunch.target_names == [*"123456789", "zero"]
