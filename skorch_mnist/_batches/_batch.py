@@ -72,7 +72,7 @@ def tensor_of(pixels: NDArray[Any]) -> torch.Tensor:
 def shared_batches(loader: Any, share: Share) -> Iterator[tuple[Any, Any]]:
     """Yield batches with the images of ``share`` alone; labels and weights stay whole.
 
-    Our loaders read no other images. The batches of a loader of the user come whole.
+    An ``ImageDataset`` reads no other images. Streams and loaders of the user yield whole batches.
     """
     for reader in [loader, getattr(loader, "dataset", loader)]:
         if hasattr(reader, "share"):
