@@ -40,7 +40,7 @@ from skorch_mnist._learning_rate import OneCycle, restore_peaks
 from skorch_mnist._listeners import early_stopping, watches_batches
 from skorch_mnist._parameters import check_parameters
 from skorch_mnist._progress import EpochTable, TrainingBar, show
-from skorch_mnist._training import SplitData, TrainingRun
+from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 
 # Pixels in a batch of prediction and validation: what keeps the features of one layer in the cache
 # of a CPU, and what keeps a GPU busy. See "Prediction" in the benchmarks of the documentation.
@@ -142,7 +142,9 @@ class ImageClassifierNet(NeuralNetClassifier):
     def initialized_instance(self, instance_or_cls: Any, kwargs: dict[str, Any]) -> Any:
         """Copy a component that is an instance, so that the parameter stays as it was."""
         component = super().initialized_instance(instance_or_cls, kwargs)
-        return copy.deepcopy(component) if component is instance_or_cls else component
+        if component is instance_or_cls:
+            return copy.deepcopy(detach_derived(component))
+        return component
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
         """Add the arguments that follow from the data; those of the user take precedence."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
+from torch import nn
 from torch.utils.data import Dataset
 
 from skorch_mnist._devices import resolve_device, resolve_precision, seeded
@@ -257,6 +258,7 @@ class TrainingRun:
     def _release(self) -> None:
         for listener in self.listeners:
             listener.release()
+        detach_derived(getattr(self.net, "module_", None))
 
     # --- the state of the net -----------------------------------------------------------------
 
@@ -282,3 +284,15 @@ class TrainingRun:
         self.restore(epoch.components)
         del self.net.history[epoch.n_epochs :]
         self.net.notify("on_train_end", X=None, y=None)
+
+
+def detach_derived(module: Any) -> Any:
+    """Detach what layers have computed from their weights, as pruning does, and return the module.
+
+    PyTorch can neither copy nor pickle a tensor that is part of a graph.
+    """
+    for layer in module.modules() if isinstance(module, nn.Module) else ():
+        for name, value in vars(layer).items():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:
+                vars(layer)[name] = value.detach()
+    return module

@@ -16,7 +16,7 @@ MOST_CONVOLUTIONS = 100  # a forged model file cannot ask for more
 class MNISTCNN(nn.Module):
     """A small convolutional network for images of any size.
 
-    Two blocks of convolution, pooling and ReLU, then two linear layers. For 28x28 grey images and
+    Two blocks of convolution, pooling and ReLU, then two linear layers. For 28x28 gray images and
     ten classes it has 92,208 parameters.
 
     Parameters
@@ -65,12 +65,13 @@ class MNISTCNN(nn.Module):
         _check_sizes(image_shape, n_classes)
         channels, height, width = image_shape
         n_features = 32 * _half(_half(height)) * _half(_half(width))
-        self.conv1 = PooledConv2d(channels, 16, kernel_size=5, padding=2)
-        self.conv2 = PooledConv2d(16, 32, kernel_size=5, padding=2)
+        self.conv1 = nn.Conv2d(channels, 16, kernel_size=5, padding=2)
+        self.conv2 = nn.Conv2d(16, 32, kernel_size=5, padding=2)
+        self.pool = nn.MaxPool2d(2, ceil_mode=True)
         self.channel_dropout = QuickDropout(channel_dropout)
-        self.hidden = nn.Linear(n_features, 50)
+        self.hidden = Linear(n_features, 50)
         self.dropout = QuickDropout(dropout)
-        self.output = nn.Linear(50, n_classes)
+        self.output = Linear(50, n_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch.
@@ -83,14 +84,14 @@ class MNISTCNN(nn.Module):
         Returns
         -------
         torch.Tensor of shape (batch, n_classes), float
-            Logits: their softmax gives probabilities. In evaluation on the CPU they are float64,
-            so that the answer to an image does not depend on the others in its batch.
+            Logits: their softmax gives probabilities.
         """
-        x = torch.relu(self.conv1(images))  # (batch, 16, height / 2, width / 2)
-        x = torch.relu(self.conv2(x))  # (batch, 32, height / 4, width / 4)
+        x = torch.relu(self.pool(self.conv1(images)))  # (batch, 16, height / 2, width / 2)
+        x = torch.relu(self.pool(self.conv2(x)))  # (batch, 32, height / 4, width / 4)
         x = self.channel_dropout(x.flatten(1))  # (batch, 32 * height / 4 * width / 4)
-        x = self.dropout(torch.relu(_linear(self.hidden, x)))  # (batch, 50)
-        return _linear(self.output, x)  # (batch, n_classes)
+        x = self.dropout(torch.relu(self.hidden(x)))  # (batch, 50)
+        logits: torch.Tensor = self.output(x)  # (batch, n_classes)
+        return logits
 
 
 class BatchNormCNN(nn.Module):
@@ -181,7 +182,7 @@ class BatchNormCNN(nn.Module):
         self.shifted_copies = shifted_copies
         self.features = nn.Sequential(*layers)
         self.dropout = QuickDropout(dropout)
-        self.output = nn.Linear(channels * height * width, n_classes)
+        self.output = Linear(channels * height * width, n_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch.
@@ -194,26 +195,26 @@ class BatchNormCNN(nn.Module):
         Returns
         -------
         torch.Tensor of shape (batch, n_classes), float
-            Logits, or with ``shifted_copies`` in evaluation logarithms of probabilities; in
-            evaluation on the CPU they are float64.
+            Logits, or with ``shifted_copies`` in evaluation logarithms of probabilities.
         """
         if self.training or not self.shifted_copies:
             return self._logits(images)
-        height, width = images.shape[2:]
         wider = nn.functional.pad(images, (1, 1, 1, 1), mode="replicate")
+        first, middle, last = slice(0, -2), slice(1, -1), slice(2, None)
+        shifts = (middle, middle), (first, middle), (last, middle), (middle, first), (middle, last)
         answers = [
-            self._logits(wider[:, :, down : down + height, right : right + width]).log_softmax(1)
-            for down, right in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
+            self._logits(wider[:, :, rows, columns]).log_softmax(1) for rows, columns in shifts
         ]
         return torch.stack(answers).mean(0)
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
         x = self.features(images)  # (batch, widths[-1], height / 2**stages, width / 2**stages)
-        return _linear(self.output, self.dropout(x.flatten(1)))  # (batch, n_classes)
+        logits: torch.Tensor = self.output(self.dropout(x.flatten(1)))  # (batch, n_classes)
+        return logits
 
 
 def _check_sizes(image_shape: tuple[int, int, int], n_classes: int) -> None:
-    """Raise a ValueError for what is no shape of an image, or no number of classes."""
+    """Raise a ValueError unless the shape and the number of classes are valid."""
     if len(image_shape) != 3 or not _are_positive(*image_shape):
         raise ValueError(
             f"image_shape must be (channels, height, width), each at least 1; got {image_shape!r}."
@@ -227,73 +228,83 @@ def _are_positive(*numbers: Any) -> bool:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalization that can do with one number.
+    """Batch normalization that also trains on a single number in each channel.
 
-    One pixel of one image has no deviation, and torch refuses to train on it: it is scaled as in
-    evaluation.
+    One pixel of one image does not have a deviation, so PyTorch refuses to train on it. Here, it is
+    scaled as in evaluation.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return normalized maps."""
-        if self.training and x.numel() == x.shape[1]:
-            return nn.functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(x)
-
-
-class PooledConv2d(nn.Conv2d):
-    """Convolution, the maximum of each 2x2 outputs, and the bias.
-
-    The bias comes last, where a quarter of the numbers is left: the same sum, in less time.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return maps of half the height and width, rounded up."""
-        maps = nn.functional.max_pool2d(
-            nn.functional.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation),
-            2,
-            ceil_mode=True,
-        )
-        if self.bias is None:
-            return maps
-        # Autocast makes bfloat16 of the maps, and leaves the bias.
-        return maps + self.bias[:, None, None].to(maps.dtype)
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        tensors = self.running_mean, self.running_var, self.weight, self.bias
+        maps: torch.Tensor = _batch_norm(x, self.training, *tensors, self.momentum, self.eps)
+        return maps
 
 
 class QuickDropout(nn.Dropout):
     """Dropout that draws four decisions at a time on the CPU.
 
-    Torch draws each from its generator by itself, which takes a tenth of the time of a training of
-    ``MNISTCNN``. Here 64 random bits decide about four numbers, 16 bits each: the probability is a
-    multiple of 2**-16.
+    PyTorch draws each from its generator by itself, which takes a tenth of the time to train
+    ``MNISTCNN``.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``x`` with some numbers 0 and the others scaled up, in training."""
-        n_dropped = round(self.p * 2**16)
-        quick = self.training and 0 < n_dropped < 2**16 and x.device.type == "cpu"
-        if not quick or self.inplace or torch.compiler.is_compiling():
+        if not self.training or self.inplace or torch.compiler.is_compiling():
             return super().forward(x)
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        parts = words.view(torch.int16)[: x.numel()].view(x.shape)  # each in -2**15..2**15 - 1
-        kept = (parts >= n_dropped - 2**15).to(x.dtype)
-        return x * kept.mul_(2**16 / (2**16 - n_dropped))
+        return _quick_dropout(x, self.p)
 
 
-def _linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
-    """Apply ``layer``; in evaluation on the CPU, in double precision.
+class Linear(nn.Linear):
+    """A linear layer whose outputs in evaluation do not depend on the other rows of a batch.
 
     Matrix products sum in an order that depends on the number of rows and on where among them a row
-    stands. In single precision, that changes the last digits of an answer. Exported networks stay
-    in single precision, which runs everywhere.
+    is, which changes the last digits of single precision. In evaluation on the CPU, this layer
+    computes in double precision and rounds. Exported networks stay in single precision, which every
+    runtime has.
     """
-    if layer.training or x.device.type != "cpu" or torch.compiler.is_exporting():
-        answer: torch.Tensor = layer(x)
-        return answer
-    return nn.functional.linear(x.double(), layer.weight.double(), layer.bias.double())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs, in the dtype of ``x``."""
+        if self.training or torch.compiler.is_exporting():
+            return super().forward(x)
+        return _accurate_linear(x, self.weight, self.bias)
+
+
+# torch.fx cannot follow questions about a device or a size, so it records calls of these functions.
+
+
+@torch.fx.wrap
+def _batch_norm(x: torch.Tensor, training: bool, *others: Any) -> torch.Tensor:
+    mean, var, weight, bias, momentum, eps = others
+    several = x.numel() > x.shape[1]
+    return nn.functional.batch_norm(x, mean, var, weight, bias, training and several, momentum, eps)
+
+
+@torch.fx.wrap
+def _quick_dropout(x: torch.Tensor, p: float) -> torch.Tensor:
+    """Drop numbers: 64 random bits decide about four, so ``p`` is rounded to 16 bits."""
+    n_dropped = round(p * 2**16)
+    if x.device.type != "cpu" or not 0 < n_dropped < 2**16:
+        return nn.functional.dropout(x, p)
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    parts = words.view(torch.int16)[: x.numel()].view(x.shape)  # each in -2**15..2**15 - 1
+    kept = (parts >= n_dropped - 2**15).to(x.dtype)
+    return x * kept.mul_(2**16 / (2**16 - n_dropped))
+
+
+@torch.fx.wrap
+def _accurate_linear(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor:
+    if x.device.type != "cpu":
+        return nn.functional.linear(x, weight, bias)
+    wide = None if bias is None else bias.double()
+    return nn.functional.linear(x.double(), weight.double(), wide).to(x.dtype)
 
 
 def _half(side: int) -> int:
-    """Side length after a pooling that rounds up."""
+    """Return the length of a side after pooling that rounds up."""
     return -(-side // 2)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers import quick, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.utils import prune
 
 from skorch_mnist import MNISTCNN
-from skorch_mnist.network import BatchNormCNN, PooledConv2d, QuickDropout
+from skorch_mnist.network import BatchNormCNN, Linear, QuickDropout
 
 sides = st.integers(1, 10)
 shapes = st.tuples(st.integers(1, 4), sides, sides)
@@ -55,7 +57,7 @@ def test_any_image_size_gives_finite_logits_for_each_class(shape, n_classes, n, 
     with torch.random.fork_rng():
         logits = net(images(n, shape))
     assert logits.shape == (n, n_classes)
-    assert logits.dtype == (torch.float32 if training else torch.float64)
+    assert logits.dtype == torch.float32
     assert torch.isfinite(logits).all()
 
 
@@ -144,18 +146,6 @@ def test_no_classes_are_refused():
 # --- layers ---------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=25)
-@given(shape=shapes, n=st.integers(1, 4), seed=st.integers(0, 2**31))
-def test_pooled_convolution_is_convolution_then_pooling(shape, n, seed):
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        layer = PooledConv2d(shape[0], 5, 3, padding=1)
-    batch = images(n, shape, seed)
-    plain = torch.nn.functional.conv2d(batch, layer.weight, layer.bias, padding=1)
-    expected = torch.nn.functional.max_pool2d(plain, 2, ceil_mode=True)
-    torch.testing.assert_close(layer(batch), expected, atol=1e-5, rtol=1e-5)
-
-
 @pytest.mark.parametrize("p", [0.0, 2**-16, 0.2, 0.4, 0.5, 1 - 2**-16, 1.0])
 @pytest.mark.parametrize("shape", [(1,), (3,), (64, 1563), (0, 5)])
 def test_dropout_drops_its_share_and_scales_the_rest(p, shape):
@@ -218,7 +208,7 @@ def test_dropout_does_nothing_in_evaluation():
 def test_stages_of_any_width_give_logits_for_any_image(shape, n_classes, widths, depth, n, shifted):
     net = BatchNormCNN(shape, n_classes, widths=widths, depth=depth, shifted_copies=shifted).eval()
     logits = net(images(n, shape))
-    assert logits.shape == (n, n_classes) and logits.dtype == torch.float64
+    assert logits.shape == (n, n_classes) and logits.dtype == torch.float32
     assert torch.isfinite(logits).all()
     convolutions = [layer for layer in net.features if isinstance(layer, torch.nn.Conv2d)]
     assert len(convolutions) == 1 + depth * (len(widths) - 1)
@@ -276,3 +266,114 @@ def test_shifted_copies_are_averaged_in_evaluation_only():
     copies = [torch.roll(batch, by, (2, 3)) for by in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
     expected = torch.stack([plain(copy).log_softmax(1) for copy in copies]).mean(0)
     torch.testing.assert_close(shifting(batch), expected)
+
+
+# --- layers are called like those of any module -----------------------------------------------
+
+
+NETWORKS = {
+    "MNISTCNN": (MNISTCNN, {}),
+    "BatchNormCNN": (BatchNormCNN, {"widths": (4, 8)}),
+    "shifted copies": (BatchNormCNN, {"widths": (4, 8), "shifted_copies": True}),
+}
+
+
+def made(name):
+    kind, params = NETWORKS[name]
+    return kind((1, 8, 8), 3, **params).eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_hook_on_every_layer_is_called_in_evaluation(name):
+    net, called = made(name), set()
+    for path, layer in net.named_modules():
+        layer.register_forward_hook(lambda *_, path=path: called.add(path))
+    net(images(2, (1, 8, 8)))
+    assert called == {path for path, _ in net.named_modules()}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("training", [False, True])
+def test_torch_fx_follows_the_network(name, training):
+    net, batch = made(name).train(training), images(4, (1, 8, 8))
+    traced = torch.fx.symbolic_trace(net)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        expected = net(batch)
+        torch.manual_seed(0)
+        assert torch.equal(traced(batch), expected)
+
+
+class LowRank(torch.nn.Module):
+    """An adapter next to a layer, which stays as it is."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer.requires_grad_(False)
+        self.down = torch.nn.Linear(layer.in_features, 2, bias=False)
+        self.up = torch.nn.Linear(2, layer.out_features, bias=False)
+
+    def forward(self, x):
+        return self.layer(x) + self.up(self.down(x))
+
+
+def adapted(network):
+    for name in ("hidden", "output"):
+        setattr(network, name, LowRank(getattr(network, name)))
+
+
+def with_hidden_head(network):
+    layers = torch.nn.Linear(50, 20), torch.nn.ReLU(), torch.nn.Linear(20, 3)
+    network.output = torch.nn.Sequential(*layers)
+
+
+def without_bias(network):
+    network.output = torch.nn.Linear(50, 3, bias=False)
+
+
+def pruned(network):
+    for layer in (network.conv1, network.hidden, network.output):
+        prune.l1_unstructured(layer, "weight", amount=0.3)
+
+
+def normalized(network):
+    network.output = torch.nn.utils.parametrizations.weight_norm(network.output)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [adapted, with_hidden_head, without_bias, pruned, normalized],
+    ids=lambda f: f.__name__,
+)
+def test_a_trained_network_can_be_changed_and_trained_further(change, tmp_path):
+    X, y = toy()
+    network = quick().fit(X, y).module_
+    change(network)
+    clf = quick(module=network, max_epochs=8, lr=0.01).fit(X, y)
+    with torch.no_grad():
+        logits = clf.module_(clf.pixel_statistics_.standardize(torch.from_numpy(X[:, None])))
+    np.testing.assert_allclose(logits.softmax(1), clf.predict_proba(X), atol=1e-6)
+    assert clf.score(X, y) > 0.9
+    again = quick(module=clf.module_).fit(X, y)  # which copies the network
+    assert again.module_ is not clf.module_
+    assert set(again.predict(X)) <= {0, 1, 2}
+
+
+def test_features_come_from_a_network_without_its_last_layer():
+    network = MNISTCNN((1, 8, 8), 3).eval()
+    network.output = torch.nn.Identity()
+    assert network(images(2, (1, 8, 8))).shape == (2, 50)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.ao.quantization:DeprecationWarning")
+@pytest.mark.parametrize("kind", [torch.nn.Linear, Linear])
+def test_a_quantized_network_answers_like_the_original(kind):
+    net, batch = made("MNISTCNN"), images(20, (1, 8, 8))
+    quantized = torch.ao.quantization.quantize_dynamic(net, {kind}).eval()
+    torch.testing.assert_close(quantized(batch), net(batch), atol=0.05, rtol=0.1)
+
+
+def test_outputs_have_the_dtype_of_the_images():
+    for dtype in (torch.float32, torch.float64):
+        net = made("MNISTCNN").to(dtype)
+        assert net(images(2, (1, 8, 8)).to(dtype)).dtype == dtype
