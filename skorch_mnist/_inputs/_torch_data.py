@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,20 @@ import skorch.dataset
 import torch
 from numpy.typing import NDArray
 from skorch.helper import SliceDataset
-from torch.utils.data import Subset
+from torch.utils.data import Subset, TensorDataset
 
 from ._layouts import Layout
 from ._pixels import to_array
 
 TORCH_DATA = torch.utils.data.Dataset, SliceDataset  # what yields its images one by one
+
+# Where datasets of torchvision list the labels of their items; importing them takes a second.
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "torchvision.datasets.mnist.MNIST": lambda dataset: dataset.targets,
+    "torchvision.datasets.cifar.CIFAR10": lambda dataset: dataset.targets,
+    "torchvision.datasets.usps.USPS": lambda dataset: dataset.targets,
+    "torchvision.datasets.folder.DatasetFolder": lambda dataset: [s[1] for s in dataset.samples],
+}
 
 
 def images_of(X: Any) -> NDArray[Any] | DatasetImages:
@@ -39,7 +48,8 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     if len(X) == 0:
         raise ValueError("Found array with 0 sample(s): the dataset X is empty.")
     dataset, rows = _inner(X)
-    if type(dataset) is skorch.dataset.Dataset and isinstance(dataset.X, np.ndarray):
+    plain = not isinstance(X, SliceDataset) or (type(X) is SliceDataset and X.idx == 0)
+    if plain and type(dataset) is skorch.dataset.Dataset and isinstance(dataset.X, np.ndarray):
         images: NDArray[Any] = dataset.X[rows]
         return images
     return DatasetImages(X)
@@ -48,7 +58,7 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
 def labels_of(dataset: Any, element: int = 1) -> NDArray[Any] | None:
     """Return the labels of a dataset, None if it does not have any.
 
-    Images are not loaded if the dataset lists its targets.
+    The labels are those of the items. Images are not loaded if the dataset is known to list them.
 
     Parameters
     ----------
@@ -57,19 +67,40 @@ def labels_of(dataset: Any, element: int = 1) -> NDArray[Any] | None:
         Position of the label in an item.
     """
     inner, rows = _inner(dataset)
-    if element != 1:
-        return np.asarray([to_array(inner[int(i)][element]) for i in np.arange(len(inner))[rows]])
-    if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray | None):
+    held = type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray | None)
+    if held and element == 1:
         return None if inner.y is None else inner.y[rows]
-    targets = getattr(inner, "targets", None)
-    if targets is not None and getattr(inner, "target_transform", None) is None:
-        labels: NDArray[Any] = to_array(targets)[rows]
+    numbers = np.arange(len(inner))[rows]
+    listed = _listed_labels(inner) if element == 1 else None
+    if listed is not None:
+        labels: NDArray[Any] = listed[numbers]
         return labels
-    numbers = range(len(inner))[rows] if isinstance(rows, slice) else rows
-    first = inner[int(numbers[0])]
-    if not isinstance(first, (tuple, list)) or len(first) < 2:
+    if not len(numbers) or label_of(inner[int(numbers[0])], element) is None:
         return None
-    return np.asarray([to_array(inner[int(i)][1]) for i in numbers])
+    return np.asarray([to_array(label_of(inner[int(i)], element)) for i in numbers])
+
+
+def labels_in(y: Any) -> NDArray[Any] | None:
+    """Return the labels of a dataset that was passed as ``y``."""
+    if isinstance(y, SliceDataset) and type(y) is not SliceDataset:  # it may transform them
+        return np.asarray([to_array(y[i]) for i in range(len(y))])
+    return labels_of(y, getattr(y, "idx", 1))
+
+
+def _listed_labels(dataset: Any) -> NDArray[Any] | None:
+    """Return the labels that a dataset lists, if those of its items are known to be the same."""
+    kind = type(dataset)
+    if kind is TensorDataset and len(dataset.tensors) > 1:
+        return to_array(dataset.tensors[1])
+    if getattr(dataset, "target_transform", None) is not None:
+        return None
+    for base in kind.__mro__:
+        labels_listed_by = LISTS.get(f"{base.__module__}.{base.__qualname__}")
+        if labels_listed_by is not None:
+            labels = to_array(labels_listed_by(dataset))
+            known = kind.__getitem__ is base.__getitem__ and kind.__len__ is base.__len__
+            return labels if known and labels.dtype.kind in "iu" and labels.ndim == 1 else None
+    return None
 
 
 def _inner(dataset: Any) -> tuple[Any, Any]:
@@ -144,6 +175,12 @@ def image_in(item: Any, number: int) -> NDArray[Any]:
             "be (image, label) with a PIL image, tensor or array of real numbers."
         )
     return image
+
+
+def label_of(item: Any, element: int = 1) -> Any:
+    """Return the label of an item, None if it does not have one."""
+    paired = isinstance(item, (tuple, list)) and len(item) > element
+    return item[element] if paired else None
 
 
 def stack_images(

@@ -16,7 +16,7 @@ from skorch_mnist._compat import check_sample_weight, check_y
 
 from ._layouts import InputFormat, known_layout, learn_layout
 from ._pixels import as_array
-from ._torch_data import TORCH_DATA, DatasetImages, images_of, labels_of
+from ._torch_data import TORCH_DATA, DatasetImages, images_of, labels_in, labels_of
 
 
 class Given(NamedTuple):
@@ -70,7 +70,7 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
         if y is None:
             raise ValueError("The dataset X does not have labels: pass them as y.")
     if isinstance(y, TORCH_DATA):
-        y = labels_of(y, getattr(y, "idx", 1))
+        y = labels_in(y)
     if isinstance(X, DatasetImages):
         checked = check_lazy_images(estimator, X, reset=reset)
         y = check_y(as_array(y), estimator=estimator)
