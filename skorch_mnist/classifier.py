@@ -284,11 +284,13 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
             width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
             height, width, channels). A PyTorch dataset yields such images, or pairs of image and
-            label; an ``IterableDataset`` yields pairs, the same each time that it is read.
+            label; an ``IterableDataset`` yields pairs, the same each time that it is read. A
+            Hugging Face dataset has columns ``image`` and ``label``; scikit-learn can split
+            ``SliceDataset(X, idx="image")``.
         y : array-like of shape (n_samples,) or None, default=None
             Labels: numbers, strings or booleans. None takes those of the dataset ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -396,7 +398,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -413,7 +415,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -429,7 +431,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -446,7 +448,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -462,7 +464,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
         y : array-like of shape (n_samples,) or None, default=None
             True labels. None takes those of the dataset ``X``.

@@ -292,6 +292,69 @@ def test_data_set_without_labels_has_none(data):
     assert labels_of(data) is None
 
 
+# --- items that are dicts ---------------------------------------------------------------------
+
+
+def hugging_face(labels=LABELS, **columns):
+    datasets = pytest.importorskip("datasets")
+    images = [Image.fromarray(pixels) for pixels in PIXELS]
+    data = {"more": range(6), "label": labels, "image": images, **columns}
+    return datasets.Dataset.from_dict(data).cast_column("image", datasets.Image())
+
+
+HUGGING_FACE = {
+    "PIL": lambda: hugging_face(),
+    "torch": lambda: hugging_face().with_format("torch"),
+    "numpy": lambda: hugging_face().with_format("numpy"),
+    "some columns": lambda: hugging_face().with_format("torch", columns=["image", "label"]),
+    "with transform": lambda: hugging_face(LABELS - 1).with_transform(
+        lambda batch: {"image": batch["image"], "label": [k + 1 for k in batch["label"]]}
+    ),
+    "mapped": lambda: hugging_face(LABELS - 1).map(lambda item: {"label": item["label"] + 1}),
+    "selected": lambda: hugging_face().select([5, 4, 3, 2, 1, 0]).select([5, 4, 3, 2, 1, 0]),
+    "dicts": lambda: Dicts(PIXELS),
+}
+
+
+class Dicts(Folder):
+    def __getitem__(self, number):
+        return {"label": self.labels[number], "image": self.items[number]}
+
+
+@pytest.mark.parametrize("make", HUGGING_FACE.values(), ids=HUGGING_FACE)
+def test_image_and_label_of_dicts_are_read(make):
+    data, rows = make(), np.array([4, 0, 5])
+    np.testing.assert_array_equal(all_of(images_of(data)), PIXELS[:, None])
+    np.testing.assert_array_equal(labels_of(data), LABELS)
+    np.testing.assert_array_equal(labels_of(Subset(data, rows)), LABELS[rows])
+    images, labels = SliceDataset(data, idx="image")[rows], SliceDataset(data, idx="label")[rows]
+    np.testing.assert_array_equal(all_of(images_of(images)), PIXELS[rows][:, None])
+    np.testing.assert_array_equal(labels_of(images), LABELS[rows])
+    np.testing.assert_array_equal(labels_in(labels), LABELS[rows])
+
+
+def test_labels_of_hugging_face_may_be_text_and_may_be_missing():
+    assert labels_of(hugging_face(list("abcabc"))).tolist() == list("abcabc")
+    assert labels_of(hugging_face().remove_columns("label")) is None
+    assert labels_of(hugging_face().with_format("numpy", columns=["image"])) is None
+
+
+def test_hugging_face_datasets_and_their_streams_are_learned_and_scored(digits):
+    datasets = pytest.importorskip("datasets")
+    X, _, y, _ = digits
+    images = [Image.fromarray(pixels) for pixels in X[:100].reshape(-1, 28, 28)]
+    data = datasets.Dataset.from_dict({"image": images, "label": y[:100]})
+    data = data.cast_column("image", datasets.Image())
+    from_data, from_arrays = quick(train_split=None), quick(train_split=None)
+    from_data.fit(data)
+    from_arrays.fit(X[:100].reshape(-1, 28, 28), y[:100])
+    np.testing.assert_array_equal(from_data.predict_proba(data), from_arrays.predict_proba(X[:100]))
+    stream = data.to_iterable_dataset()
+    for dataset in (data, stream, stream.with_format("torch")):
+        assert from_data.score(dataset) == from_arrays.score(X[:100], y[:100])
+    assert quick(train_split=None, max_epochs=1).fit(stream).classes_.tolist() == list(range(10))
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 
@@ -326,7 +389,7 @@ def test_nan_and_infinity_are_refused_when_they_are_read(pixel):
         images[2:]
 
 
-@pytest.mark.parametrize("item", [{"image": 1}, "path.png", None, PIXELS[0] * 1j])
+@pytest.mark.parametrize("item", [{"img": 1}, "path.png", None, PIXELS[0] * 1j])
 @pytest.mark.parametrize("paired", [True, False])
 def test_item_that_is_no_image_is_named_with_its_type(item, paired):
     data = Folder([item]) if paired else SliceDataset(Folder([item]))

@@ -142,6 +142,39 @@ def test_names_of_a_frame_are_learned_and_compared():
         check_images(estimator, frame.iloc[:, ::-1])
 
 
+def polars_frame(columns):
+    return pytest.importorskip("polars").DataFrame(columns)
+
+
+def arrow_table(columns):
+    return pytest.importorskip("pyarrow").table(columns)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_tables_keep_their_names_and_dtype(table, dtype):
+    columns = {f"pixel{k}": FLAT[:, k].astype(dtype) for k in range(16)}
+    X = table(columns)
+    estimator = fitted(X)
+    assert estimator.feature_names_in_.tolist() == list(columns)
+    images = check_images(estimator, X).images
+    np.testing.assert_array_equal(images, PIXELS[:, None].astype(dtype), strict=True)
+    check_images(estimator, pd.DataFrame(columns))
+    for other in [dict(reversed(columns.items())), {f"x{k}": v for k, v in columns.items()}]:
+        with pytest.raises(ValueError, match=r"^The feature names should match"):
+            check_images(estimator, table(other))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        check_images(estimator, FLAT)
+
+
+@pytest.mark.parametrize("column", [["a"] * 6, [None] * 6, [True, None] * 3], ids=str)
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_tables_of_other_values_are_refused(table, column):
+    X = table({**{f"pixel{k}": FLAT[:, k] for k in range(15)}, "other": column})
+    with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
+        check(X)
+
+
 @quick
 @given(n_pixels=st.integers(1, 120).filter(lambda n: int(n**0.5) ** 2 != n))
 def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
@@ -258,6 +291,12 @@ def test_labels_of_any_kind_become_an_array(X, y):
     assert isinstance(labels, np.ndarray) and labels.shape == (6,)
     given = Y if isinstance(y, SliceDataset) else np.asarray(y)
     assert labels.tolist() == given.tolist()
+
+
+@pytest.mark.parametrize("labels", [Y, list("abcabc")], ids=["numbers", "text"])
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_labels_may_be_a_column_of_a_table(table, labels):
+    assert check(FLAT, table({"label": labels})["label"])[2].tolist() == list(labels)
 
 
 @pytest.mark.parametrize(

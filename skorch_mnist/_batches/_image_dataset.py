@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from skorch_mnist._inputs._layouts import ImageShape, InputFormat
 from skorch_mnist._inputs._pixels import PixelStatistics, pixel_statistics
-from skorch_mnist._inputs._torch_data import TORCH_DATA, labels_of
+from skorch_mnist._inputs._torch_data import labels_of
 from skorch_mnist._inputs._validation import (
     Given,
     all_classes,
@@ -25,6 +25,7 @@ from skorch_mnist._inputs._validation import (
     check_two_classes,
     check_weights,
     encode,
+    is_dataset,
 )
 
 from ._batch import LOADER_ARGUMENTS, as_it_is, check_batch_size, number_of_batches, tensor_of
@@ -134,7 +135,7 @@ class ImageDataset(skorch.dataset.Dataset):
         ValueError
             If it does not have labels.
         """
-        labels = labels_of(X) if isinstance(X, TORCH_DATA) else None
+        labels = labels_of(X) if is_dataset(X) else None
         if labels is None:
             raise ValueError("There are no labels: pass them as y.")
         return X, lambda: labels

@@ -18,7 +18,8 @@ OTHER_SCALE = 8  # a factor that tells 0..1, 0..16 and 0..255 apart
 
 def as_array(value: Any) -> Any:
     """Return what scikit-learn can check: data frames and sparse arrays as they are."""
-    if value is None or hasattr(value, "iloc") or hasattr(value, "toarray"):
+    of_polars_or_arrow = hasattr(type(value), "columns") and hasattr(type(value), "shape")
+    if value is None or of_polars_or_arrow or hasattr(value, "iloc") or hasattr(value, "toarray"):
         return value
     return to_array(value)
 

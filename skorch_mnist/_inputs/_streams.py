@@ -45,7 +45,7 @@ class StreamedImages:
     Parameters
     ----------
     dataset : IterableDataset
-        Its items are images, or tuples that begin with one: PIL images, tensors or arrays.
+        As in ``DatasetImages``.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
     estimator : estimator
         With ``reset``, scikit-learn sets its ``n_features_in_`` and ``feature_names_in_``. Without,
         ``X`` is compared with them and with ``image_shape_``.
-    X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+    X : array-like, DataFrame, tensor, Dataset or SliceDataset
     y : array-like of shape (n_samples,) or None
         None takes the labels of a dataset.
     reset : bool
@@ -63,13 +63,13 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
         If images or labels are not valid, with the message of scikit-learn where it has one.
     """
     refuse_loader(X)
-    if isinstance(X, TORCH_DATA):
+    if is_dataset(X):
         images = images_of(X)
         y = labels_of(X) if y is None else y
         X = images
         if y is None:
             raise ValueError("The dataset X does not have labels: pass them as y.")
-    if isinstance(y, TORCH_DATA):
+    if is_dataset(y):
         y = labels_in(y)
     if isinstance(X, DatasetImages):
         checked = check_lazy_images(estimator, X, reset=reset)
@@ -85,7 +85,7 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
 def check_images(estimator: Any, X: Any) -> CheckedImages:
     """Check images against those of ``fit``; parameters and errors as above."""
     refuse_loader(X)
-    if isinstance(X, TORCH_DATA):
+    if is_dataset(X):
         X = images_of(X)
     if isinstance(X, DatasetImages):
         return check_lazy_images(estimator, X, reset=False)
@@ -115,7 +115,7 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
-    if pixels.dtype.kind in "mM":  # scikit-learn takes them for numbers
+    if pixels.dtype.kind not in "buif":  # scikit-learn lets dates and objects of polars pass
         raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
     if len(item_shape) < 2:  # a data frame or a list of rows
         item_shape = pixels.shape[1:]
@@ -125,6 +125,11 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
         layout = known_layout(item_shape, estimator.image_shape_)
     images = layout.arrange(pixels.reshape(len(pixels), *item_shape))
     return CheckedImages(images, InputFormat.of(item_shape, pixels.dtype), y)
+
+
+def is_dataset(X: Any) -> bool:
+    """Whether ``X`` yields its images one by one, as datasets of PyTorch and Hugging Face do."""
+    return isinstance(X, TORCH_DATA) or hasattr(type(X), "with_format")
 
 
 def refuse_loader(X: Any) -> None:
