@@ -35,7 +35,7 @@ from skorch_mnist._compat import (
     with_callbacks,
 )
 from skorch_mnist._devices import available_device, seeded
-from skorch_mnist._inputs._validation import Given
+from skorch_mnist._inputs._validation import Given, refuse_one_hot
 from skorch_mnist._listeners import SklearnCallbacks
 from skorch_mnist._net import ImageClassifierNet
 from skorch_mnist._parameters import check_names
@@ -479,12 +479,13 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Raises
         ------
         ValueError
-            If there are no labels.
+            If there are no labels, or they are one-hot.
         """
         if y is None:
             X, labels = dataset_class(X).with_labels(X)
             y_pred, y = self.predict(X), labels()
         else:
+            refuse_one_hot(y)
             y_pred = self.predict(X)
         return float(accuracy_score(y, y_pred, sample_weight=sample_weight))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import UserDict
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import Bunch
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, TensorDataset
@@ -310,6 +313,42 @@ def test_bad_labels_are_refused(X, y):
         check(X, y)
 
 
+ONE_HOT = np.eye(3)[Y]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ONE_HOT,
+        ONE_HOT.astype(bool),
+        ONE_HOT.tolist(),
+        torch.as_tensor(ONE_HOT),
+        pd.get_dummies(pd.Series(list("abcabc"))),
+        scipy.sparse.csr_array(ONE_HOT),
+        TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(ONE_HOT)),
+    ],
+    ids=lambda y: type(y).__name__,
+)
+@pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))], ids=["array", "lazy"])
+def test_one_hot_labels_are_refused_with_advice(X, y):
+    with pytest.raises(ValueError, match=r"^y is one-hot, of shape \(6, 3\), .* np\.argmax\(y"):
+        check(X, y)
+
+
+def test_one_hot_labels_are_refused_by_score_and_in_datasets(fitted):
+    dataset = TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(ONE_HOT))
+    with pytest.raises(ValueError, match=r"^y is one-hot"):
+        check(dataset, None)
+    with pytest.raises(ValueError, match=r"^y is one-hot"):
+        fitted.score(np.zeros((6, 784)), ONE_HOT)
+
+
+@pytest.mark.parametrize("y", [ONE_HOT + 0.1, np.c_[Y + 1, Y * 0], ONE_HOT * 2])
+def test_other_columns_are_not_called_one_hot(y):
+    with pytest.raises(ValueError, match="1d array"):
+        check(FLAT, y)
+
+
 def test_missing_labels_are_refused():
     with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
         check(FLAT, None)
@@ -454,6 +493,49 @@ def test_a_loader_is_refused(passed, fitted):
     clf = clone(fitted) if n_labels else fitted
     with pytest.raises(ValueError, match=r"X is a DataLoader, .* Pass the dataset"):
         getattr(clf, method)(loader, *[Y] * n_labels)
+
+
+@pytest.mark.parametrize("kind", [dict, Bunch, UserDict], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("method", ["fit", "predict", "score"])
+def test_a_dict_is_refused_with_its_keys(kind, method, fitted):
+    clf = clone(fitted) if method == "fit" else fitted
+    message = f"X is a {kind.__name__} with the keys ['data', 'target'], but must be the images"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        getattr(clf, method)(kind(data=FLAT, target=Y))
+
+
+COLOR = np.zeros((6, 3, 4, 4))
+SINGLE = {
+    "gray": (PIXELS, PIXELS[0]),
+    "flat": (FLAT, PIXELS[0]),
+    "tensor": (PIXELS, torch.as_tensor(PIXELS[0])),
+    "lists": (PIXELS, PIXELS[0].tolist()),
+    "channel last": (PIXELS, PIXELS[0, ..., None]),
+    "color": (COLOR, COLOR[0]),
+    "color, channels last": (COLOR, COLOR[0].transpose(1, 2, 0)),
+}
+
+
+@pytest.mark.parametrize(("X", "image"), SINGLE.values(), ids=SINGLE)
+def test_a_single_image_is_refused(X, image):
+    shape = np.asarray(image).shape
+    estimator = fitted(X)
+    with pytest.raises(ValueError, match=rf"^X is a single image of shape {re.escape(str(shape))}"):
+        check_images(estimator, image)
+    assert len(check_images(estimator, np.asarray(image)[None]).images) == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
+def test_a_single_pil_image_is_refused(mode):
+    image = Image.fromarray(PIXELS[0]).convert(mode)
+    for check_one in (lambda: check(image, Y[:1]), lambda: check_images(fitted(), image)):
+        with pytest.raises(ValueError, match=r"^X is a single PIL image, .* pass X\[None\]\.$"):
+            check_one()
+
+
+def test_one_gray_image_with_its_channel_is_a_batch_of_one():
+    assert check_images(fitted(), PIXELS[:1]).images.shape == (1, 1, 4, 4)
+    assert check_images(fitted(np.eye(2)[:, :1], (1, 1)), [[3.0]]).images.shape == (1, 1, 1, 1)
 
 
 def test_single_bright_pixels_do_not_warn():

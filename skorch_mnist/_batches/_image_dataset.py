@@ -26,6 +26,7 @@ from skorch_mnist._inputs._validation import (
     check_weights,
     encode,
     is_dataset,
+    refuse_containers,
 )
 
 from ._batch import LOADER_ARGUMENTS, as_it_is, check_batch_size, number_of_batches, tensor_of
@@ -135,6 +136,7 @@ class ImageDataset(skorch.dataset.Dataset):
         ValueError
             If it does not have labels.
         """
+        refuse_containers(X)
         labels = labels_of(X) if is_dataset(X) else None
         if labels is None:
             raise ValueError("There are no labels: pass them as y.")
