@@ -21,7 +21,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, TensorDataset
 
-from skorch_mnist._inputs._pixels import PixelStatistics
+from skorch_mnist import load_digits28
+from skorch_mnist._inputs._pixels import PixelStatistics, pixel_statistics
 from skorch_mnist._inputs._streams import StreamedImages
 from skorch_mnist._inputs._torch_data import DatasetImages
 from skorch_mnist._inputs._validation import check_images, check_images_and_labels, check_weights
@@ -478,6 +479,60 @@ def test_the_warning_names_both_ranges():
 )
 def test_images_without_a_known_scale_do_not_warn(images, fitted_range):
     check_range(images, fitted_range, 1.0)
+
+
+DIGITS = load_digits28().data.reshape(-1, 28, 28)[:200]
+RANGES = {  # of pixels, and what makes them of bytes
+    "0..255": lambda X: X,
+    "0..1": lambda X: X / 255,
+    "-1..1": lambda X: X / 127.5 - 1,
+    "standardized": lambda X: (X - 39.9) / 75.3,
+    "bool": lambda X: X > 127,
+}
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["light on dark", "dark on light"])
+@pytest.mark.parametrize("change", RANGES.values(), ids=RANGES)
+def test_many_inverted_images_warn(change, swapped):
+    images, inverted = change(DIGITS), change(255 - DIGITS)
+    if swapped:
+        images, inverted = inverted, images
+    statistics = pixel_statistics(images)
+    statistics.check_range(images)
+    for few in (inverted[:1], inverted[:9], inverted[:0]):
+        statistics.check_range(few)
+    for many in (inverted, inverted[:10], DatasetImages(list(inverted))):
+        with pytest.warns(UserWarning, match=r"^The mean pixel of X is .* X looks inverted"):
+            statistics.check_range(many)
+
+
+def test_the_warning_says_how_to_invert(fitted):
+    message = "X looks inverted, and predictions will be poor. If it is, pass 255 - X."
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        fitted.predict(255 - DIGITS)
+
+
+@quick
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(10, 60), bold=st.booleans())
+def test_images_of_one_class_do_not_look_inverted(seed, n, bold):
+    rng = np.random.default_rng(seed)
+    X, y = load_digits28(return_X_y=True)
+    images = rng.choice(X[y == rng.integers(10)], n)
+    pixel_statistics(X[:500]).check_range(np.where(images > 0, 255, 0) if bold else images)
+
+
+@pytest.mark.parametrize(
+    ("fitted_range", "mean", "images"),
+    [
+        ((0.0, 255.0), 120.0, np.full((50, 4), 255.0)),  # neither dark nor bright
+        ((0.0, 255.0), 30.0, np.linspace(0, 255, 100).reshape(25, 4)),  # gray
+        ((0.0, 255.0), 30.0, np.full((50, 4), 500.0)),  # another scale
+        ((3.0, 3.0), 3.0, np.full((50, 4), 3.0)),  # all equal
+        ((0.0, 1e6), 0.2, np.ones((50, 4))),  # one bright pixel in all training images
+    ],
+)
+def test_other_images_do_not_look_inverted(fitted_range, mean, images):
+    check_range(images, fitted_range, mean)
 
 
 @pytest.mark.parametrize("read", [DatasetImages, StreamedImages])

@@ -122,7 +122,7 @@ class ImageDataset(skorch.dataset.Dataset):
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
-        """Return images without labels; warn if they are on another scale than those of ``fit``."""
+        """Return images without labels; warn if they do not look like those of ``fit``."""
         images = check_images(estimator, X).images
         estimator.pixel_statistics_.check_range(images)
         return cls(images)
