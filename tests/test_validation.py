@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import UserDict
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -169,6 +170,13 @@ def test_tables_keep_their_names_and_dtype(table, dtype):
             check_images(estimator, table(other))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         check_images(estimator, FLAT)
+
+
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_objects_in_a_table_become_numbers(table):
+    columns = {f"pixel{k}": FLAT[:, k] for k in range(16)}
+    X = table({**columns, "pixel3": [Decimal(int(value)) for value in FLAT[:, 3]]})
+    np.testing.assert_array_equal(check(X)[0], PIXELS[:, None])
 
 
 @pytest.mark.parametrize("column", [["a"] * 6, [None] * 6, [True, None] * 3], ids=str)

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 from torch.utils.data import DataLoader
 
 from skorch_mnist._compat import check_sample_weight, check_y
@@ -119,7 +124,9 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
-    if pixels.dtype.kind not in "buif":  # scikit-learn lets dates and objects of polars pass
+    if pixels.dtype == object:  # of polars or Arrow; scikit-learn converts those of pandas
+        pixels = check_array(pixels, input_name="X", estimator=estimator)
+    if pixels.dtype.kind in "mM":  # scikit-learn takes them for numbers
         raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
     if len(item_shape) < 2:  # a data frame or a list of rows
         item_shape = pixels.shape[1:]
