@@ -35,7 +35,7 @@ from skorch_mnist._compat import (
     with_callbacks,
 )
 from skorch_mnist._devices import available_device, seeded
-from skorch_mnist._inputs._validation import Given
+from skorch_mnist._inputs._validation import Given, refuse_one_hot
 from skorch_mnist._listeners import SklearnCallbacks
 from skorch_mnist._net import ImageClassifierNet
 from skorch_mnist._parameters import check_names
@@ -284,11 +284,13 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
             width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
             height, width, channels). A PyTorch dataset yields such images, or pairs of image and
-            label; an ``IterableDataset`` yields pairs, the same each time that it is read.
+            label; an ``IterableDataset`` yields pairs, the same each time that it is read. A
+            Hugging Face dataset has columns ``image`` and ``label``; scikit-learn can split
+            ``SliceDataset(X, idx="image")``.
         y : array-like of shape (n_samples,) or None, default=None
             Labels: numbers, strings or booleans. None takes those of the dataset ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -396,7 +398,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -413,7 +415,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -429,7 +431,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -446,7 +448,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
 
         Returns
@@ -462,7 +464,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         Parameters
         ----------
-        X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
         y : array-like of shape (n_samples,) or None, default=None
             True labels. None takes those of the dataset ``X``.
@@ -477,12 +479,13 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Raises
         ------
         ValueError
-            If there are no labels.
+            If there are no labels, or they are one-hot.
         """
         if y is None:
             X, labels = dataset_class(X).with_labels(X)
             y_pred, y = self.predict(X), labels()
         else:
+            refuse_one_hot(y)
             y_pred = self.predict(X)
         return float(accuracy_score(y, y_pred, sample_weight=sample_weight))
 

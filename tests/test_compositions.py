@@ -172,6 +172,16 @@ def test_calibration_of_a_frozen_classifier(data):
     np.testing.assert_array_equal(clone(frozen).fit(*data).predict_proba(data[0]), before)
 
 
+def test_conformal_sets_of_flat_rows(digits, fitted):
+    classification = pytest.importorskip("mapie.classification")
+    _, X, _, y = digits
+    clf = clone(fitted).fit(X[:300].reshape(-1, 28, 28), y[:300])
+    conformal = classification.SplitConformalClassifier(clf, confidence_level=0.9, prefit=True)
+    labels, sets = conformal.conformalize(X[300:600], y[300:600]).predict_set(X[600:])
+    np.testing.assert_array_equal(labels, clf.predict(X[600:].reshape(-1, 28, 28)))
+    assert sets[np.arange(len(labels)), y[600:], 0].mean() > 0.8
+
+
 def test_stacking_and_voting(data):
     members = [("cnn", quick()), ("linear", LogisticRegression())]
     assert StackingClassifier(members, cv=2).fit(*data).score(*data) > 0.8

@@ -248,6 +248,21 @@ def test_score_takes_the_labels_of_the_dataset(fitted, digits):
         fitted.score(Images(X))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X: 255 - X, "X looks inverted"),
+        (lambda X: X / 255, "The brightest pixel of X is 1,"),
+    ],
+    ids=["inverted", "other scale"],
+)
+def test_the_first_images_of_a_stream_show_that_it_differs(fitted, pictures, change, message):
+    X, y = pictures
+    with pytest.warns(UserWarning, match=message) as caught:
+        fitted.predict(Stream(change(X), y))
+    assert len(caught) == 1
+
+
 # --- validation -----------------------------------------------------------------------------
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import UserDict
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import Bunch
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, TensorDataset
 
-from skorch_mnist._inputs._pixels import PixelStatistics
+from skorch_mnist import load_digits28
+from skorch_mnist._inputs._pixels import PixelStatistics, pixel_statistics
 from skorch_mnist._inputs._streams import StreamedImages
 from skorch_mnist._inputs._torch_data import DatasetImages
 from skorch_mnist._inputs._validation import check_images, check_images_and_labels, check_weights
@@ -142,6 +147,46 @@ def test_names_of_a_frame_are_learned_and_compared():
         check_images(estimator, frame.iloc[:, ::-1])
 
 
+def polars_frame(columns):
+    return pytest.importorskip("polars").DataFrame(columns)
+
+
+def arrow_table(columns):
+    return pytest.importorskip("pyarrow").table(columns)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_tables_keep_their_names_and_dtype(table, dtype):
+    columns = {f"pixel{k}": FLAT[:, k].astype(dtype) for k in range(16)}
+    X = table(columns)
+    estimator = fitted(X)
+    assert estimator.feature_names_in_.tolist() == list(columns)
+    images = check_images(estimator, X).images
+    np.testing.assert_array_equal(images, PIXELS[:, None].astype(dtype), strict=True)
+    check_images(estimator, pd.DataFrame(columns))
+    for other in [dict(reversed(columns.items())), {f"x{k}": v for k, v in columns.items()}]:
+        with pytest.raises(ValueError, match=r"^The feature names should match"):
+            check_images(estimator, table(other))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        check_images(estimator, FLAT)
+
+
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_objects_in_a_table_become_numbers(table):
+    columns = {f"pixel{k}": FLAT[:, k] for k in range(16)}
+    X = table({**columns, "pixel3": [Decimal(int(value)) for value in FLAT[:, 3]]})
+    np.testing.assert_array_equal(check(X)[0], PIXELS[:, None])
+
+
+@pytest.mark.parametrize("column", [["a"] * 6, [None] * 6, [True, None] * 3], ids=str)
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_tables_of_other_values_are_refused(table, column):
+    X = table({**{f"pixel{k}": FLAT[:, k] for k in range(15)}, "other": column})
+    with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
+        check(X)
+
+
 @quick
 @given(n_pixels=st.integers(1, 120).filter(lambda n: int(n**0.5) ** 2 != n))
 def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
@@ -260,6 +305,12 @@ def test_labels_of_any_kind_become_an_array(X, y):
     assert labels.tolist() == given.tolist()
 
 
+@pytest.mark.parametrize("labels", [Y, list("abcabc")], ids=["numbers", "text"])
+@pytest.mark.parametrize("table", [polars_frame, arrow_table])
+def test_labels_may_be_a_column_of_a_table(table, labels):
+    assert check(FLAT, table({"label": labels})["label"])[2].tolist() == list(labels)
+
+
 @pytest.mark.parametrize(
     "y",
     [Y[:5], np.c_[Y, Y], 3, Y + 0.5, np.where(Y, np.nan, 1.0)],
@@ -269,6 +320,42 @@ def test_labels_of_any_kind_become_an_array(X, y):
 def test_bad_labels_are_refused(X, y):
     with pytest.raises(ValueError):  # noqa: PT011, scikit-learn writes the message
         check(X, y)
+
+
+ONE_HOT = np.eye(3)[Y]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ONE_HOT,
+        ONE_HOT.astype(bool),
+        ONE_HOT.tolist(),
+        torch.as_tensor(ONE_HOT),
+        pd.get_dummies(pd.Series(list("abcabc"))),
+        scipy.sparse.csr_array(ONE_HOT),
+        TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(ONE_HOT)),
+    ],
+    ids=lambda y: type(y).__name__,
+)
+@pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))], ids=["array", "lazy"])
+def test_one_hot_labels_are_refused_with_advice(X, y):
+    with pytest.raises(ValueError, match=r"^y is one-hot, of shape \(6, 3\), .* np\.argmax\(y"):
+        check(X, y)
+
+
+def test_one_hot_labels_are_refused_by_score_and_in_datasets(fitted):
+    dataset = TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(ONE_HOT))
+    with pytest.raises(ValueError, match=r"^y is one-hot"):
+        check(dataset, None)
+    with pytest.raises(ValueError, match=r"^y is one-hot"):
+        fitted.score(np.zeros((6, 784)), ONE_HOT)
+
+
+@pytest.mark.parametrize("y", [ONE_HOT + 0.1, np.c_[Y + 1, Y * 0], ONE_HOT * 2])
+def test_other_columns_are_not_called_one_hot(y):
+    with pytest.raises(ValueError, match="1d array"):
+        check(FLAT, y)
 
 
 def test_missing_labels_are_refused():
@@ -402,6 +489,60 @@ def test_images_without_a_known_scale_do_not_warn(images, fitted_range):
     check_range(images, fitted_range, 1.0)
 
 
+DIGITS = load_digits28().data.reshape(-1, 28, 28)[:200]
+RANGES = {  # of pixels, and what makes them of bytes
+    "0..255": lambda X: X,
+    "0..1": lambda X: X / 255,
+    "-1..1": lambda X: X / 127.5 - 1,
+    "standardized": lambda X: (X - 39.9) / 75.3,
+    "bool": lambda X: X > 127,
+}
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["light on dark", "dark on light"])
+@pytest.mark.parametrize("change", RANGES.values(), ids=RANGES)
+def test_many_inverted_images_warn(change, swapped):
+    images, inverted = change(DIGITS), change(255 - DIGITS)
+    if swapped:
+        images, inverted = inverted, images
+    statistics = pixel_statistics(images)
+    statistics.check_range(images)
+    for few in (inverted[:1], inverted[:9], inverted[:0]):
+        statistics.check_range(few)
+    for many in (inverted, inverted[:10], DatasetImages(list(inverted))):
+        with pytest.warns(UserWarning, match=r"^The mean pixel of X is .* X looks inverted"):
+            statistics.check_range(many)
+
+
+def test_the_warning_says_how_to_invert(fitted):
+    message = "X looks inverted, and predictions will be poor. If it is, pass 255 - X."
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        fitted.predict(255 - DIGITS)
+
+
+@quick
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(10, 60), bold=st.booleans())
+def test_images_of_one_class_do_not_look_inverted(seed, n, bold):
+    rng = np.random.default_rng(seed)
+    X, y = load_digits28(return_X_y=True)
+    images = rng.choice(X[y == rng.integers(10)], n)
+    pixel_statistics(X[:500]).check_range(np.where(images > 0, 255, 0) if bold else images)
+
+
+@pytest.mark.parametrize(
+    ("fitted_range", "mean", "images"),
+    [
+        ((0.0, 255.0), 120.0, np.full((50, 4), 255.0)),  # neither dark nor bright
+        ((0.0, 255.0), 30.0, np.linspace(0, 255, 100).reshape(25, 4)),  # gray
+        ((0.0, 255.0), 30.0, np.full((50, 4), 500.0)),  # another scale
+        ((3.0, 3.0), 3.0, np.full((50, 4), 3.0)),  # all equal
+        ((0.0, 1e6), 0.2, np.ones((50, 4))),  # one bright pixel in all training images
+    ],
+)
+def test_other_images_do_not_look_inverted(fitted_range, mean, images):
+    check_range(images, fitted_range, mean)
+
+
 @pytest.mark.parametrize("read", [DatasetImages, StreamedImages])
 def test_the_first_of_lazy_images_shows_their_scale(read):
     with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, while"):
@@ -415,6 +556,49 @@ def test_a_loader_is_refused(passed, fitted):
     clf = clone(fitted) if n_labels else fitted
     with pytest.raises(ValueError, match=r"X is a DataLoader, .* Pass the dataset"):
         getattr(clf, method)(loader, *[Y] * n_labels)
+
+
+@pytest.mark.parametrize("kind", [dict, Bunch, UserDict], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("method", ["fit", "predict", "score"])
+def test_a_dict_is_refused_with_its_keys(kind, method, fitted):
+    clf = clone(fitted) if method == "fit" else fitted
+    message = f"X is a {kind.__name__} with the keys ['data', 'target'], but must be the images"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        getattr(clf, method)(kind(data=FLAT, target=Y))
+
+
+COLOR = np.zeros((6, 3, 4, 4))
+SINGLE = {
+    "gray": (PIXELS, PIXELS[0]),
+    "flat": (FLAT, PIXELS[0]),
+    "tensor": (PIXELS, torch.as_tensor(PIXELS[0])),
+    "lists": (PIXELS, PIXELS[0].tolist()),
+    "channel last": (PIXELS, PIXELS[0, ..., None]),
+    "color": (COLOR, COLOR[0]),
+    "color, channels last": (COLOR, COLOR[0].transpose(1, 2, 0)),
+}
+
+
+@pytest.mark.parametrize(("X", "image"), SINGLE.values(), ids=SINGLE)
+def test_a_single_image_is_refused(X, image):
+    shape = np.asarray(image).shape
+    estimator = fitted(X)
+    with pytest.raises(ValueError, match=rf"^X is a single image of shape {re.escape(str(shape))}"):
+        check_images(estimator, image)
+    assert len(check_images(estimator, np.asarray(image)[None]).images) == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
+def test_a_single_pil_image_is_refused(mode):
+    image = Image.fromarray(PIXELS[0]).convert(mode)
+    for check_one in (lambda: check(image, Y[:1]), lambda: check_images(fitted(), image)):
+        with pytest.raises(ValueError, match=r"^X is a single PIL image, .* pass X\[None\]\.$"):
+            check_one()
+
+
+def test_one_gray_image_with_its_channel_is_a_batch_of_one():
+    assert check_images(fitted(), PIXELS[:1]).images.shape == (1, 1, 4, 4)
+    assert check_images(fitted(np.eye(2)[:, :1], (1, 1)), [[3.0]]).images.shape == (1, 1, 1, 1)
 
 
 def test_single_bright_pixels_do_not_warn():

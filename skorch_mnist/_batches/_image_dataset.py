@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from skorch_mnist._inputs._layouts import ImageShape, InputFormat
 from skorch_mnist._inputs._pixels import PixelStatistics, pixel_statistics
-from skorch_mnist._inputs._torch_data import TORCH_DATA, labels_of
+from skorch_mnist._inputs._torch_data import labels_of
 from skorch_mnist._inputs._validation import (
     Given,
     all_classes,
@@ -25,6 +25,8 @@ from skorch_mnist._inputs._validation import (
     check_two_classes,
     check_weights,
     encode,
+    is_dataset,
+    refuse_containers,
 )
 
 from ._batch import LOADER_ARGUMENTS, as_it_is, check_batch_size, number_of_batches, tensor_of
@@ -120,7 +122,7 @@ class ImageDataset(skorch.dataset.Dataset):
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
-        """Return images without labels; warn if they are on another scale than those of ``fit``."""
+        """Return images without labels; warn if they do not look like those of ``fit``."""
         images = check_images(estimator, X).images
         estimator.pixel_statistics_.check_range(images)
         return cls(images)
@@ -134,7 +136,8 @@ class ImageDataset(skorch.dataset.Dataset):
         ValueError
             If it does not have labels.
         """
-        labels = labels_of(X) if isinstance(X, TORCH_DATA) else None
+        refuse_containers(X)
+        labels = labels_of(X) if is_dataset(X) else None
         if labels is None:
             raise ValueError("There are no labels: pass them as y.")
         return X, lambda: labels

@@ -54,6 +54,7 @@ class ImageStream(IterableDataset[Any]):
     classes: NDArray[Any]
     input_format: InputFormat
     image_shape: ImageShape
+    expected: PixelStatistics | None = None  # what the first chunk is compared with
 
     def __init__(
         self,
@@ -112,10 +113,10 @@ class ImageStream(IterableDataset[Any]):
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
-        """Check the first image."""
-        images = _check_first(estimator, X, reset=False).images
-        estimator.pixel_statistics_.check_range(images)
-        return cls(images)
+        """Check the first image; warn if the first chunk does not look like those of ``fit``."""
+        stream = cls(_check_first(estimator, X, reset=False).images)
+        stream.expected = estimator.pixel_statistics_
+        return stream
 
     @classmethod
     def with_labels(cls, X: Any) -> tuple[Any, Any]:
@@ -184,6 +185,9 @@ class ImageStream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
         known = self.survey is not None
         for images, labels, hashes in self.images.chunks(known, hashed=self.chosen is not None):
+            if self.expected is not None:
+                self.expected.check_range(images)
+                self.expected = None
             codes, hash_sum = np.zeros(len(images), np.int64), 0
             if known:
                 images, codes = self._in_dtype(images), self._encode(labels)

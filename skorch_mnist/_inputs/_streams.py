@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ._layouts import Layout
 from ._pixels import PixelMoments, to_array
-from ._torch_data import image_in, stack_images
+from ._torch_data import image_in, label_of, stack_images
 
 IMAGES_PER_CHUNK = 64
 NOTHING = object()
@@ -45,7 +45,7 @@ class StreamedImages:
     Parameters
     ----------
     dataset : IterableDataset
-        Its items are images, or tuples that begin with one: PIL images, tensors or arrays.
+        As in ``DatasetImages``.
 
     Raises
     ------
@@ -115,12 +115,13 @@ def label_in(item: Any, number: int) -> Any:
     ValueError
         If it does not have exactly one.
     """
-    if not isinstance(item, (tuple, list)) or len(item) < 2 or item[1] is None:
+    label = label_of(item)
+    if label is None:
         raise ValueError(
             f"Item {number} of the dataset X does not have a label. To train on a stream, or to "
             "score it, its items must be (image, label)."
         )
-    label = to_array(item[1])
+    label = to_array(label)
     if label.ndim:
         raise ValueError(
             f"Item {number} of the dataset X has a label of shape {label.shape}. Each item must be "

@@ -1,8 +1,9 @@
-"""PyTorch datasets, and slices of them by skorch, read as if they were arrays."""
+"""Datasets of PyTorch, slices of them by skorch, and Hugging Face datasets, read like arrays."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,21 @@ import skorch.dataset
 import torch
 from numpy.typing import NDArray
 from skorch.helper import SliceDataset
-from torch.utils.data import Subset
+from torch.utils.data import Subset, TensorDataset
 
 from ._layouts import Layout
 from ._pixels import to_array
 
-TORCH_DATA = torch.utils.data.Dataset, SliceDataset  # what yields its images one by one
+TORCH_DATA = torch.utils.data.Dataset, SliceDataset
+KEYS = {0: "image", 1: "label"}  # of items that are dicts, by position in those that are tuples
+
+# Where datasets of torchvision list the labels of their items; importing them takes a second.
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "torchvision.datasets.mnist.MNIST": lambda dataset: dataset.targets,
+    "torchvision.datasets.cifar.CIFAR10": lambda dataset: dataset.targets,
+    "torchvision.datasets.usps.USPS": lambda dataset: dataset.targets,
+    "torchvision.datasets.folder.DatasetFolder": lambda dataset: [s[1] for s in dataset.samples],
+}
 
 
 def images_of(X: Any) -> NDArray[Any] | DatasetImages:
@@ -23,8 +33,8 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
 
     Parameters
     ----------
-    X : torch Dataset or SliceDataset
-        Items are ``(image, label)``; those of a ``SliceDataset`` are images.
+    X : Dataset of PyTorch or Hugging Face, or SliceDataset
+        Items are ``(image, label)``, or dicts of both; those of a ``SliceDataset`` are images.
 
     Raises
     ------
@@ -39,37 +49,62 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     if len(X) == 0:
         raise ValueError("Found array with 0 sample(s): the dataset X is empty.")
     dataset, rows = _inner(X)
-    if type(dataset) is skorch.dataset.Dataset and isinstance(dataset.X, np.ndarray):
+    plain = not isinstance(X, SliceDataset) or (type(X) is SliceDataset and X.idx == 0)
+    if plain and type(dataset) is skorch.dataset.Dataset and isinstance(dataset.X, np.ndarray):
         images: NDArray[Any] = dataset.X[rows]
         return images
     return DatasetImages(X)
 
 
-def labels_of(dataset: Any, element: int = 1) -> NDArray[Any] | None:
+def labels_of(dataset: Any, element: int | str = 1) -> NDArray[Any] | None:
     """Return the labels of a dataset, None if it does not have any.
 
-    Images are not loaded if the dataset lists its targets.
+    The labels are those of the items. Images are not loaded if the dataset is known to list them.
 
     Parameters
     ----------
-    dataset : torch Dataset or SliceDataset
-    element : int
-        Position of the label in an item.
+    dataset : Dataset of PyTorch or Hugging Face, or SliceDataset
+    element : int or str
+        Position of the label in an item, or its key.
     """
     inner, rows = _inner(dataset)
-    if element != 1:
-        return np.asarray([to_array(inner[int(i)][element]) for i in np.arange(len(inner))[rows]])
-    if type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray | None):
+    held = type(inner) is skorch.dataset.Dataset and isinstance(inner.y, np.ndarray | None)
+    if held and element == 1:
         return None if inner.y is None else inner.y[rows]
-    targets = getattr(inner, "targets", None)
-    if targets is not None and getattr(inner, "target_transform", None) is None:
-        labels: NDArray[Any] = to_array(targets)[rows]
+    numbers = np.arange(len(inner))[rows]
+    listed = _listed_labels(inner) if element in (1, KEYS[1]) else None
+    if listed is not None:
+        labels: NDArray[Any] = listed[numbers]
         return labels
-    numbers = range(len(inner))[rows] if isinstance(rows, slice) else rows
-    first = inner[int(numbers[0])]
-    if not isinstance(first, (tuple, list)) or len(first) < 2:
+    if not len(numbers) or label_of(inner[int(numbers[0])], element) is None:
         return None
-    return np.asarray([to_array(inner[int(i)][1]) for i in numbers])
+    return np.asarray([to_array(label_of(inner[int(i)], element)) for i in numbers])
+
+
+def labels_in(y: Any) -> NDArray[Any] | None:
+    """Return the labels of a dataset that was passed as ``y``."""
+    if isinstance(y, SliceDataset) and type(y) is not SliceDataset:  # it may transform them
+        return np.asarray([to_array(y[i]) for i in range(len(y))])
+    return labels_of(y, getattr(y, "idx", 1))
+
+
+def _listed_labels(dataset: Any) -> NDArray[Any] | None:
+    """Return the labels that a dataset lists, if those of its items are known to be the same."""
+    kind: Any = type(dataset)
+    if hasattr(kind, "with_format"):  # a Hugging Face dataset
+        known = dataset.format["type"] != "custom" and KEYS[1] in dataset.format["columns"]
+        return to_array(dataset.with_format("numpy")[KEYS[1]][:]) if known else None
+    if kind is TensorDataset and len(dataset.tensors) > 1:
+        return to_array(dataset.tensors[1])
+    if getattr(dataset, "target_transform", None) is not None:
+        return None
+    for base in kind.__mro__:
+        labels_listed_by = LISTS.get(f"{base.__module__}.{base.__qualname__}")
+        if labels_listed_by is not None:
+            labels = to_array(labels_listed_by(dataset))
+            known = kind.__getitem__ is base.__getitem__ and kind.__len__ is base.__len__
+            return labels if known and labels.dtype.kind in "iu" and labels.ndim == 1 else None
+    return None
 
 
 def _inner(dataset: Any) -> tuple[Any, Any]:
@@ -90,7 +125,8 @@ class DatasetImages:
     Parameters
     ----------
     dataset : torch Dataset or SliceDataset
-        Its items are images, or tuples that begin with one: PIL images, tensors or arrays.
+        Its items are images, tuples that begin with one, or dicts that have one under "image": PIL
+        images, tensors or arrays.
     """
 
     layout: Layout | None = None
@@ -129,7 +165,7 @@ class DatasetImages:
 
 
 def image_in(item: Any, number: int) -> NDArray[Any]:
-    """Return the image of an item, which is one or begins with one.
+    """Return the image of an item, which is one, begins with one, or has one under "image".
 
     Raises
     ------
@@ -137,13 +173,24 @@ def image_in(item: Any, number: int) -> NDArray[Any]:
         If it does not hold real numbers.
     """
     first = item[0] if isinstance(item, (tuple, list)) else item
+    if isinstance(item, Mapping):
+        first = item.get(KEYS[0], item)
     image = to_array(first)
     if image.dtype.kind not in "buif":
         raise ValueError(
             f"Item {number} of the dataset X is a {type(first).__name__}, not an image. Items must "
-            "be (image, label) with a PIL image, tensor or array of real numbers."
+            'be (image, label) or {"image": image, "label": label} with a PIL image, tensor or '
+            "array of real numbers."
         )
     return image
+
+
+def label_of(item: Any, element: Any = 1) -> Any:
+    """Return the label of an item, None if it does not have one."""
+    if isinstance(item, Mapping):
+        return item.get(KEYS.get(element, element))
+    paired = isinstance(item, (tuple, list)) and len(item) > element
+    return item[element] if paired else None
 
 
 def stack_images(

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 from torch.utils.data import DataLoader
 
 from skorch_mnist._compat import check_sample_weight, check_y
 
 from ._layouts import InputFormat, known_layout, learn_layout
-from ._pixels import as_array
-from ._torch_data import TORCH_DATA, DatasetImages, images_of, labels_of
+from ._pixels import as_array, to_array
+from ._torch_data import TORCH_DATA, DatasetImages, images_of, labels_in, labels_of
 
 
 class Given(NamedTuple):
@@ -51,7 +57,7 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
     estimator : estimator
         With ``reset``, scikit-learn sets its ``n_features_in_`` and ``feature_names_in_``. Without,
         ``X`` is compared with them and with ``image_shape_``.
-    X : array-like, DataFrame, tensor, torch Dataset or SliceDataset
+    X : array-like, DataFrame, tensor, Dataset or SliceDataset
     y : array-like of shape (n_samples,) or None
         None takes the labels of a dataset.
     reset : bool
@@ -62,15 +68,16 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
     ValueError
         If images or labels are not valid, with the message of scikit-learn where it has one.
     """
-    refuse_loader(X)
-    if isinstance(X, TORCH_DATA):
+    refuse_containers(X)
+    if is_dataset(X):
         images = images_of(X)
         y = labels_of(X) if y is None else y
         X = images
         if y is None:
             raise ValueError("The dataset X does not have labels: pass them as y.")
-    if isinstance(y, TORCH_DATA):
-        y = labels_of(y, getattr(y, "idx", 1))
+    if is_dataset(y):
+        y = labels_in(y)
+    refuse_one_hot(y)
     if isinstance(X, DatasetImages):
         checked = check_lazy_images(estimator, X, reset=reset)
         y = check_y(as_array(y), estimator=estimator)
@@ -84,8 +91,8 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
 
 def check_images(estimator: Any, X: Any) -> CheckedImages:
     """Check images against those of ``fit``; parameters and errors as above."""
-    refuse_loader(X)
-    if isinstance(X, TORCH_DATA):
+    refuse_containers(X)
+    if is_dataset(X):
         X = images_of(X)
     if isinstance(X, DatasetImages):
         return check_lazy_images(estimator, X, reset=False)
@@ -112,9 +119,13 @@ def check_lazy_images(estimator: Any, images: Any, *, reset: bool) -> CheckedIma
 def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedImages:
     X, labels = as_array(X), {name: as_array(y) for name, y in labels.items()}
     item_shape = tuple(X.shape[1:])
+    if not reset and math.prod(item_shape) != estimator.n_features_in_:
+        refuse_single_image(tuple(X.shape), estimator.image_shape_)
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
+    if pixels.dtype == object:  # of polars or Arrow; scikit-learn converts those of pandas
+        pixels = check_array(pixels, input_name="X", estimator=estimator)
     if pixels.dtype.kind in "mM":  # scikit-learn takes them for numbers
         raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
     if len(item_shape) < 2:  # a data frame or a list of rows
@@ -127,12 +138,51 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     return CheckedImages(images, InputFormat.of(item_shape, pixels.dtype), y)
 
 
-def refuse_loader(X: Any) -> None:
-    """Raise a ValueError for a ``DataLoader``, which many people pass first."""
+def is_dataset(X: Any) -> bool:
+    """Whether ``X`` yields its images one by one, as datasets of PyTorch and Hugging Face do."""
+    return isinstance(X, TORCH_DATA) or hasattr(type(X), "with_format")
+
+
+def refuse_containers(X: Any) -> None:
+    """Raise a ValueError for what is not an array of images, but is or holds some."""
     if isinstance(X, DataLoader):
         raise ValueError(
             "X is a DataLoader, but the classifier makes its own. Pass the dataset; the arguments "
             "of the loader are parameters: batch_size, iterator_train__num_workers and so on."
+        )
+    if hasattr(X, "getbands"):
+        raise ValueError(
+            "X is a single PIL image, but its first axis must count images. Convert it with X = "
+            "np.asarray(X), and pass X[None]."
+        )
+    if isinstance(X, Mapping):
+        raise ValueError(
+            f"X is a {type(X).__name__} with the keys {list(X)[:10]}, but must be the images. Pass "
+            "the value that holds them. Labels are the argument y, weights are sample_weight."
+        )
+
+
+def refuse_one_hot(y: Any) -> None:
+    """Raise a ValueError for labels in columns, of which each row marks one."""
+    if is_dataset(y) or len(np.shape(y)) != 2 or np.shape(y)[1] < 2:
+        return
+    columns = y.toarray() if hasattr(y, "toarray") else to_array(y)
+    ones, zeros = (columns == 1).sum(axis=1), (columns == 0).sum(axis=1)
+    if len(columns) and (ones == 1).all() and (ones + zeros == columns.shape[1]).all():
+        raise ValueError(
+            f"y is one-hot, of shape {columns.shape}, but must hold one label for each image. Pass "
+            "np.argmax(y, axis=1). A dataset must give labels in the same form."
+        )
+
+
+def refuse_single_image(shape: tuple[int, ...], image_shape: tuple[int, ...]) -> None:
+    """Raise a ValueError if ``X`` has the shape of one image."""
+    channels, height, width = image_shape
+    gray = [(height, width)] if channels == 1 else []
+    if shape in [*gray, (channels, height, width), (height, width, channels)]:
+        raise ValueError(
+            f"X is a single image of shape {shape}, but its first axis must count images. Pass "
+            "X[None]."
         )
 
 
