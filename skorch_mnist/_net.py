@@ -344,6 +344,7 @@ class ImageClassifierNet(NeuralNetClassifier):
         if run is None:
             super().notify(method_name, **cb_kwargs)
             return
+        run.outputs = cb_kwargs.get("y_pred")
         for hear in run.before.get(method_name, ()):
             hear(run)
         try:

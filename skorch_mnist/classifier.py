@@ -69,8 +69,9 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     ----------
     module : type, callable or torch.nn.Module, default=MNISTCNN
         The network, or what makes it. It gets float32 images of shape (batch, channels, height,
-        width), standardized, and returns logits of shape (batch, n_classes). Arguments named
-        ``image_shape`` and ``n_classes`` are filled in from the data. An instance is copied.
+        width), standardized, and returns logits of shape (batch, n_classes), without a softmax.
+        Arguments named ``image_shape`` and ``n_classes`` are filled in from the data. An instance
+        is copied.
     criterion : type, callable or torch.nn.Module, default=torch.nn.CrossEntropyLoss
         Loss of logits and codes. ``NLLLoss`` gets the logarithm of the softmax.
     optimizer : type or callable, default=torch.optim.Adam
@@ -303,6 +304,11 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         ValueError
             If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid; ``self`` is then as it
             was.
+
+        Warns
+        -----
+        UserWarning
+            If the network returns probabilities, as after a softmax, and not logits.
         """
         self._validate_params()
         tasks = SklearnCallbacks(self, X, y, sample_weight)
