@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from skorch_mnist._batches._augmentation import augmented
 from skorch_mnist._batches._batch import (
     KeptRows,
-    first_output,
+    checked_logits,
     image_of,
     weight_of,
     weighted_loss,
@@ -40,6 +40,7 @@ from skorch_mnist._learning_rate import OneCycle, restore_peaks
 from skorch_mnist._listeners import early_stopping, watches_batches
 from skorch_mnist._parameters import check_parameters
 from skorch_mnist._progress import EpochTable, TrainingBar, show
+from skorch_mnist._storage._stand_ins import with_stand_ins
 from skorch_mnist._training import SplitData, TrainingRun
 
 # Pixels in a batch of prediction and validation: what keeps the features of one layer in the cache
@@ -320,13 +321,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the mean loss of logits, weighted as ``X`` says; skorch wants probabilities."""
-        logits = first_output(y_pred).float()
-        if logits.shape[1:] != (len(self.classes_),):
-            raise ValueError(
-                f"The module returned outputs of shape {tuple(logits.shape)} for a batch of "
-                f"{len(y_true)} images of {len(self.classes_)} classes. It must return logits of "
-                "shape (batch, n_classes)."
-            )
+        logits = checked_logits(y_pred, len(y_true), len(self.classes_))
         codes = to_tensor(y_true, device=self.device_)
         if isinstance(self.criterion_, nn.NLLLoss):
             logits = torch.log_softmax(logits, dim=1)
@@ -377,7 +372,13 @@ class ImageClassifierNet(NeuralNetClassifier):
                     state[f"{name}_"] = copy.deepcopy(state[f"{name}_"]).to("cpu")
         if self.history_ is not None:
             state["history_"] = History({**epoch, "batches": []} for epoch in self.history_)
-        return state
+        return with_stand_ins(state)
+
+    def __copy__(self) -> Self:
+        """Share the components, for which the state has stand-ins."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled state on the device that the parameter stands for here."""

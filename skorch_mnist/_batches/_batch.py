@@ -132,3 +132,23 @@ def first_output(y_pred: Any) -> torch.Tensor:
     """Return the logits of a module that may return other things after them."""
     logits: torch.Tensor = y_pred[0] if isinstance(y_pred, tuple) else y_pred
     return logits
+
+
+def checked_logits(y_pred: Any, n_samples: int, n_classes: int) -> torch.Tensor:
+    """Return the logits in the outputs of a module, as float32 of shape (n_samples, n_classes).
+
+    Raises
+    ------
+    ValueError
+        If the module has returned something else.
+    """
+    logits = first_output(y_pred)
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
+    if shape is None or shape[1:] != (n_classes,):
+        what = f"a {type(logits).__name__}" if shape is None else f"outputs of shape {shape}"
+        raise ValueError(
+            f"The module returned {what} for a batch of {n_samples} images of {n_classes} classes. "
+            "It must return logits of shape (batch, n_classes), as a tensor or as the first item "
+            "of a tuple. If the module is not yours, wrap it in one that does."
+        )
+    return logits.float()
