@@ -24,6 +24,7 @@ from skorch_mnist._batches._batch import (
     KeptRows,
     checked_logits,
     image_of,
+    note_about_failure,
     weight_of,
     weighted_loss,
     with_images,
@@ -156,12 +157,8 @@ class ImageClassifierNet(NeuralNetClassifier):
             return {"generator": torch.Generator().manual_seed(seed), **shuffle, **given}
         if prefix == "iterator_valid" and self.iterator_valid is DataLoader:
             pixels = PIXELS_ON_CPU if self.device_.type == "cpu" else PIXELS_ON_GPU
-            batch_size = max(1, pixels // math.prod(self.image_shape_))
-            return {
-                "generator": torch.Generator().manual_seed(0),
-                "batch_size": batch_size,
-                **given,
-            }
+            size = max(1, pixels // math.prod(self.image_shape_))
+            return {"generator": torch.Generator().manual_seed(0), "batch_size": size, **given}
         return given
 
     def _module_arguments(self) -> dict[str, Any]:
@@ -312,12 +309,16 @@ class ImageClassifierNet(NeuralNetClassifier):
         images = to_tensor(image_of(x), device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
         standardized = self.pixel_statistics_.standardize(images, channels_last)
-        if not self.module_.training:
-            with memory_advice("iterator_valid__batch_size", len(images)):
-                return self.module_(standardized, **fit_params)
         dtype = torch.float32 if self._training is None else self._training.dtype
-        with autocast_for(dtype, self.device_):
-            return self.module_(standardized, **fit_params)
+        try:
+            if not self.module_.training:
+                with memory_advice("iterator_valid__batch_size", len(images)):
+                    return self.module_(standardized, **fit_params)
+            with autocast_for(dtype, self.device_):
+                return self.module_(standardized, **fit_params)
+        except Exception as error:
+            error.add_note(note_about_failure(self.module_, standardized))
+            raise
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the mean loss of logits, weighted as ``X`` says; skorch wants probabilities."""

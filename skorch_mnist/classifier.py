@@ -73,7 +73,9 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Arguments named ``image_shape`` and ``n_classes`` are filled in from the data. An instance
         is copied.
     criterion : type, callable or torch.nn.Module, default=torch.nn.CrossEntropyLoss
-        Loss of logits and codes. ``NLLLoss`` gets the logarithm of the softmax.
+        Loss of logits and codes, or what makes it: a class such as ``torch.nn.NLLLoss``, but not a
+        function such as ``torch.nn.functional.nll_loss``. ``NLLLoss`` gets the logarithm of the
+        softmax. An instance is copied.
     optimizer : type or callable, default=torch.optim.Adam
     lr : float, default=1e-3
         Learning rate, positive.
@@ -596,11 +598,11 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         self.pixel_statistics_ = stored.pixel_statistics
         self._random_state = check_random_state(self.random_state)
         own, weights = self.module in OWN_NETWORKS.values(), stored.weights
-        if not isinstance(self.module, nn.Module):
-            self._check_on_meta_device(weights, own)
         device = available_device(self.device)
         parameter, self.device = self.device, str(device)
         with seeded(0, device):
+            if not isinstance(self.module, nn.Module):
+                self._check_on_meta_device(weights, own)
             self.initialize()
         self.device = parameter
         network = uncompiled(self.module_)
