@@ -584,9 +584,7 @@ def test_results_do_not_depend_on_the_default_dtype(float64_by_default, tmp_path
     exported = clf.to_exported_program().module()(torch.from_numpy(X))[1]
     np.testing.assert_allclose(exported, probabilities, rtol=1e-5)
     torch.set_default_dtype(torch.float32)
-    same = (
-        quick(augment="affine", class_weight={0: 2.0, 1: 1.0, 2: 1.0}).fit(X, y).partial_fit(X, y)
-    )
+    same = quick(**params).fit(X, y).partial_fit(X, y)
     np.testing.assert_array_equal(same.predict_proba(X), probabilities)
 
 

@@ -160,8 +160,8 @@ def note_about_failure(module: nn.Module, images: torch.Tensor) -> str:
     """Return what to know about an error in ``module(images)``: what it got, and what may help."""
     n_images, n_channels = images.shape[:2]
     notes = [
-        f"{type(uncompiled(module)).__name__} was called with float32 images of shape {tuple(images.shape)}: "
-        "(batch, channels, height, width)."
+        f"{type(uncompiled(module)).__name__} was called with float32 images of shape "
+        f"{tuple(images.shape)}: (batch, channels, height, width)."
     ]
     layers = (layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
     expected = next((layer.in_channels for layer in layers), n_channels)
