@@ -53,6 +53,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils.fixes import parse_version
 from skorch.callbacks import EpochScoring, LRScheduler, ProgressBar
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 from torch import nn
 
 from skorch_mnist.network import BatchNormCNN
@@ -324,6 +326,7 @@ class Reader(nn.Module):
         return (self.one(features) + self.other(features)) * self.scale + self.shift
 
 
+VALIDATION = Dataset(torch.zeros(3, 36), CLASSES)
 FITTED = {
     "defaults": {},
     "channels last": {"module": BatchNormCNN, "module__padding": True},
@@ -331,6 +334,7 @@ FITTED = {
     "module instance": {"module": nn.Sequential(nn.Flatten(), nn.Linear(36, 3))},
     "early stopping": {"early_stopping": True, "lr_schedule": "one_cycle"},
     "scheduler": {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+    "validation data": {"train_split": predefined_split(VALIDATION)},
     "weights": {"criterion__weight": torch.tensor([1.0, 2.0, 3.0])},
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any, Self
 
@@ -96,19 +97,21 @@ class StoredGenerator(StandIn):
         return StoredGenerator, (str(self.original.device), self.original.get_state().numpy())
 
 
-STAND_INS: dict[type, type[StandIn]] = {
-    torch.Tensor: StoredTensor,
-    torch.Generator: StoredGenerator,
+REPLACEMENTS: dict[type, Callable[[Any], Any]] = {
+    torch.Tensor: StoredTensor.of,
+    torch.Generator: StoredGenerator.of,
+    torch.optim.Optimizer: lambda optimizer: None,
+    np.ndarray: lambda array: array,  # not copied
 }
-REPLACED = (*STAND_INS, torch.optim.Optimizer)
+REPLACED = tuple(REPLACEMENTS)
 
 
 def with_stand_ins(state: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of a state with stand-ins, and with None for optimizers."""
     memo: dict[int, Any] = {}
     for part in parts_in(state, set()):
-        stand_ins = (own.of(part) for kind, own in STAND_INS.items() if isinstance(part, kind))
-        memo[id(part)] = next(stand_ins, None)
+        kind = next(kind for kind in REPLACED if isinstance(part, kind))
+        memo[id(part)] = REPLACEMENTS[kind](part)
     return copy.deepcopy(state, memo)
 
 
@@ -125,5 +128,8 @@ def parts_in(value: Any, seen: set[int]) -> Iterator[Any]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from parts_in(part, seen)
+    elif isinstance(value, partial):
+        yield from parts_in(value.args, seen)
+        yield from parts_in(value.keywords, seen)
     elif hasattr(value, "__dict__"):
         yield from parts_in(vars(value), seen)
