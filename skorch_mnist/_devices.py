@@ -163,7 +163,8 @@ if hasattr(os, "register_at_fork"):
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators of the CPU and of ``device`` in a block, and restore them after.
 
-    Threads take turns: layers such as dropout draw from the global generator only.
+    Threads take turns: layers such as dropout draw from the global generator only. In the block,
+    new tensors are float32, even if the user has set another default, because images are.
     """
     devices = [device] if device.type == "cuda" else []
     with _turn, torch.random.fork_rng(devices=devices):
@@ -174,8 +175,11 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
                 torch.cuda.manual_seed(seed)
         elif device.type == "mps":
             torch.mps.manual_seed(seed)
+        default_dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
         try:
             yield
         finally:
+            torch.set_default_dtype(default_dtype)
             if mps_state is not None:
                 torch.mps.set_rng_state(mps_state)

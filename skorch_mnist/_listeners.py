@@ -1,15 +1,18 @@
-"""What hears of a training run: the protocol, the divergence check, scikit-learn callbacks."""
+"""What hears of a training run: the protocol, checks of losses and outputs, other callbacks."""
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.utils import noop
 
-from skorch_mnist._compat import callback_context
+from skorch_mnist._batches._batch import first_output
+from skorch_mnist._compat import callback_context, uncompiled
 from skorch_mnist._learning_rate import OneCycle
 from skorch_mnist._progress import TrainingBar, show
 
@@ -80,6 +83,48 @@ class DivergenceCheck(Listener):
             + ". The classifier "
             + (f"has the weights of epoch {n_whole}." if n_whole else "is as it was before.")
         )
+
+
+class LogitsCheck(Listener):
+    """Warns if the network returns probabilities, because a softmax of them is nearly uniform.
+
+    An image may look like it by chance. The warning comes if all images of the first epoch do,
+    those of training or those of validation.
+    """
+
+    def __init__(self) -> None:
+        self.n_suspected = {True: 0.0, False: 0.0}  # images in training, and outside of it
+
+    def batch_ends(self, training: TrainingRun) -> None:
+        """Look at outputs, up to the first batch of logits."""
+        phase = training.net.module_.training
+        if self.n_suspected[phase] >= 0:
+            outputs = first_output(training.outputs)
+            self.n_suspected[phase] += len(outputs) if are_probabilities(outputs) else -np.inf
+
+    def epoch_ends(self, training: TrainingRun) -> None:
+        """Warn, once in a training run."""
+        if max(self.n_suspected.values()) > 1:
+            network = type(uncompiled(training.net.module_)).__name__
+            warnings.warn(
+                f"The module {network} returns probabilities: in the first epoch, no output was "
+                "negative, and those of each image added up to 1. It must return logits. Remove "
+                "the softmax at its end: the loss and predict_proba apply it. With two of them, no "
+                "class can get a probability near 1.",
+                UserWarning,
+                stacklevel=2,
+            )
+        self.n_suspected = dict.fromkeys((True, False), -np.inf)
+
+
+def are_probabilities(outputs: Any) -> bool:
+    """Whether each image of a batch has numbers that are not negative and add up to 1."""
+    if not isinstance(outputs, torch.Tensor):  # of a step of the user
+        return False
+    outputs = outputs.detach()
+    rounding = max(1e-4, 2 * torch.finfo(outputs.dtype).eps)
+    sums = outputs.sum(dim=-1, dtype=torch.float32)
+    return bool(((sums - 1).abs() < rounding).all() and (outputs >= 0).all())
 
 
 class SklearnCallbacks(Listener):

@@ -22,8 +22,9 @@ from torch.utils.data import DataLoader, Dataset
 from skorch_mnist._batches._augmentation import augmented
 from skorch_mnist._batches._batch import (
     KeptRows,
-    first_output,
+    checked_logits,
     image_of,
+    note_about_failure,
     weight_of,
     weighted_loss,
     with_images,
@@ -40,6 +41,7 @@ from skorch_mnist._learning_rate import OneCycle, restore_peaks
 from skorch_mnist._listeners import early_stopping, watches_batches
 from skorch_mnist._parameters import check_parameters
 from skorch_mnist._progress import EpochTable, TrainingBar, show
+from skorch_mnist._storage._stand_ins import with_stand_ins
 from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 
 # Pixels in a batch of prediction and validation: what keeps the features of one layer in the cache
@@ -157,12 +159,8 @@ class ImageClassifierNet(NeuralNetClassifier):
             return {"generator": torch.Generator().manual_seed(seed), **shuffle, **given}
         if prefix == "iterator_valid" and self.iterator_valid is DataLoader:
             pixels = PIXELS_ON_CPU if self.device_.type == "cpu" else PIXELS_ON_GPU
-            batch_size = max(1, pixels // math.prod(self.image_shape_))
-            return {
-                "generator": torch.Generator().manual_seed(0),
-                "batch_size": batch_size,
-                **given,
-            }
+            size = max(1, pixels // math.prod(self.image_shape_))
+            return {"generator": torch.Generator().manual_seed(0), "batch_size": size, **given}
         return given
 
     def _module_arguments(self) -> dict[str, Any]:
@@ -313,22 +311,20 @@ class ImageClassifierNet(NeuralNetClassifier):
         images = to_tensor(image_of(x), device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
         standardized = self.pixel_statistics_.standardize(images, channels_last)
-        if not self.module_.training:
-            with memory_advice("iterator_valid__batch_size", len(images)):
-                return self.module_(standardized, **fit_params)
         dtype = torch.float32 if self._training is None else self._training.dtype
-        with autocast_for(dtype, self.device_):
-            return self.module_(standardized, **fit_params)
+        try:
+            if not self.module_.training:
+                with memory_advice("iterator_valid__batch_size", len(images)):
+                    return self.module_(standardized, **fit_params)
+            with autocast_for(dtype, self.device_):
+                return self.module_(standardized, **fit_params)
+        except Exception as error:
+            error.add_note(note_about_failure(self.module_, standardized))
+            raise
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Return the mean loss of logits, weighted as ``X`` says; skorch wants probabilities."""
-        logits = first_output(y_pred).float()
-        if logits.shape[1:] != (len(self.classes_),):
-            raise ValueError(
-                f"The module returned outputs of shape {tuple(logits.shape)} for a batch of "
-                f"{len(y_true)} images of {len(self.classes_)} classes. It must return logits of "
-                "shape (batch, n_classes)."
-            )
+        logits = checked_logits(y_pred, len(y_true), len(self.classes_))
         codes = to_tensor(y_true, device=self.device_)
         if isinstance(self.criterion_, nn.NLLLoss):
             logits = torch.log_softmax(logits, dim=1)
@@ -346,6 +342,7 @@ class ImageClassifierNet(NeuralNetClassifier):
         if run is None:
             super().notify(method_name, **cb_kwargs)
             return
+        run.outputs = cb_kwargs.get("y_pred")
         for hear in run.before.get(method_name, ()):
             hear(run)
         try:
@@ -378,7 +375,13 @@ class ImageClassifierNet(NeuralNetClassifier):
                     state[f"{name}_"] = copy.deepcopy(state[f"{name}_"]).to("cpu")
         if self.history_ is not None:
             state["history_"] = History({**epoch, "batches": []} for epoch in self.history_)
-        return state
+        return with_stand_ins(state)
+
+    def __copy__(self) -> Self:
+        """Share the components, for which the state has stand-ins."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled state on the device that the parameter stands for here."""

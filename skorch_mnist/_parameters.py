@@ -48,6 +48,27 @@ def check_parameters(
             )
     if params["image_shape"] is not None:
         check_image_shape(params["image_shape"])
+    check_criterion(params)
+
+
+def check_criterion(params: Mapping[str, Any]) -> None:
+    """Raise an InvalidParameterError if the criterion is a function that needs other arguments."""
+    criterion = params["criterion"]
+    if inspect.isclass(criterion) or isinstance(criterion, torch.nn.Module):
+        return
+    prefix = "criterion__"
+    given = {name.removeprefix(prefix): params[name] for name in params if name.startswith(prefix)}
+    try:
+        inspect.signature(criterion).bind(**given)
+    except TypeError as error:
+        raise InvalidParameterError(
+            f"criterion={criterion!r} is not valid: {error}. It must be a class such as "
+            "torch.nn.CrossEntropyLoss, or another callable that makes a torch.nn.Module from the "
+            "arguments criterion__..., or such a module. A function of logits and codes is not: "
+            "use its class, or call it in the method forward of a module."
+        ) from error
+    except ValueError:  # some functions written in C
+        return
 
 
 def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:

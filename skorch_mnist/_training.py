@@ -17,7 +17,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from skorch_mnist._devices import resolve_device, resolve_precision, seeded
-from skorch_mnist._listeners import DivergenceCheck, Listener, SklearnCallbacks, watches_batches
+from skorch_mnist._listeners import (
+    DivergenceCheck,
+    Listener,
+    LogitsCheck,
+    SklearnCallbacks,
+    watches_batches,
+)
 
 Hears = dict[str, list[Callable[["TrainingRun"], None]]]
 
@@ -68,6 +74,8 @@ class TrainingRun:
         Batches to train on; set when skorch has made it.
     batch : tuple
         The current one.
+    outputs : tensor, or what else the network returns
+        Those of the current batch, while its step ends.
     finished : bool
         Whether no epoch is left to train.
     stopping : bool
@@ -83,6 +91,7 @@ class TrainingRun:
     is_watched: bool
     loader: Any = None
     batch: Any = None
+    outputs: Any = None
 
     def __init__(self, net: Any, epochs: int, tasks: SklearnCallbacks | None) -> None:
         self.net = net
@@ -158,6 +167,7 @@ class TrainingRun:
             self.is_watched = watches_batches(net)
             self.listeners = [  # whoever may stop the run comes before whoever writes it
                 DivergenceCheck(),
+                LogitsCheck(),
                 *([self.tasks] if self.tasks is not None else []),
                 *([self.processes] if self.n_processes > 1 else []),
                 *(callback for _, callback in net.callbacks_ if isinstance(callback, Listener)),

@@ -69,10 +69,13 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     ----------
     module : type, callable or torch.nn.Module, default=MNISTCNN
         The network, or what makes it. It gets float32 images of shape (batch, channels, height,
-        width), standardized, and returns logits of shape (batch, n_classes). Arguments named
-        ``image_shape`` and ``n_classes`` are filled in from the data. An instance is copied.
+        width), standardized, and returns logits of shape (batch, n_classes), without a softmax.
+        Arguments named ``image_shape`` and ``n_classes`` are filled in from the data. An instance
+        is copied.
     criterion : type, callable or torch.nn.Module, default=torch.nn.CrossEntropyLoss
-        Loss of logits and codes. ``NLLLoss`` gets the logarithm of the softmax.
+        Loss of logits and codes, or what makes it: a class such as ``torch.nn.NLLLoss``, but not a
+        function such as ``torch.nn.functional.nll_loss``. ``NLLLoss`` gets the logarithm of the
+        softmax. An instance is copied.
     optimizer : type or callable, default=torch.optim.Adam
     lr : float, default=1e-3
         Learning rate, positive.
@@ -98,9 +101,10 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Changes the images of each training batch, never those of validation or prediction.
         "affine" rotates each image by up to 12 degrees, stretches its sides by up to 12 %, shears
         it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random. A
-        callable, such as a torchvision transform, gets float32 images of shape (batch, channels,
-        height, width), in the pixels of ``X`` and on the device, and returns a tensor of the same
-        shape.
+        callable gets float32 images of shape (batch, channels, height, width), in the pixels of
+        ``X`` and on the device, and returns a tensor of the same shape. A torchvision transform
+        draws once for all of them. To draw for each image, pass ``lambda images:
+        torch.stack([transform(image) for image in images])``.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
     early_stopping : bool, default=False
@@ -305,6 +309,11 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         ValueError
             If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid; ``self`` is then as it
             was.
+
+        Warns
+        -----
+        UserWarning
+            If the network returns probabilities, as after a softmax, and not logits.
         """
         self._validate_params()
         tasks = SklearnCallbacks(self, X, y, sample_weight)
@@ -593,11 +602,11 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         self.pixel_statistics_ = stored.pixel_statistics
         self._random_state = check_random_state(self.random_state)
         own, weights = self.module in OWN_NETWORKS.values(), stored.weights
-        if not isinstance(self.module, nn.Module):
-            self._check_on_meta_device(weights, own)
         device = available_device(self.device)
         parameter, self.device = self.device, str(device)
         with seeded(0, device):
+            if not isinstance(self.module, nn.Module):
+                self._check_on_meta_device(weights, own)
             self.initialize()
         self.device = parameter
         network = uncompiled(self.module_)

@@ -523,6 +523,78 @@ def test_a_wrong_number_of_outputs_is_refused():
         quick(module=Viewing, module__n_outputs=5).fit(X, y)
 
 
+class Wrapped(nn.Module):
+    """Puts the logits of a linear layer into a container."""
+
+    def __init__(self, image_shape, n_classes, container):
+        super().__init__()
+        self.linear = nn.Linear(image_shape[1] * image_shape[2], n_classes)
+        self.container = container
+
+    def forward(self, images):
+        logits = self.linear(images.flatten(1))
+        return self.container([("logits", logits)] if self.container is dict else [logits])
+
+
+@pytest.mark.parametrize("container", [dict, list])
+def test_outputs_in_another_container_than_a_tuple_are_refused(container):
+    with pytest.raises(ValueError, match=f"module returned a {container.__name__} .* of a tuple"):
+        quick(module=Wrapped, module__container=container).fit(*toy())
+    quick(module=Wrapped, module__container=tuple).fit(*toy())
+
+
+def test_a_network_for_other_channels_is_told_what_to_do():
+    X, y = toy()
+    color = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(64, 3))
+    with pytest.raises(RuntimeError, match=r"in_channels=3.* image_shape.*images.expand\(-1, 3,"):
+        quick(module=color).fit(X, y)
+    gray = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(64, 3))
+    with pytest.raises(RuntimeError, match=r"in_channels=1.* image_shape.*images.mean\(1,"):
+        quick(module=gray).fit(np.stack([X, X, X], axis=-1), y)
+
+
+def test_errors_of_a_network_show_the_shape_of_its_images():
+    for_mnist = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+    with pytest.raises(RuntimeError, match=r"images of shape \(16, 1, 6, 6\)"):
+        quick(module=for_mnist).fit(*toy())
+
+
+def test_batch_normalization_of_a_last_batch_of_one_is_told_what_to_do():
+    X, y = toy(n=33)
+    norm = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(36), nn.Linear(36, 3))
+    clf = quick(module=norm, train_split=None)
+    with pytest.raises(ValueError, match=r"a single image.*iterator_train__drop_last=True"):
+        clf.fit(X, y)
+    assert clf.set_params(iterator_train__drop_last=True).fit(X, y).n_iter_ == 2
+
+
+@pytest.fixture
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_results_do_not_depend_on_the_default_dtype(float64_by_default, tmp_path):
+    X, y = toy()
+    params = {"augment": "affine", "class_weight": {0: 2.0, 1: 1.0, 2: 1.0}}
+    clf = quick(**params).fit(X, y).partial_fit(X, y)
+    clf.save(tmp_path / "clf")
+    probabilities = MNISTCNNClassifier.load(tmp_path / "clf").predict_proba(X)
+    exported = clf.to_exported_program().module()(torch.from_numpy(X))[1]
+    np.testing.assert_allclose(exported, probabilities, rtol=1e-5)
+    torch.set_default_dtype(torch.float32)
+    same = quick(**params).fit(X, y).partial_fit(X, y)
+    np.testing.assert_array_equal(same.predict_proba(X), probabilities)
+
+
+def test_weights_of_another_dtype_are_named(float64_by_default):
+    doubles = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    with pytest.raises(RuntimeError, match=r"weights of torch.float64: call its method float"):
+        quick(module=doubles).fit(*toy())
+    quick(module=doubles.float()).fit(*toy())
+
+
 def test_divergence_is_an_error():
     X, y = toy()
     with pytest.raises(ValueError, match="The training diverged in epoch 1: its loss became"):

@@ -1,7 +1,8 @@
-"""Everything in scikit-learn that takes a classifier, with ours inside."""
+"""Everything in scikit-learn that takes a classifier, with ours inside, and what writes it."""
 
 from __future__ import annotations
 
+import copy
 import pickle
 from functools import partial
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -51,6 +53,11 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils.fixes import parse_version
 from skorch.callbacks import EpochScoring, LRScheduler, ProgressBar
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from torch import nn
+
+from skorch_mnist.network import BatchNormCNN
 
 mpl.use("Agg")
 CLASSES = np.array(["ant", "bee", "cow"])
@@ -289,8 +296,101 @@ def test_pickles_before_during_and_after_training(data, callbacks, pickler):
     assert partly.partial_fit(X, y).n_iter_ == 2
 
 
+def test_a_shallow_copy_shares_the_network(data):
+    X, y = data
+    clf = quick().fit(X, y)
+    assert copy.copy(clf).module_ is clf.module_
+    np.testing.assert_array_equal(copy.copy(clf).predict(X), clf.predict(X))
+
+
 def test_pickle_holds_no_training_data(data):
     X, y = data
     small = len(pickle.dumps(quick(max_epochs=1).fit(X, y)))
     large = len(pickle.dumps(quick(max_epochs=1).fit(np.tile(X, (20, 1)), np.tile(y, 20))))
     assert abs(large - small) < 1000
+
+
+# --- skops ----------------------------------------------------------------------------------
+
+
+def through_skops(estimator):
+    io = pytest.importorskip("skops.io")
+    data = io.dumps(estimator)
+    return io.loads(data, trusted=io.get_untrusted_types(data=data))
+
+
+class Reader(nn.Module):
+    """A recurrent network with shared weights, a buffer in bfloat16 and a tensor attribute."""
+
+    def __init__(self, image_shape, n_classes):
+        super().__init__()
+        self.rnn = nn.GRU(image_shape[2], 8, batch_first=True)
+        self.one = nn.Linear(8, n_classes)
+        self.other = nn.Linear(8, n_classes)
+        self.other.weight = self.one.weight
+        self.register_buffer("shift", torch.ones(1, dtype=torch.bfloat16))
+        self.scale = torch.tensor(2.0)
+
+    def forward(self, images):
+        features = self.rnn(images[:, 0])[0][:, -1]
+        return (self.one(features) + self.other(features)) * self.scale + self.shift
+
+
+VALIDATION = Dataset(torch.zeros(3, 36), CLASSES)
+FITTED = {
+    "defaults": {},
+    "channels last": {"module": BatchNormCNN, "module__padding": True},
+    "own module": {"module": Reader},
+    "module instance": {"module": nn.Sequential(nn.Flatten(), nn.Linear(36, 3))},
+    "early stopping": {"early_stopping": True, "lr_schedule": "one_cycle"},
+    "scheduler": {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+    "validation data": {"train_split": predefined_split(VALIDATION)},
+    "weights": {"criterion__weight": torch.tensor([1.0, 2.0, 3.0])},
+}
+
+
+@pytest.mark.parametrize("params", FITTED.values(), ids=FITTED)
+@pytest.mark.parametrize("through", [through_skops, copy.deepcopy])
+def test_skops_and_copies_keep_the_classifier(data, through, params):
+    X, y = data
+    clf = quick(**params).fit(X, y)
+    again = through(clf)
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    for ours, theirs in zip(clf.module_.parameters(), again.module_.parameters(), strict=True):
+        assert theirs.stride() == ours.stride() and theirs.requires_grad
+    if not clf.early_stopping:
+        assert again.partial_fit(X, y).n_iter_ == clf.n_iter_ + 1
+
+
+def test_skops_keeps_a_classifier_before_and_during_training(data):
+    X, y = data
+    new, partly = quick(), quick().partial_fit(X, y, classes=[*CLASSES, "dog"])
+    np.testing.assert_array_equal(
+        through_skops(new).fit(X, y).predict_proba(X), new.fit(X, y).predict_proba(X)
+    )
+    np.testing.assert_array_equal(through_skops(partly).predict_proba(X), partly.predict_proba(X))
+
+
+def test_skops_keeps_a_pipeline_and_a_search(data):
+    X, y = data
+    pipeline = make_pipeline(MinMaxScaler(), quick())
+    search = GridSearchCV(pipeline, {"mnistcnnclassifier__lr": [0.01]}, cv=2).fit(X, y)
+    for fitted in (search, search.best_estimator_):
+        np.testing.assert_array_equal(
+            through_skops(fitted).predict_proba(X), fitted.predict_proba(X)
+        )
+
+
+def test_skops_keeps_random_generators(data):
+    generator = torch.Generator().manual_seed(3)
+    clf = quick(iterator_train__generator=generator).fit(*data)
+    again = through_skops(clf).iterator_train__generator
+    assert torch.equal(again.get_state(), generator.get_state())
+
+
+def test_skops_names_all_classes_before_it_loads_any(data):
+    io = pytest.importorskip("skops.io")
+    stored = io.dumps(quick().fit(*data))
+    with pytest.raises(io.exceptions.UntrustedTypesFoundException, match="MNISTCNNClassifier"):
+        io.loads(stored)
+    assert "skorch_mnist.network.MNISTCNN" in io.get_untrusted_types(data=stored)

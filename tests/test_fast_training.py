@@ -12,6 +12,8 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
 from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.transforms import v2
 
 from skorch_mnist import MNISTCNN
 
@@ -79,6 +81,32 @@ def test_affine_augmentation_depends_on_the_seed():
     assert not np.array_equal(first, quick().fit(X, y).predict_proba(X))
     other_seed = quick(augment="affine", random_state=1).fit(X, y)
     assert not np.array_equal(first, other_seed.predict_proba(X))
+
+
+TRANSFORMS = {
+    "rotation": v2.RandomRotation(90),
+    "affine": v2.RandomAffine(12, translate=(0.1, 0.1)),
+    "composition": v2.Compose([v2.RandomCrop(8, padding=2), v2.RandomErasing(1.0)]),
+    "first version": transforms.RandomRotation(90),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_a_transform_of_torchvision_draws_for_each_image(transform):
+    """As in the guide to speed."""
+    seen = []
+
+    def transform_each(images):
+        seen.append(torch.stack([transform(image) for image in images]))
+        return seen[-1]
+
+    image, y = toy(n=1, shape=(8, 8, 3))[0], np.arange(16) % 2
+    X = np.repeat(image, 16, axis=0)
+    clf = quick(augment=transform_each, max_epochs=1, train_split=None).fit(X, y)
+    assert len({changed.numpy().tobytes() for changed in seen[0]}) > 8
+    again = clone(clf).fit(X, y)
+    assert torch.equal(seen[0], seen[1])  # random_state seeds the transform
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
 def test_augmentation_works_with_weights_and_partial_fit():

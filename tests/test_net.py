@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import signal
@@ -26,8 +27,6 @@ from skorch.callbacks import (
     LRScheduler,
 )
 from torch import nn
-
-from skorch_mnist import MNISTCNNClassifier
 
 quick = partial(helpers.quick, max_epochs=3, batch_size=64)
 toy = partial(helpers.toy, classes=("a", "b", "c"))
@@ -275,10 +274,8 @@ def test_a_pickle_from_a_gpu_leaves_out_callbacks():
     clf = quick(early_stopping=True, callbacks=[LRScheduler()]).fit(*toy())
     assert "callbacks_" in clf.__getstate__()
     clf.device_ = torch.device("cuda")  # as if it had been fitted there
-    state = clf.__getstate__()
-    assert not {"callbacks_", "optimizer_", "device_"} & state.keys()
-    back = object.__new__(MNISTCNNClassifier)
-    back.__setstate__(state)
+    assert not {"callbacks_", "optimizer_", "device_"} & clf.__getstate__().keys()
+    back = copy.deepcopy(clf)
     assert back.set_params(warm_start=True).fit(*toy()).n_iter_ > clf.n_iter_
 
 
@@ -444,3 +441,72 @@ def test_threads_can_predict_at_the_same_time():
         answers = pool.map(lambda n: clf.predict_proba(parts[n % 4]), range(12))
         for number, answer in enumerate(answers):
             np.testing.assert_array_equal(answer, expected[number % 4])
+
+
+# --- outputs that are not logits --------------------------------------------------------------
+
+
+class Ending(nn.Module):
+    """A linear network whose last step is a method named by ``end``."""
+
+    def __init__(self, end, image_shape, n_classes):
+        super().__init__()
+        self.linear = nn.Linear(image_shape[1] * image_shape[2], n_classes)
+        self.end = getattr(self, end)
+
+    def forward(self, x):
+        return self.end(self.linear(x.flatten(1)))
+
+    def softmax(self, x):
+        return x.softmax(1)
+
+    def softmax_and_features(self, x):
+        return x.softmax(1), x
+
+    def softmax_in_evaluation(self, x):
+        return x if self.training else x.softmax(1)
+
+    def softmax_in_bfloat16(self, x):
+        return x.bfloat16().softmax(1)
+
+    def log_softmax(self, x):
+        return x.log_softmax(1)
+
+    def sigmoid(self, x):
+        return x.sigmoid()
+
+    def sum_of_one(self, x):
+        return x - x.mean(1, keepdim=True) + 1 / x.shape[1]
+
+    def one_row_of_probabilities(self, x):
+        return torch.cat([x[:1].softmax(1), x[1:]])
+
+
+@pytest.mark.parametrize("criterion", [nn.CrossEntropyLoss, nn.NLLLoss])
+@pytest.mark.parametrize(
+    "end", ["softmax", "softmax_and_features", "softmax_in_evaluation", "softmax_in_bfloat16"]
+)
+def test_a_network_that_returns_probabilities_warns_once(end, criterion):
+    clf = quick(module=Ending, module__end=end, criterion=criterion)
+    with pytest.warns(UserWarning, match=r"Ending returns probabilities.*logits") as warned:
+        clf.fit(*toy())
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize(
+    "end", ["log_softmax", "sigmoid", "sum_of_one", "one_row_of_probabilities"]
+)
+def test_a_network_that_returns_other_outputs_does_not_warn(end):
+    X, y = toy()
+    for params in ({}, {"criterion": nn.NLLLoss}):
+        quick(module=Ending, module__end=end, **params).fit(X, y)
+    quick(module=Ending, module__end=end).partial_fit(X, y, classes=["a", "b", "c"])
+
+
+def test_one_image_does_not_tell_probabilities_from_logits():
+    X, y = toy(n=1)
+    clf = quick(module=Ending, module__end="softmax")
+    clf.partial_fit(X, y, classes=["a", "b"])
+    X, y = toy(n=8, classes=("a", "b"))
+    with pytest.warns(UserWarning, match="logits"):
+        clf.set_params(batch_size=1).partial_fit(X, y)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 import string
+from functools import partial
 
 import pytest
+from helpers import quick, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skorch.callbacks import EpochTimer, PrintLog
+from torch import nn
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
 
@@ -182,3 +185,31 @@ def test_callbacks_are_parameters_by_name():
     clf.set_params(callbacks__timer=None)
     with pytest.raises(ValueError, match=r"Did you mean 'callbacks__timer'\?"):
         clf.set_params(callbacks__tiemr=None)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        nn.functional.cross_entropy,
+        partial(nn.functional.cross_entropy, label_smoothing=0.1),
+        lambda logits, codes: logits.sum(),
+    ],
+)
+def test_a_loss_function_is_not_a_criterion(function):
+    with pytest.raises(ValueError, match=r"criterion=.* is not valid: .*CrossEntropyLoss, or"):
+        quick(criterion=function).fit(*toy())
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        nn.MultiMarginLoss(),
+        partial(nn.CrossEntropyLoss, label_smoothing=0.1),
+        lambda label_smoothing: nn.CrossEntropyLoss(label_smoothing=label_smoothing),
+    ],
+)
+def test_a_criterion_is_a_module_or_makes_one(criterion):
+    clf = quick(criterion=criterion)
+    if not isinstance(criterion, nn.Module):
+        clf.set_params(criterion__label_smoothing=0.1)
+    assert isinstance(clf.fit(*toy()).criterion_, nn.Module)

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from skorch_mnist._compat import uncompiled
+
 from ._share import Share
 
 TORCH_DTYPES = frozenset("?bBhief")  # others become float32 before they are moved
@@ -132,3 +134,51 @@ def first_output(y_pred: Any) -> torch.Tensor:
     """Return the logits of a module that may return other things after them."""
     logits: torch.Tensor = y_pred[0] if isinstance(y_pred, tuple) else y_pred
     return logits
+
+
+def checked_logits(y_pred: Any, n_samples: int, n_classes: int) -> torch.Tensor:
+    """Return the logits in the outputs of a module, as float32 of shape (n_samples, n_classes).
+
+    Raises
+    ------
+    ValueError
+        If the module has returned something else.
+    """
+    logits = first_output(y_pred)
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
+    if shape is None or shape[1:] != (n_classes,):
+        what = f"a {type(logits).__name__}" if shape is None else f"outputs of shape {shape}"
+        raise ValueError(
+            f"The module returned {what} for a batch of {n_samples} images of {n_classes} classes. "
+            "It must return logits of shape (batch, n_classes), as a tensor or as the first item "
+            "of a tuple. If the module is not yours, wrap it in one that does."
+        )
+    return logits.float()
+
+
+def note_about_failure(module: nn.Module, images: torch.Tensor) -> str:
+    """Return what to know about an error in ``module(images)``: what it got, and what may help."""
+    n_images, n_channels = images.shape[:2]
+    notes = [
+        f"{type(uncompiled(module)).__name__} was called with float32 images of shape "
+        f"{tuple(images.shape)}: (batch, channels, height, width)."
+    ]
+    layers = (layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
+    expected = next((layer.in_channels for layer in layers), n_channels)
+    if expected != n_channels:
+        convert = f"expand(-1, {expected}, -1, -1)" if n_channels == 1 else "mean(1, keepdim=True)"
+        notes.append(
+            f"Its first convolution has in_channels={expected}. Give the module an argument "
+            "image_shape, which is filled in from the data as (channels, height, width), and take "
+            "the channels from there. Or wrap the module in one that calls it with "
+            f"images.{convert}."
+        )
+    if n_images == 1 and module.training:
+        notes.append(
+            "The batch has a single image, from which batch normalization cannot learn. Set "
+            "iterator_train__drop_last=True or another batch_size, or pass more images."
+        )
+    others = {str(p.dtype) for p in module.parameters()} - {str(torch.float32)}
+    if others:
+        notes.append(f"It has weights of {', '.join(sorted(others))}: call its method float.")
+    return " ".join(notes)
