@@ -722,6 +722,10 @@ def test_discard_leaves_other_files(tmp_path):
 # --- checkpoints of earlier versions --------------------------------------------------------
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11),
+    reason="functions are compared by their bytecode, and the file was written by Python 3.11",
+)
 @pytest.mark.parametrize("subfolders", [False, True])
 def test_a_checkpoint_of_format_1_is_resumed(subfolders, tmp_path):
     """It was written after the first of three epochs, by version 0.1.0 of November 2026.
