@@ -96,6 +96,17 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
             )
 
 
+def parameters_of_callbacks(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return callbacks and their own parameters, under the names that ``set_params`` takes."""
+    params: dict[str, Any] = {}
+    for name, callback in callbacks:
+        params[f"callbacks__{name}"] = callback
+        if hasattr(callback, "get_params") and not isinstance(callback, type):
+            nested = callback.get_params()
+            params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
+    return params
+
+
 def _explicit_names(estimator: type) -> list[str]:
     """Return the named arguments of the constructors, up to the class with the constraints."""
     names: dict[str, None] = {}

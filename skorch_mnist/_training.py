@@ -15,7 +15,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch.utils.data import Dataset
 
-from skorch_mnist._devices import resolve_device, resolve_precision, seeded
+from skorch_mnist._devices import move_components, resolve_device, resolve_precision, seeded
 from skorch_mnist._listeners import DivergenceCheck, Listener, SklearnCallbacks, watches_batches
 
 Hears = dict[str, list[Callable[["TrainingRun"], None]]]
@@ -149,7 +149,7 @@ class TrainingRun:
         self.dtype = resolve_precision(net.precision, self.device)
         with seeded(self.seed, self.device):
             if net.initialized_:
-                net._prepare_to_continue(self.device)
+                self._prepare_to_continue()
                 self.last_epoch = self.snapshot()
             else:
                 net.initialize()
@@ -177,6 +177,18 @@ class TrainingRun:
             for listener in self.listeners:
                 listener.run_ends(self)
             net.notify("on_train_end", X=X, y=y)
+
+    def _prepare_to_continue(self) -> None:
+        """Make what is missing of the components before training is continued."""
+        net = self.net
+        if net.device_ != self.device:
+            move_components(net, self.device)
+        if not hasattr(net, "callbacks_"):  # parameters of callbacks were set
+            net._initialize_callbacks()
+        if not hasattr(net, "optimizer_"):  # left out of a pickle
+            net.initialize_optimizer()
+        for group in net.optimizer_.param_groups:
+            group.setdefault("initial_lr", group["lr"])  # for schedulers that continue
 
     # --- events -------------------------------------------------------------------------------
 

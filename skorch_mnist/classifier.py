@@ -176,6 +176,10 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     anything is learned. When ``fit`` is interrupted, the classifier has the weights of the last
     finished epoch, or is as it was before.
 
+    The methods of skorch work as well. ``forward(X, training=True)`` returns the logits of each row
+    with dropout, in the order of ``X``: the mean of several calls is Monte Carlo dropout. The
+    batches of ``get_iterator(get_dataset(X, y))`` hold images and indices of ``classes_``.
+
     Defaults and network are those of the tutorial "train a CNN with skorch for MNIST digit
     recognition", except that training samples are shuffled.
 
@@ -405,7 +409,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
             Members of ``classes_``.
         """
         codes = self._logits(X).argmax(dim=1).numpy()
-        labels: NDArray[Any] = self.classes_[codes]
+        labels: NDArray[Any] = self.classes_inferred_[codes]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -488,7 +492,6 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
     def _logits(self, X: Any) -> torch.Tensor:
         """Return the outputs of the network, float64 of shape (n_samples, n_classes)."""
-        check_is_fitted(self)
         batches = self.forward_iter(X, device="cpu")  # the cache of skorch replaces this method
         return torch.cat([first_output(batch).detach().double() for batch in batches])
 
@@ -775,9 +778,6 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
             raise ImportError("history_frame needs pandas: pip install pandas") from error
         rows = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in self.history_ or []]
         return pandas.DataFrame(rows).set_index("epoch")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return bool(self.initialized_) and hasattr(self, "classes_inferred_")
 
     __repr__ = BaseEstimator.__repr__
     get_metadata_routing = BaseEstimator.get_metadata_routing

@@ -112,11 +112,20 @@ class ImageDataset(skorch.dataset.Dataset):
         return dataset
 
     @classmethod
-    def for_validation(cls, estimator: Any, X: Any) -> Self:
-        """Return the images and labels of a dataset that the user has set aside, checked."""
-        images, _, y = check_images_and_labels(estimator, X, None, reset=False)
+    def for_validation(cls, estimator: Any, X: Any, y: Any = None) -> Self:
+        """Return images and labels that the user has set aside, checked."""
+        images, _, y = check_images_and_labels(estimator, X, y, reset=False)
         estimator.pixel_statistics_.check_range(images)
         return cls(images, y, encode(y, estimator.classes_))
+
+    @classmethod
+    def for_inspection(cls, estimator: Any, X: Any, y: Any) -> Self:
+        """Return checked images, with ``y`` or with the labels of a dataset if there are any."""
+        if y is None and isinstance(X, TORCH_DATA):
+            y = labels_of(X)
+        if y is None:
+            return cls.for_prediction(estimator, X)
+        return cls.for_validation(estimator, X, y)
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
@@ -327,8 +336,8 @@ class BatchLoader:
 # --- both kinds of datasets -------------------------------------------------------------------
 
 # Both have the same methods, so training, prediction and checkpoints need not tell them apart:
-# for_training, for_validation, for_prediction, with_labels; split, loader, items, pixel_statistics
-# and add_to. ImageDataset documents them.
+# for_training, for_validation, for_inspection, for_prediction, with_labels; split, loader, items,
+# pixel_statistics and add_to. ImageDataset documents them.
 LabeledImages = ImageDataset | ImageStream
 
 
