@@ -746,8 +746,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
                 key = name.removeprefix("optimizer__")
                 if key in group and name in ("lr", f"optimizer__{key}"):
                     group[key] = value
-                    if key == "lr" and "peak_lr" in group:  # of a cycle
-                        group["peak_lr"] = value
+                    for kept in {"peak_lr", "initial_lr"} & group.keys() if key == "lr" else ():
+                        group[kept] = value  # of a schedule
         return self
 
     @property
