@@ -59,9 +59,8 @@ PIXELS_ON_CPU = 128 * 28 * 28
 PIXELS_ON_GPU = 4096 * 28 * 28
 
 UNFITTED = (
-    "load_params loads weights into a fitted %(name)s: its files do not hold classes_, the shape "
-    "of images and the scale of pixels. Call fit or partial_fit first, or use save instead of "
-    "save_params, and %(name)s.load."
+    "load_params needs a fitted %(name)s: classes_ and the scale of pixels are not in its files. "
+    "Call fit or partial_fit first, or use save and %(name)s.load instead."
 )
 FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 
@@ -265,7 +264,8 @@ class ImageClassifierNet(NeuralNetClassifier):
         if not isinstance(dataset, LabeledImages):  # of a splitter of the user
             loader = super().get_iterator(dataset, training=training)
         elif getattr(self, prefix) is not DataLoader or hasattr(self, f"{prefix}__collate_fn"):
-            loader = super().get_iterator(dataset.items(prefix), training=training)
+            items = dataset.items(prefix)
+            loader = items.fitting(super().get_iterator(items, training=training))
         else:
             arguments = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
             loader = dataset.loader(arguments, self.device_)

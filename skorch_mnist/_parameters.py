@@ -12,6 +12,7 @@ import torch
 from skorch_mnist._compat import InvalidParameterError, validate_parameter_constraints
 from skorch_mnist._inputs._layouts import check_image_shape
 
+MIXING = "shuffle", "drop_last", "sampler", "batch_sampler"  # arguments that spoil predictions
 COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
 
@@ -41,8 +42,8 @@ def check_parameters(
                 f"{name}={params[name]!r} is a callback, which callbacks='disable' would switch "
                 "off: set only one of them."
             )
-    for name in ("iterator_valid__shuffle", "iterator_valid__drop_last"):
-        if params.get(name):
+    for name in (f"iterator_valid__{argument}" for argument in MIXING):
+        if params.get(name, False) not in (False, None):
             raise InvalidParameterError(
                 f"{name}={params[name]!r} would mix up or leave out predictions: leave it out."
             )

@@ -129,7 +129,9 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     callbacks : list, "disable" or None, default=None
         skorch callbacks, with or without names, added to those that record the history.
     iterator_train, iterator_valid : type or callable, default=torch.utils.data.DataLoader
-        Makes the batches of training, and those of validation and prediction.
+        Makes the batches of training, and those of validation and prediction. A sampler for all
+        samples, as ``iterator_train__sampler`` or ``iterator_train__batch_sampler``, needs
+        ``train_split=None`` or ``skorch.helper.predefined_split(valid)``.
     compile : bool, default=False
         Whether to compile the network with ``torch.compile``.
     use_caching : bool or "auto", default="auto"

@@ -29,6 +29,7 @@ from skorch_mnist._inputs._validation import (
 
 from ._batch import LOADER_ARGUMENTS, as_it_is, check_batch_size, number_of_batches, tensor_of
 from ._image_stream import ImageStream
+from ._samplers import check_samplers
 from ._share import Share
 from ._split import split_rows
 
@@ -180,7 +181,13 @@ class ImageDataset(skorch.dataset.Dataset):
 
         With ``share``, the images are those of this process; codes and weights are all.
         """
-        rows = self.rows[numbers]
+        try:
+            rows = self.rows[numbers]
+        except IndexError as error:
+            raise IndexError(
+                f"{error}. A sampler must draw from the {len(self)} samples for training; one that "
+                "was made for all samples needs train_split=None."
+            ) from None
         read = rows if share is None else rows[share.rows(len(rows))]
         if isinstance(self.images, torch.Tensor):
             images = self.images[torch.from_numpy(read).to(self.images.device)]
@@ -202,11 +209,18 @@ class ImageDataset(skorch.dataset.Dataset):
             given["batch_size"] = len(self)
         if given.keys() <= LOADER_ARGUMENTS:
             return BatchLoader(self._moved_to(device), **given)
-        return DataLoader(WholeBatches(self), collate_fn=as_it_is, **given)
+        if given.get("batch_sampler") is not None:
+            given["batch_size"] = 1  # what DataLoader demands
+        return self.fitting(DataLoader(WholeBatches(self), collate_fn=as_it_is, **given))
 
     def items(self, prefix: str) -> Self:
         """Return a dataset of single items, for a loader of the user under ``prefix``."""
         return self
+
+    def fitting(self, loader: Any) -> Any:
+        """Return a loader of this dataset; raise a ValueError if its sampler is of a larger one."""
+        check_samplers(loader, n_samples=len(self.images))
+        return loader
 
     def _moved_to(self, device: torch.device) -> Self:
         """Return this dataset with its images on ``device``, if that is a CUDA GPU with room.
