@@ -43,7 +43,7 @@ def check_parameters(
                 "off: set only one of them."
             )
     for name in (f"iterator_valid__{argument}" for argument in MIXING):
-        if params.get(name, False) not in (False, None):
+        if params.get(name) is not None and params[name] is not False:
             raise InvalidParameterError(
                 f"{name}={params[name]!r} would mix up or leave out predictions: leave it out."
             )

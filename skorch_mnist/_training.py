@@ -23,7 +23,13 @@ from skorch_mnist._learning_rate import (
     renew_rates,
     schedulers_of,
 )
-from skorch_mnist._listeners import DivergenceCheck, Listener, SklearnCallbacks, watches_batches
+from skorch_mnist._listeners import (
+    DivergenceCheck,
+    FilesInUse,
+    Listener,
+    SklearnCallbacks,
+    watches_batches,
+)
 
 Hears = dict[str, list[Callable[["TrainingRun"], None]]]
 
@@ -168,6 +174,7 @@ class TrainingRun:
                 continue_schedules(net, taken)
             self.is_watched = watches_batches(net)
             self.listeners = [  # whoever may stop the run comes before whoever writes it
+                FilesInUse(),
                 DivergenceCheck(),
                 *([self.tasks] if self.tasks is not None else []),
                 *([self.processes] if self.n_processes > 1 else []),

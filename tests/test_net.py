@@ -26,6 +26,7 @@ from skorch.callbacks import (
     EarlyStopping,
     EpochScoring,
     LRScheduler,
+    TrainEndCheckpoint,
 )
 from skorch.helper import SliceDataset
 from torch import nn
@@ -230,6 +231,66 @@ def test_checkpoint_and_load_params(tmp_path):
     other.load_params(f_params=tmp_path / "params.pt")
     np.testing.assert_array_equal(clf.predict_proba(X), other.predict_proba(X))
     assert clf.device == "auto"
+
+
+class Nested(Callback):
+    """Fits another classifier in the middle of a training run, as another process does."""
+
+    def __init__(self, *callbacks):
+        self.callbacks = callbacks
+
+    def on_epoch_end(self, net, **kwargs):
+        quick(max_epochs=1, callbacks=list(self.callbacks)).fit(*toy())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Checkpoint, Checkpoint),
+        (TrainEndCheckpoint, TrainEndCheckpoint),
+        (partial(Checkpoint, f_params="{last_epoch[epoch]}.pt", f_criterion=None),) * 2,
+        (Checkpoint, partial(TrainEndCheckpoint, fn_prefix="")),
+    ],
+)
+def test_checkpoints_of_two_training_runs_in_the_same_files_are_noticed(one, other, tmp_path):
+    clf = quick(max_epochs=1, callbacks=[one(dirname=tmp_path), Nested(other(dirname=tmp_path))])
+    with pytest.warns(UserWarning, match=r"writing the same files: .*\.pt.* a dirname of its own"):
+        clf.fit(*toy())
+
+
+def test_checkpoints_in_other_files_or_one_after_another_are_not_noticed(tmp_path):
+    callbacks = [Checkpoint(dirname=tmp_path), TrainEndCheckpoint(dirname=tmp_path)]
+    apart = [
+        Checkpoint(dirname=tmp_path / "apart"),
+        Checkpoint(dirname=tmp_path, fn_prefix="apart_"),
+        Checkpoint(dirname=tmp_path, f_params=None, f_optimizer=None, f_criterion=None).set_params(
+            f_history=None, f_pickle="apart.pkl"
+        ),
+    ]
+    clf = quick(max_epochs=1, callbacks=[*callbacks, Nested(*apart)])
+    clf.fit(*toy()).fit(*toy())
+    with pytest.raises(ZeroDivisionError):
+        quick(callbacks=[*callbacks, At(1, lambda: 1 / 0)]).fit(*toy())
+    clf.fit(*toy())
+
+
+@pytest.mark.slow
+def test_checkpoints_of_a_search_in_the_same_files_are_noticed(tmp_path):
+    code = (
+        "import sys; from helpers import quick, toy\n"
+        "from sklearn.model_selection import cross_val_score\n"
+        "from skorch.callbacks import Checkpoint\n"
+        "clf = quick(max_epochs=40, callbacks=[Checkpoint(dirname=sys.argv[1])])\n"
+        "cross_val_score(clf, *toy(600), cv=2, n_jobs=2)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stderr.count("Another training run is writing the same files") == 1
 
 
 def test_scheduler_and_early_stopping_of_skorch():
