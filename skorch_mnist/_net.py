@@ -95,7 +95,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Tell what to call; skorch would advise a parameter that does not exist."""
+        """Labels in ascending order; without any, skorch would advise a missing parameter."""
         if not hasattr(self, "classes_inferred_"):
             raise NotFittedError(f"{type(self).__name__} learns classes_ in fit or partial_fit.")
         classes: NDArray[Any] = self.classes_inferred_
