@@ -83,6 +83,16 @@ def uncompiled(module: nn.Module) -> nn.Module:
     return network
 
 
+def continue_scheduler(scheduler: Any, old: Any) -> None:
+    """Give a scheduler the state of an older one, except for rates, which may have been set since.
+
+    Without ``_last_lr``, the history would record the rate of another epoch.
+    """
+    state = {key: value for key, value in old.state_dict().items() if key != "base_lrs"}
+    state["_last_lr"] = [group["lr"] for group in scheduler.optimizer.param_groups]
+    scheduler.load_state_dict(state)
+
+
 def has_bfloat16_instructions() -> bool:
     """Whether this CPU has instructions for products of bfloat16.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import multiprocessing
 import os
 import tempfile
@@ -11,9 +12,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import nn
 
 from skorch_mnist._compat import has_bfloat16_instructions
 
@@ -183,3 +186,32 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             torch.set_default_dtype(default_dtype)
             if mps_state is not None:
                 torch.mps.set_rng_state(mps_state)
+
+
+# --- the components of a net ------------------------------------------------------------------
+
+
+def move_components(net: Any, device: torch.device) -> None:
+    """Put the components on ``device``; the next training run makes the optimizer again."""
+    net.device_ = device
+    vars(net).pop("optimizer_", None)
+    for name in (*net._modules, *net._criteria):
+        component = getattr(net, f"{name}_")
+        if isinstance(component, nn.Module):
+            component.to(device)
+
+
+def state_on_cpu(net: Any) -> dict[str, Any]:
+    """Return the attributes of a net for a pickle: weights on the CPU, and no optimizer.
+
+    Callbacks may hold tensors on a GPU; the next training run makes them again.
+    """
+    state: dict[str, Any] = vars(net).copy()
+    for name in ("_training", *(f"{name}_" for name in net._optimizers)):
+        state.pop(name, None)
+    if state.pop("device_", torch.device("cpu")).type != "cpu":
+        state.pop("callbacks_", None)
+        for name in (*net._modules, *net._criteria):
+            if f"{name}_" in state:
+                state[f"{name}_"] = copy.deepcopy(state[f"{name}_"]).to("cpu")
+    return state

@@ -1,13 +1,20 @@
-"""A learning rate that rises and falls once."""
+"""The learning rate: one that rises and falls once, and schedulers of skorch that continue."""
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any
+import warnings
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from skorch.callbacks import Callback, LRScheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from skorch_mnist._compat import continue_scheduler
 
 RISE = 0.3  # share of the training run, as in torch.optim.lr_scheduler.OneCycleLR
+RATES = ("lr", "momentum", "betas")  # what schedulers change in the groups of an optimizer
 
 
 def one_cycle(done: float) -> float:
@@ -79,3 +86,84 @@ def restore_peaks(optimizer: Any) -> None:
     """Set learning rates to their peaks, if the state was taken in the middle of a cycle."""
     for group in getattr(optimizer, "param_groups", []):
         group["lr"] = group.pop("peak_lr", group["lr"])
+
+
+# --- schedulers of skorch ---------------------------------------------------------------------
+
+# When training begins, skorch makes schedulers anew. In the middle of a schedule, each would take
+# its last step twice, and forget what it has counted.
+
+
+class StepsTaken(NamedTuple):
+    """Where the schedulers of skorch stopped before training continues."""
+
+    schedulers: dict[str, Any]  # of PyTorch, by name of the callback
+    rates: list[dict[str, Any]]  # of the groups of the optimizer
+
+
+def schedulers_of(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the schedulers of PyTorch that callbacks have used, by name of the callback."""
+    made = {
+        name: getattr(callback, "lr_scheduler_", None)
+        for name, callback in callbacks
+        if isinstance(callback, LRScheduler)
+    }
+    return {name: scheduler for name, scheduler in made.items() if scheduler is not None}
+
+
+def rates_of(optimizer: Any) -> list[dict[str, Any]]:
+    """Return a copy of what schedulers change in each group."""
+    rates = [{key: group[key] for key in RATES if key in group} for group in optimizer.param_groups]
+    return copy.deepcopy(rates)
+
+
+def renew_rates(optimizer: Any, schedulers: dict[str, Any]) -> None:
+    """Give a new optimizer the rates of the one before, to which schedulers still refer."""
+    for scheduler in schedulers.values():
+        for group, old in zip(
+            optimizer.param_groups, scheduler.optimizer.param_groups, strict=False
+        ):
+            group.update({key: old[key] for key in old if key in RATES or key not in group})
+
+
+def continue_schedules(net: Any, taken: StepsTaken | None) -> None:
+    """Put new schedulers where the old ones stopped.
+
+    If one is missing, or is not where the history is, all steps are taken again.
+    """
+    callbacks = {name: one for name, one in net.callbacks_ if isinstance(one, LRScheduler)}
+    old = {} if taken is None else taken.schedulers
+    if not all(_is_up_to_date(old.get(name), one, net) for name, one in callbacks.items()):
+        _take_steps_again(net, list(callbacks.values()))
+    elif callbacks and taken is not None:
+        for group, rates in zip(net.optimizer_.param_groups, taken.rates, strict=True):
+            group.update(rates)
+        for name, callback in callbacks.items():
+            continue_scheduler(callback.lr_scheduler_, old[name])
+
+
+def _number_of_steps(callback: Any, net: Any) -> int:
+    n_steps: int = callback.batch_idx_ if callback.step_every == "batch" else len(net.history)
+    return n_steps
+
+
+def _is_up_to_date(scheduler: Any, callback: Any, net: Any) -> bool:
+    """Whether a scheduler has taken the last step of the history; a plateau counts its own."""
+    if type(scheduler) is not type(callback.lr_scheduler_):
+        return False
+    n_steps = getattr(scheduler, "last_epoch", None)
+    return isinstance(scheduler, ReduceLROnPlateau) or n_steps == _number_of_steps(callback, net)
+
+
+def _take_steps_again(net: Any, callbacks: list[Any]) -> None:
+    """Take all steps of the history; a plateau begins anew, at the current rate."""
+    callbacks = [one for one in callbacks if not isinstance(one.lr_scheduler_, ReduceLROnPlateau)]
+    for group in net.optimizer_.param_groups if callbacks else []:
+        group["lr"] = group["initial_lr"]
+    for callback in callbacks:
+        arguments = {"last_epoch": -1, **callback.kwargs}
+        callback.lr_scheduler_ = callback.policy_(net.optimizer_, **arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a new optimizer has not taken the steps of the old
+            for _ in range(_number_of_steps(callback, net)):
+                callback.lr_scheduler_.step()

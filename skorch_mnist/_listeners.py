@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import tempfile
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
 from skorch.utils import noop
 
 from skorch_mnist._batches._batch import first_output
@@ -165,6 +179,58 @@ class SklearnCallbacks(Listener):
             self.fit.call_on_fit_task_end(
                 estimator=estimator, reconstruction_attributes={}, **self.data
             )
+
+
+class FilesInUse(Listener):
+    """Warns if another training run, here or in another process, writes the same files.
+
+    It holds a lock on each file that a ``Checkpoint`` of skorch writes.
+    """
+
+    def __init__(self) -> None:
+        self.locks: list[FileLock] = []
+
+    def run_begins(self, training: TrainingRun) -> None:
+        """Take the locks; warn about files whose lock is taken."""
+        shared = []
+        for file in sorted(files_of(training.net.callbacks_)):
+            name = f"skorch_mnist-{hashlib.sha256(file.encode()).hexdigest()[:16]}.lock"
+            lock = FileLock(Path(tempfile.gettempdir(), name), timeout=0, mode=0o666)
+            try:
+                lock.acquire()
+                self.locks.append(lock)
+            except Timeout:
+                shared.append(file)
+            except OSError:  # a folder for temporary files without locks: nothing is known
+                continue
+        if shared:
+            warnings.warn(
+                f"Another training run is writing the same files: {', '.join(shared)}. They will "
+                "be mixed up. Give the Checkpoint of each process a dirname of its own; for many "
+                "training runs, such as those of a search, ResumeCheckpoint(folder, "
+                "subfolders=True) does that.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def release(self) -> None:
+        """Release the locks."""
+        while self.locks:
+            lock = self.locks.pop()
+            with contextlib.suppress(OSError):  # Windows deletes it itself
+                os.unlink(lock.lock_file)
+            lock.release()
+
+
+def files_of(callbacks: Iterable[tuple[str, Any]]) -> set[str]:
+    """Return the files that checkpoints of skorch write, which may have fields to be filled in."""
+    return {
+        os.path.abspath(os.path.join(callback.dirname or "", callback.fn_prefix + value))
+        for _, callback in callbacks
+        if isinstance(callback, (Checkpoint, TrainEndCheckpoint))
+        for name, value in vars(callback).items()
+        if name.startswith("f_") and isinstance(value, str)
+    }
 
 
 # --- callbacks of skorch ----------------------------------------------------------------------

@@ -11,10 +11,13 @@ from typing import Any, ClassVar, Self
 
 import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetClassifier
 from skorch.dataset import unpack_data
 from skorch.history import History
-from skorch.utils import to_tensor
+from skorch.utils import to_device, to_tensor
 from torch import nn
 from torch.optim import LBFGS
 from torch.utils.data import DataLoader, Dataset
@@ -35,11 +38,19 @@ from skorch_mnist._batches._image_dataset import (
     dataset_class,
     own_form,
 )
-from skorch_mnist._devices import autocast_for, available_device, memory_advice, resolve_device
+from skorch_mnist._devices import (
+    autocast_for,
+    available_device,
+    memory_advice,
+    move_components,
+    resolve_device,
+    state_on_cpu,
+)
 from skorch_mnist._inputs._pixels import PixelStatistics, to_array
+from skorch_mnist._inputs._validation import Given, are_codes
 from skorch_mnist._learning_rate import OneCycle, restore_peaks
 from skorch_mnist._listeners import early_stopping, watches_batches
-from skorch_mnist._parameters import check_parameters
+from skorch_mnist._parameters import check_parameters, parameters_of_callbacks
 from skorch_mnist._progress import EpochTable, TrainingBar, show
 from skorch_mnist._storage._stand_ins import with_stand_ins
 from skorch_mnist._training import SplitData, TrainingRun, detach_derived
@@ -49,6 +60,10 @@ from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 PIXELS_ON_CPU = 128 * 28 * 28
 PIXELS_ON_GPU = 4096 * 28 * 28
 
+UNFITTED = (
+    "load_params needs a fitted %(name)s: classes_ and the scale of pixels are not in its files. "
+    "Call fit or partial_fit first, or use save and %(name)s.load instead."
+)
 FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 
 
@@ -75,10 +90,21 @@ class ImageClassifierNet(NeuralNetClassifier):
     _training: TrainingRun | None = None  # while fit or partial_fit is running
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
     device: Any
-    device_: torch.device
+    device_ = torch.device("cpu")  # until the parameter is resolved
     image_shape_: tuple[int, int, int]
     module_: Any
     pixel_statistics_: PixelStatistics
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """Labels in ascending order; without any, skorch would advise a missing parameter."""
+        if not hasattr(self, "classes_inferred_"):
+            raise NotFittedError(f"{type(self).__name__} learns classes_ in fit or partial_fit.")
+        classes: NDArray[Any] = self.classes_inferred_
+        return classes
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return bool(self.initialized_) and hasattr(self, "classes_inferred_")
 
     # --- parameters ---------------------------------------------------------------------------
 
@@ -93,13 +119,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
         """Know the callbacks that ``fit`` will use; skorch knows those of the last ``fit``."""
-        params: dict[str, Any] = {}
-        for name, callback in self._named_callbacks() if deep else []:
-            params[f"callbacks__{name}"] = callback
-            if hasattr(callback, "get_params") and not isinstance(callback, type):
-                nested = callback.get_params()
-                params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
-        return params
+        return parameters_of_callbacks(self._named_callbacks()) if deep else {}
 
     def _named_callbacks(self) -> Iterable[tuple[str, Any]]:
         """Yield the callbacks that the parameters stand for, with their names."""
@@ -157,7 +177,8 @@ class ImageClassifierNet(NeuralNetClassifier):
             seed = int(torch.randint(2**31, ()))
             shuffle = {} if {"sampler", "batch_sampler"} & given.keys() else {"shuffle": True}
             return {"generator": torch.Generator().manual_seed(seed), **shuffle, **given}
-        if prefix == "iterator_valid" and self.iterator_valid is DataLoader:
+        batched = hasattr(self, "image_shape_") and self.iterator_valid is DataLoader
+        if prefix == "iterator_valid" and batched:
             pixels = PIXELS_ON_CPU if self.device_.type == "cpu" else PIXELS_ON_GPU
             size = max(1, pixels // math.prod(self.image_shape_))
             return {"generator": torch.Generator().manual_seed(0), "batch_size": size, **given}
@@ -198,19 +219,9 @@ class ImageClassifierNet(NeuralNetClassifier):
             callbacks.append(("progress_bar", TrainingBar()))
         return callbacks
 
-    def _prepare_to_continue(self, device: torch.device) -> None:
-        """Make what is missing of the components before training is continued."""
-        if self.device_ != device:
-            self._move_to(device)
-        if not hasattr(self, "callbacks_"):  # parameters of callbacks were set
-            self._initialize_callbacks()
-        if not hasattr(self, "optimizer_"):  # left out of a pickle
-            self.initialize_optimizer()
-        for group in self.optimizer_.param_groups:
-            group.setdefault("initial_lr", group["lr"])  # for schedulers that continue
-
     def load_params(self, *args: Any, **kwargs: Any) -> None:
         """Load weights onto the resolved device, and no learning rate from within a cycle."""
+        check_is_fitted(self, msg=UNFITTED)
         with self._device_resolved():
             super().load_params(*args, **kwargs)
         restore_peaks(getattr(self, "optimizer_", None))
@@ -237,11 +248,15 @@ class ImageClassifierNet(NeuralNetClassifier):
         return SplitData(*super().get_split_datasets(X, y, **params))
 
     def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
-        """Check images against those of ``fit``; skorch would take any array."""
+        """Check images and labels, against those of ``fit``; skorch would take any array."""
         dataset: Any = own_form(X)
-        if not isinstance(dataset, LabeledImages):
-            dataset = dataset_class(X).for_prediction(self, X)
-        return dataset  # type: ignore[no-any-return, unused-ignore]
+        if isinstance(dataset, LabeledImages):
+            return dataset
+        if not self.__sklearn_is_fitted__():  # of classes and images, only these are known
+            new = clone(self).set_params(class_weight=None)
+            given = Given(X, y, None)
+            return dataset_class(X).for_training(new, given, known=None, split=None)
+        return dataset_class(X).for_inspection(self, X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Let our datasets make their loader, unless the user has chosen another."""
@@ -249,7 +264,8 @@ class ImageClassifierNet(NeuralNetClassifier):
         if not isinstance(dataset, LabeledImages):  # of a splitter of the user
             loader = super().get_iterator(dataset, training=training)
         elif getattr(self, prefix) is not DataLoader or hasattr(self, f"{prefix}__collate_fn"):
-            loader = super().get_iterator(dataset.items(prefix), training=training)
+            items = dataset.items(prefix)
+            loader = items.fitting(super().get_iterator(items, training=training))
         else:
             arguments = {"batch_size": self.batch_size, **self.get_params_for(prefix)}
             loader = dataset.loader(arguments, self.device_)
@@ -258,6 +274,15 @@ class ImageClassifierNet(NeuralNetClassifier):
         return loader
 
     # --- steps --------------------------------------------------------------------------------
+
+    def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Any]:
+        """Keep the order of ``X``; with ``training``, skorch would shuffle as for training."""
+        check_is_fitted(self)
+        dataset: Any = own_form(X)
+        if not isinstance(dataset, LabeledImages):
+            dataset = dataset_class(X).for_prediction(self, X)  # labels may be missing or unknown
+        for batch in self.get_iterator(dataset, training=False):
+            yield to_device(self.evaluation_step(batch, training=training), device=device)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -336,7 +361,7 @@ class ImageClassifierNet(NeuralNetClassifier):
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Let callbacks see the labels of the user, and the training run hear of events."""
         run, batch = self._training, cb_kwargs.get("batch")
-        if batch is not None and not self._labels_are_codes:
+        if batch is not None and not are_codes(self.classes_):
             X, codes = unpack_data(batch)
             cb_kwargs["batch"] = X, self.classes_[to_array(codes)]
         if run is None:
@@ -353,26 +378,11 @@ class ImageClassifierNet(NeuralNetClassifier):
         for hear in run.after.get(method_name, ()):
             hear(run)
 
-    @property
-    def _labels_are_codes(self) -> bool:
-        classes: NDArray[Any] = self.classes_  # ascending and unique
-        return classes.dtype.kind in "iu" and classes[0] == 0 and classes[-1] == len(classes) - 1
-
     # --- pickles ------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Put weights on the CPU, and leave out the optimizer and the records of batches.
-
-        Callbacks may hold tensors on a GPU; the next training run makes them again.
-        """
-        state = vars(self).copy()
-        for name in ("_training", *(f"{name}_" for name in self._optimizers)):
-            state.pop(name, None)
-        if state.pop("device_", torch.device("cpu")).type != "cpu":
-            state.pop("callbacks_", None)
-            for name in (*self._modules, *self._criteria):
-                if f"{name}_" in state:
-                    state[f"{name}_"] = copy.deepcopy(state[f"{name}_"]).to("cpu")
+        """Put weights on the CPU, and leave out the optimizer and the records of batches."""
+        state = state_on_cpu(self)
         if self.history_ is not None:
             state["history_"] = History({**epoch, "batches": []} for epoch in self.history_)
         return with_stand_ins(state)
@@ -387,13 +397,4 @@ class ImageClassifierNet(NeuralNetClassifier):
         """Restore a pickled state on the device that the parameter stands for here."""
         self.__dict__.update(state)
         if self.initialized_:
-            self._move_to(available_device(self.device))
-
-    def _move_to(self, device: torch.device) -> None:
-        """Put the components on ``device``; the next training run makes the optimizer again."""
-        self.device_ = device
-        self.__dict__.pop("optimizer_", None)
-        for name in (*self._modules, *self._criteria):
-            component = getattr(self, f"{name}_")
-            if isinstance(component, nn.Module):
-                component.to(device)
+            move_components(self, available_device(self.device))

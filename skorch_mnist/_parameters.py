@@ -12,6 +12,7 @@ import torch
 from skorch_mnist._compat import InvalidParameterError, validate_parameter_constraints
 from skorch_mnist._inputs._layouts import check_image_shape
 
+MIXING = "shuffle", "drop_last", "sampler", "batch_sampler"  # arguments that spoil predictions
 COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
 
@@ -41,8 +42,8 @@ def check_parameters(
                 f"{name}={params[name]!r} is a callback, which callbacks='disable' would switch "
                 "off: set only one of them."
             )
-    for name in ("iterator_valid__shuffle", "iterator_valid__drop_last"):
-        if params.get(name):
+    for name in (f"iterator_valid__{argument}" for argument in MIXING):
+        if params.get(name) is not None and params[name] is not False:
             raise InvalidParameterError(
                 f"{name}={params[name]!r} would mix up or leave out predictions: leave it out."
             )
@@ -115,6 +116,17 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
                 f"{name!r} is not a valid parameter{of}.{hint} Valid parameters: "
                 f"{', '.join(sorted(valid))}."
             )
+
+
+def parameters_of_callbacks(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return callbacks and their own parameters, under the names that ``set_params`` takes."""
+    params: dict[str, Any] = {}
+    for name, callback in callbacks:
+        params[f"callbacks__{name}"] = callback
+        if hasattr(callback, "get_params") and not isinstance(callback, type):
+            nested = callback.get_params()
+            params |= {f"callbacks__{name}__{key}": value for key, value in nested.items()}
+    return params
 
 
 def _explicit_names(estimator: type) -> list[str]:

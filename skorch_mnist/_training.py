@@ -16,9 +16,17 @@ from sklearn.utils import check_random_state
 from torch import nn
 from torch.utils.data import Dataset
 
-from skorch_mnist._devices import resolve_device, resolve_precision, seeded
+from skorch_mnist._devices import move_components, resolve_device, resolve_precision, seeded
+from skorch_mnist._learning_rate import (
+    StepsTaken,
+    continue_schedules,
+    rates_of,
+    renew_rates,
+    schedulers_of,
+)
 from skorch_mnist._listeners import (
     DivergenceCheck,
+    FilesInUse,
     Listener,
     LogitsCheck,
     SklearnCallbacks,
@@ -131,6 +139,7 @@ class TrainingRun:
         finally:
             training._release()
             vars(net).pop("_training", None)
+            net.accelerator = before["accelerator"]
 
     def _join_processes(self) -> None:
         net = self.net
@@ -139,6 +148,7 @@ class TrainingRun:
             from skorch_mnist._processes import Processes
 
             self.processes = Processes.of(net.accelerator, net.device)
+            net.accelerator = self.processes.accelerator  # LRScheduler of skorch wants no string
             self.n_processes = self.processes.share.n_processes
             if net.random_state is None:
                 self.random_state = self.processes.same_random_state(self.random_state)
@@ -159,13 +169,17 @@ class TrainingRun:
         self.dtype = resolve_precision(net.precision, self.device)
         with seeded(self.seed, self.device):
             if net.initialized_:
-                net._prepare_to_continue(self.device)
+                taken = self._prepare_to_continue()
                 self.last_epoch = self.snapshot()
             else:
                 net.initialize()
+                taken = None
             net.notify("on_train_begin", X=X, y=y)
+            if net.history:
+                continue_schedules(net, taken)
             self.is_watched = watches_batches(net)
             self.listeners = [  # whoever may stop the run comes before whoever writes it
+                FilesInUse(),
                 DivergenceCheck(),
                 LogitsCheck(),
                 *([self.tasks] if self.tasks is not None else []),
@@ -188,6 +202,21 @@ class TrainingRun:
             for listener in self.listeners:
                 listener.run_ends(self)
             net.notify("on_train_end", X=X, y=y)
+
+    def _prepare_to_continue(self) -> StepsTaken:
+        """Make what is missing of the components, and return where schedules stopped."""
+        net = self.net
+        schedulers = schedulers_of(getattr(net, "callbacks_", net._named_callbacks()))
+        if net.device_ != self.device:
+            move_components(net, self.device)
+        if not hasattr(net, "callbacks_"):  # parameters of callbacks were set
+            net._initialize_callbacks()
+        if not hasattr(net, "optimizer_"):  # left out of a pickle
+            net.initialize_optimizer()
+            renew_rates(net.optimizer_, schedulers)
+        for group in net.optimizer_.param_groups:
+            group.setdefault("initial_lr", group["lr"])  # for schedulers that continue
+        return StepsTaken(schedulers, rates_of(net.optimizer_))
 
     # --- events -------------------------------------------------------------------------------
 

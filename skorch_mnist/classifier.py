@@ -133,7 +133,9 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     callbacks : list, "disable" or None, default=None
         skorch callbacks, with or without names, added to those that record the history.
     iterator_train, iterator_valid : type or callable, default=torch.utils.data.DataLoader
-        Makes the batches of training, and those of validation and prediction.
+        Makes the batches of training, and those of validation and prediction. A sampler for all
+        samples, as ``iterator_train__sampler`` or ``iterator_train__batch_sampler``, needs
+        ``train_split=None`` or ``skorch.helper.predefined_split(valid)``.
     compile : bool, default=False
         Whether to compile the network with ``torch.compile``.
     use_caching : bool or "auto", default="auto"
@@ -179,6 +181,10 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     weights, the loss of a batch is the weighted mean; a sample of weight 0 is left out before
     anything is learned. When ``fit`` is interrupted, the classifier has the weights of the last
     finished epoch, or is as it was before.
+
+    The methods of skorch work as well. ``forward(X, training=True)`` returns the logits of each row
+    with dropout, in the order of ``X``: the mean of several calls is Monte Carlo dropout. The
+    batches of ``get_iterator(get_dataset(X, y))`` hold images and indices of ``classes_``.
 
     Defaults and network are those of the tutorial "train a CNN with skorch for MNIST digit
     recognition", except that training samples are shuffled.
@@ -416,7 +422,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
             Members of ``classes_``.
         """
         codes = self._logits(X).argmax(dim=1).numpy()
-        labels: NDArray[Any] = self.classes_[codes]
+        labels: NDArray[Any] = self.classes_inferred_[codes]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -500,7 +506,6 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
     def _logits(self, X: Any) -> torch.Tensor:
         """Return the outputs of the network, float64 of shape (n_samples, n_classes)."""
-        check_is_fitted(self)
         batches = self.forward_iter(X, device="cpu")  # the cache of skorch replaces this method
         return torch.cat([first_output(batch).detach().double() for batch in batches])
 
@@ -755,8 +760,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
                 key = name.removeprefix("optimizer__")
                 if key in group and name in ("lr", f"optimizer__{key}"):
                     group[key] = value
-                    if key == "lr" and "peak_lr" in group:  # of a cycle
-                        group["peak_lr"] = value
+                    for kept in {"peak_lr", "initial_lr"} & group.keys() if key == "lr" else ():
+                        group[kept] = value  # of a schedule
         return self
 
     @property
@@ -787,9 +792,6 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
             raise ImportError("history_frame needs pandas: pip install pandas") from error
         rows = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in self.history_ or []]
         return pandas.DataFrame(rows).set_index("epoch")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return bool(self.initialized_) and hasattr(self, "classes_inferred_")
 
     __repr__ = BaseEstimator.__repr__
     get_metadata_routing = BaseEstimator.get_metadata_routing

@@ -339,6 +339,24 @@ def test_other_initial_weights_are_refused(tmp_path):
         same_call(tmp_path, module=Unseeded)
 
 
+@pytest.mark.parametrize("policy", ["StepLR", "ReduceLROnPlateau"])
+def test_a_warm_start_is_resumed_with_its_schedule(policy, tmp_path):
+    settings = {"step_size": 2} if policy == "StepLR" else {"patience": 0, "threshold": 9.0}
+    schedule = [LRScheduler(policy, **settings)]
+
+    def warm(folder, epoch):
+        clf = quick(callbacks=[*schedule], max_epochs=3).fit(X, Y)
+        clf.callbacks += [ResumeCheckpoint(folder), KillAt(epoch, 2)]
+        return clf.set_params(callbacks=clf.callbacks, warm_start=True, max_epochs=4)
+
+    whole = warm(tmp_path / "whole", -1).fit(X, Y)
+    with pytest.raises(Killed):
+        warm(tmp_path / "resumed", 6).fit(X, Y)
+    resumed = warm(tmp_path / "resumed", -1).fit(X, Y)
+    assert resumed.n_iter_ == 7
+    assert everything(resumed) == everything(whole)
+
+
 def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
     clf = classifier(tmp_path, warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match="holds another training"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +12,15 @@ import torch
 from helpers import quick, toy
 from hypothesis import given
 from hypothesis import strategies as st
-from skorch.callbacks import Callback, Checkpoint, LRScheduler
+from sklearn.base import clone
+from skorch.callbacks import Callback, Checkpoint, LoadInitState, LRScheduler
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    OneCycleLR,
+    SequentialLR,
+)
 
 from skorch_mnist._learning_rate import one_cycle
 
@@ -149,8 +159,117 @@ def test_a_scheduler_can_follow_a_cycle():
     clf = cycling(lr=0.01, max_epochs=2, warm_start=True).fit(*toy())
     step = LRScheduler("StepLR", step_size=1, gamma=0.1)
     clf.set_params(lr_schedule=None, callbacks=[step, rates]).fit(*toy())
-    # skorch's scheduler counts the epochs of the cycle too.
-    np.testing.assert_allclose(np.ravel(rates.of_steps), [0.001] * 5 + [0.0001] * 5)
+    # The schedule counts the epochs of the cycle too.
+    np.testing.assert_allclose(np.ravel(rates.of_steps), [0.0001] * 5 + [0.00001] * 5)
+
+
+# --- schedulers of skorch -------------------------------------------------------------------
+
+
+def in_two_parts(optimizer, last_epoch):
+    parts = [ConstantLR(optimizer, 0.1, 2), ExponentialLR(optimizer, 0.5)]
+    return SequentialLR(optimizer, parts, [2], last_epoch)
+
+
+def reciprocal(epoch):
+    return 1 / (1 + epoch)
+
+
+SCHEDULES = {
+    "StepLR": {"step_size": 2, "gamma": 0.1},
+    "ExponentialLR": {"gamma": 0.5},
+    "CosineAnnealingLR": {"T_max": 6},
+    "LambdaLR": {"lr_lambda": reciprocal},
+    "CyclicLR": {"base_lr": 1e-4, "max_lr": 0.1, "step_size_up": 7, "step_every": "batch"},
+    "ReduceLROnPlateau": {"monitor": "train_batch_count", "patience": 1},
+    "WarmRestartLR": {"base_period": 2},
+    CosineAnnealingWarmRestarts: {"T_0": 2},
+    OneCycleLR: {"max_lr": 0.1, "total_steps": 40, "step_every": "batch"},
+    in_two_parts: {},
+}
+GROUPS = [("output*", {"lr": 0.1})]
+
+
+class Steps(Callback):
+    """Collects the rates and momenta of all groups at each step, in a list that pickles share."""
+
+    taken: ClassVar = []
+
+    def on_grad_computed(self, net, **kwargs):
+        for group in net.optimizer_.param_groups:
+            self.taken.append((group["lr"], *group["betas"]))
+
+
+def scheduled(policy, **params):
+    Steps.taken.clear()
+    callbacks = [LRScheduler(policy, **SCHEDULES[policy]), Steps()]
+    defaults = {"train_split": None, "lr": 0.01, "optimizer__param_groups": GROUPS}
+    return quick(callbacks=callbacks, **{**defaults, **params})
+
+
+def as_it_is(clf):
+    return clf
+
+
+def pickled(clf):
+    return pickle.loads(pickle.dumps(clf))
+
+
+def with_callbacks_made_again(clf):
+    return clf.set_params(verbose=0)
+
+
+@pytest.mark.parametrize("between", [as_it_is, pickled, with_callbacks_made_again])
+@pytest.mark.parametrize("policy", SCHEDULES)
+def test_a_schedule_continues_across_calls(policy, between):
+    scheduled(policy, max_epochs=4).fit(*toy())
+    whole = Steps.taken.copy()
+    clf = scheduled(policy)
+    for _ in range(4):
+        clf = between(clf.partial_fit(*toy(), classes=range(3)))
+    assert Steps.taken == whole
+    clf = scheduled(policy, max_epochs=2, warm_start=True).fit(*toy())
+    between(clf).fit(*toy())
+    assert Steps.taken == whole
+
+
+@pytest.mark.parametrize("policy", ["StepLR", "CyclicLR"])
+def test_a_schedule_continues_after_an_error(policy, monkeypatch):
+    scheduled(policy, max_epochs=4).fit(*toy())
+    whole = Steps.taken.copy()
+    clf = scheduled(policy, max_epochs=3, warm_start=True)
+    clf.callbacks.append(Interrupting())
+    with pytest.raises(RuntimeError, match="in the middle of a cycle"):
+        clf.fit(*toy())
+    del Steps.taken[len(whole) // 4 :]
+    monkeypatch.setattr(Interrupting, "on_batch_end", Callback.on_batch_end)
+    clf.fit(*toy())
+    assert Steps.taken == whole
+
+
+@pytest.mark.parametrize("policy", ["StepLR", "CosineAnnealingLR"])
+def test_a_schedule_continues_from_a_checkpoint_of_skorch(policy, tmp_path):
+    scheduled(policy, max_epochs=4).fit(*toy())
+    whole = Steps.taken.copy()
+    last = Checkpoint(dirname=tmp_path, monitor=None)
+    clf = scheduled(policy)
+    clf.set_params(callbacks=[*clf.callbacks, last]).fit(*toy())
+    clf = clone(clf).set_params(callbacks=[LoadInitState(last), *clf.callbacks[:2]])
+    assert clf.fit(*toy()).n_iter_ == 4
+    assert Steps.taken == whole
+
+
+def test_a_new_rate_counts_from_the_next_epoch():
+    clf = scheduled("StepLR", optimizer__param_groups=()).fit(*toy())
+    clf.partial_fit(*toy()).set_params(lr=0.5).partial_fit(*toy()).partial_fit(*toy())
+    np.testing.assert_allclose(clf.history_[:, "event_lr"], [0.01, 0.01, 0.001, 0.5, 0.05])
+
+
+def test_a_schedule_works_with_an_accelerator():
+    pytest.importorskip("accelerate")
+    clf = scheduled("StepLR", accelerator="auto", optimizer__param_groups=()).fit(*toy())
+    assert clf.partial_fit(*toy()).accelerator == "auto"
+    np.testing.assert_allclose(clf.history_[:, "event_lr"], [0.01, 0.01, 0.001])
 
 
 def test_lr_can_be_changed_between_training_runs():

@@ -14,9 +14,11 @@ from functools import partial
 
 import helpers
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score
 from skorch.callbacks import (
     BatchScoring,
@@ -25,8 +27,11 @@ from skorch.callbacks import (
     EarlyStopping,
     EpochScoring,
     LRScheduler,
+    TrainEndCheckpoint,
 )
+from skorch.helper import SliceDataset
 from torch import nn
+from torch.utils.data import RandomSampler
 
 quick = partial(helpers.quick, max_epochs=3, batch_size=64)
 toy = partial(helpers.toy, classes=("a", "b", "c"))
@@ -227,6 +232,66 @@ def test_checkpoint_and_load_params(tmp_path):
     assert clf.device == "auto"
 
 
+class Nested(Callback):
+    """Fits another classifier in the middle of a training run, as another process does."""
+
+    def __init__(self, *callbacks):
+        self.callbacks = callbacks
+
+    def on_epoch_end(self, net, **kwargs):
+        quick(max_epochs=1, callbacks=list(self.callbacks)).fit(*toy())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Checkpoint, Checkpoint),
+        (TrainEndCheckpoint, TrainEndCheckpoint),
+        (partial(Checkpoint, f_params="{last_epoch[epoch]}.pt", f_criterion=None),) * 2,
+        (Checkpoint, partial(TrainEndCheckpoint, fn_prefix="")),
+    ],
+)
+def test_checkpoints_of_two_training_runs_in_the_same_files_are_noticed(one, other, tmp_path):
+    clf = quick(max_epochs=1, callbacks=[one(dirname=tmp_path), Nested(other(dirname=tmp_path))])
+    with pytest.warns(UserWarning, match=r"writing the same files: .*\.pt.* a dirname of its own"):
+        clf.fit(*toy())
+
+
+def test_checkpoints_in_other_files_or_one_after_another_are_not_noticed(tmp_path):
+    callbacks = [Checkpoint(dirname=tmp_path), TrainEndCheckpoint(dirname=tmp_path)]
+    apart = [
+        Checkpoint(dirname=tmp_path / "apart"),
+        Checkpoint(dirname=tmp_path, fn_prefix="apart_"),
+        Checkpoint(dirname=tmp_path, f_params=None, f_optimizer=None, f_criterion=None).set_params(
+            f_history=None, f_pickle="apart.pkl"
+        ),
+    ]
+    clf = quick(max_epochs=1, callbacks=[*callbacks, Nested(*apart)])
+    clf.fit(*toy()).fit(*toy())
+    with pytest.raises(ZeroDivisionError):
+        quick(callbacks=[*callbacks, At(1, lambda: 1 / 0)]).fit(*toy())
+    clf.fit(*toy())
+
+
+@pytest.mark.slow
+def test_checkpoints_of_a_search_in_the_same_files_are_noticed(tmp_path):
+    code = (
+        "import sys; from helpers import quick, toy\n"
+        "from sklearn.model_selection import cross_val_score\n"
+        "from skorch.callbacks import Checkpoint\n"
+        "clf = quick(max_epochs=40, callbacks=[Checkpoint(dirname=sys.argv[1])])\n"
+        "cross_val_score(clf, *toy(600), cv=2, n_jobs=2)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stderr.count("Another training run is writing the same files") == 1
+
+
 def test_scheduler_and_early_stopping_of_skorch():
     X, y = toy()
     scheduler = LRScheduler("StepLR", step_size=1, gamma=0.1)
@@ -247,12 +312,149 @@ def test_callbacks_can_be_changed_and_disabled(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_initialize_and_load_params_without_fit(tmp_path):
+# --- methods of skorch ----------------------------------------------------------------------
+
+
+class Marked(nn.Module):
+    """A network whose outputs tell whether it is in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.output = nn.Linear(36, 3)
+
+    def forward(self, x):
+        return self.output(x.flatten(1)) + 100 * self.training
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"iterator_train__shuffle": True, "iterator_train__drop_last": True},
+        {"iterator_train__num_workers": 0},
+        {"iterator_train__sampler": RandomSampler(range(48), num_samples=5)},
+        {"augment": torch.zeros_like},
+    ],
+)
+def test_forward_in_training_mode_keeps_all_rows_in_their_order(params):
+    X, y = toy()
+    clf = quick(module=Marked, batch_size=16, **params).fit(X, y)
+    plain = clf.forward(X)
+    assert len(plain) == 60 and not plain.requires_grad
+    for X_same in (X, Listed(), Pairs(), SliceDataset(Listed())):
+        outputs = clf.forward(X_same, training=True)
+        assert outputs.requires_grad
+        torch.testing.assert_close(outputs, plain + 100)
+        assert torch.cat(list(clf.forward_iter(X_same, training=True))).equal(outputs)
+
+
+def test_forward_in_training_mode_has_dropout():
+    X, y = toy()
+    clf = quick(max_epochs=1).fit(X, y)
+    plain, first, second = (clf.forward(X, training=mode) for mode in (False, True, True))
+    assert not first.equal(second)
+    assert clf.forward(X).equal(plain)
+
+
+class Pairs(torch.utils.data.IterableDataset):
+    """A stream of images and labels."""
+
+    def __iter__(self):
+        X, y = toy()
+        return zip(X, y, strict=True)
+
+
+class Listed(torch.utils.data.Dataset):
+    """Images and labels by index."""
+
+    def __getitem__(self, row):
+        X, y = toy()
+        return X[row], y[row]
+
+    def __len__(self):
+        return 60
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda X, y: (X, y),
+        lambda X, y: (X.reshape(60, -1).tolist(), y.tolist()),
+        lambda X, y: (torch.from_numpy(X), pd.Series(y)),
+        lambda X, y: (Listed(),),
+        lambda X, y: (Listed(), y),
+        lambda X, y: (torch.utils.data.Subset(Listed(), range(60)),),
+        lambda X, y: (SliceDataset(Listed()),),
+        lambda X, y: (Pairs(),),
+    ],
+)
+def test_a_dataset_of_skorch_keeps_the_labels(given):
+    X, y = toy()
+    clf = quick().fit(X, y)
+    batches = list(clf.get_iterator(clf.get_dataset(*given(X, y))))
+    codes = np.concatenate([codes for _, codes in batches])
+    np.testing.assert_array_equal(clf.classes_[codes], y)
+    loss = sum(clf.validation_step(batch)["loss"].item() * len(batch[1]) for batch in batches) / 60
+    assert loss == pytest.approx(log_loss(y, clf.predict_proba(X)), abs=1e-5)
+
+
+def test_a_dataset_of_skorch_refuses_labels_that_do_not_fit():
+    X, y = toy()
+    clf = quick().fit(X, y)
+    with pytest.raises(ValueError, match=r"y has labels \['z'\] that are not among classes"):
+        clf.get_dataset(X, np.where(y == "a", "z", y))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clf.get_dataset(X, y[1:])
+    with pytest.raises(ValueError, match="y must be None: its items are"):
+        clf.get_dataset(Pairs(), y)
+
+
+def test_a_dataset_of_skorch_may_lack_labels():
+    X, y = toy()
+    clf = quick().fit(X, y)
+    (_, codes), *_ = clf.get_iterator(clf.get_dataset(X))
+    assert not codes.any()
+    strangers = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.full((60,), 9))
+    np.testing.assert_array_equal(clf.predict(strangers), clf.predict(X))
+
+
+@pytest.mark.parametrize("net", [quick(), quick(class_weight="balanced").initialize()])
+def test_a_dataset_of_skorch_before_fit_has_classes_of_its_own(net):
+    X, y = toy()
+    before = set(vars(net))
+    dataset = net.get_dataset(X, y)
+    (_, codes), *_ = net.get_iterator(dataset)
+    np.testing.assert_array_equal(dataset.classes[codes], y)
+    assert set(vars(net)) == before
+
+
+@pytest.mark.parametrize("initialized", [False, True])
+def test_load_params_before_fit_points_to_load(initialized, tmp_path):
+    X, y = toy()
+    clf = quick(callbacks=[Checkpoint(dirname=tmp_path)]).fit(X, y)
+    new = quick()
+    if initialized:
+        new.initialize()
+    for files in (
+        {"f_params": tmp_path / "params.pt"},
+        {"f_params": tmp_path / "params.pt", "use_safetensors": True},
+        {"f_history": tmp_path / "history.json"},
+        {"checkpoint": Checkpoint(dirname=tmp_path)},
+    ):
+        with pytest.raises(NotFittedError, match=r"use save .*MNISTCNNClassifier\.load"):
+            new.load_params(**files)
+    new.partial_fit(X, y, classes=["a", "b", "c"]).load_params(f_params=tmp_path / "params.pt")
+    helpers.assert_same_weights(new, clf)
+
+
+def test_what_fit_learns_is_missing_after_initialize():
     clf = quick().initialize()
-    clf.save_params(f_params=tmp_path / "params.pt")
-    clf.load_params(f_params=tmp_path / "params.pt")
-    with pytest.raises(NotFittedError):
-        clf.predict(np.zeros((1, 28, 28)))
+    assert not hasattr(clf, "classes_")
+    with pytest.raises(NotFittedError, match="learns classes_ in fit or partial_fit"):
+        _ = clf.classes_
+    for method in (clf.predict, clf.forward, lambda X: list(clf.forward_iter(X, training=True))):
+        with pytest.raises(NotFittedError):
+            method(np.zeros((1, 28, 28)))
 
 
 # --- devices --------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from skorch_mnist._inputs._validation import (
 
 from ._batch import LOADER_ARGUMENTS, as_it_is, check_batch_size, number_of_batches, tensor_of
 from ._image_stream import ImageStream
+from ._samplers import check_samplers
 from ._share import Share
 from ._split import split_rows
 
@@ -114,11 +115,20 @@ class ImageDataset(skorch.dataset.Dataset):
         return dataset
 
     @classmethod
-    def for_validation(cls, estimator: Any, X: Any) -> Self:
-        """Return the images and labels of a dataset that the user has set aside, checked."""
-        images, _, y = check_images_and_labels(estimator, X, None, reset=False)
+    def for_validation(cls, estimator: Any, X: Any, y: Any = None) -> Self:
+        """Return images and labels that the user has set aside, checked."""
+        images, _, y = check_images_and_labels(estimator, X, y, reset=False)
         estimator.pixel_statistics_.check_range(images)
         return cls(images, y, encode(y, estimator.classes_))
+
+    @classmethod
+    def for_inspection(cls, estimator: Any, X: Any, y: Any) -> Self:
+        """Return checked images, with ``y`` or with the labels of a dataset if there are any."""
+        if y is None and is_dataset(X):
+            y = labels_of(X)
+        if y is None:
+            return cls.for_prediction(estimator, X)
+        return cls.for_validation(estimator, X, y)
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
@@ -174,7 +184,13 @@ class ImageDataset(skorch.dataset.Dataset):
 
         With ``share``, the images are those of this process; codes and weights are all.
         """
-        rows = self.rows[numbers]
+        try:
+            rows = self.rows[numbers]
+        except IndexError as error:
+            raise IndexError(
+                f"{error}. A sampler must draw from the {len(self)} samples for training; one that "
+                "was made for all samples needs train_split=None."
+            ) from None
         read = rows if share is None else rows[share.rows(len(rows))]
         if isinstance(self.images, torch.Tensor):
             images = self.images[torch.from_numpy(read).to(self.images.device)]
@@ -196,11 +212,18 @@ class ImageDataset(skorch.dataset.Dataset):
             given["batch_size"] = len(self)
         if given.keys() <= LOADER_ARGUMENTS:
             return BatchLoader(self._moved_to(device), **given)
-        return DataLoader(WholeBatches(self), collate_fn=as_it_is, **given)
+        if given.get("batch_sampler") is not None:
+            given["batch_size"] = 1  # what DataLoader demands
+        return self.fitting(DataLoader(WholeBatches(self), collate_fn=as_it_is, **given))
 
     def items(self, prefix: str) -> Self:
         """Return a dataset of single items, for a loader of the user under ``prefix``."""
         return self
+
+    def fitting(self, loader: Any) -> Any:
+        """Return a loader of this dataset; raise a ValueError if its sampler is of a larger one."""
+        check_samplers(loader, n_samples=len(self.images))
+        return loader
 
     def _moved_to(self, device: torch.device) -> Self:
         """Return this dataset with its images on ``device``, if that is a CUDA GPU with room.
@@ -330,8 +353,8 @@ class BatchLoader:
 # --- both kinds of datasets -------------------------------------------------------------------
 
 # Both have the same methods, so training, prediction and checkpoints need not tell them apart:
-# for_training, for_validation, for_prediction, with_labels; split, loader, items, pixel_statistics
-# and add_to. ImageDataset documents them.
+# for_training, for_validation, for_inspection, for_prediction, with_labels; split, loader, items,
+# pixel_statistics and add_to. ImageDataset documents them.
 LabeledImages = ImageDataset | ImageStream
 
 

@@ -78,12 +78,7 @@ class ImageStream(IterableDataset[Any]):
     ) -> Self:
         """Read the stream once, and learn what arrays show at once."""
         check_parameters(estimator, split)
-        for name in ("y", "sample_weight"):
-            if getattr(given, name) is not None:
-                raise ValueError(
-                    f"X is a stream, whose images do not have indices, so {name} must be None: its "
-                    "items are (image, label), and class_weight can weight them."
-                )
+        check_none(y=given.y, sample_weight=given.sample_weight)
         classes = all_classes(given.classes, known)
         checked = _check_first(estimator, given.X, reset=known is None)
         survey = StreamSurvey(checked.images, N_BINS if is_share(split) else 1, _watch(estimator))
@@ -110,6 +105,12 @@ class ImageStream(IterableDataset[Any]):
         survey = StreamSurvey(images, watch=_watch(estimator))
         check_known(survey.labels, estimator.classes_)
         return cls(images, survey, estimator.classes_)
+
+    @classmethod
+    def for_inspection(cls, estimator: Any, X: Any, y: Any) -> Self:
+        """Read the stream once, for its labels."""
+        check_none(y=y)
+        return cls.for_validation(estimator, X)
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
@@ -228,6 +229,16 @@ def _watch(estimator: Any) -> Any:
 def is_share(split: Any) -> bool:
     """Whether ``train_split`` is the share of the images that is set aside for validation."""
     return split is not None and not callable(split)
+
+
+def check_none(**given: Any) -> None:
+    """Raise a ValueError for what belongs to samples by index."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"X is a stream, whose images do not have indices, so {name} must be None: its "
+                "items are (image, label), and class_weight can weight them."
+            )
 
 
 def check_parameters(estimator: Any, split: Any) -> None:

@@ -230,6 +230,11 @@ def encode(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     return np.searchsorted(classes, y).astype(np.int64)
 
 
+def are_codes(classes: NDArray[Any]) -> bool:
+    """Whether each of the ascending labels is its own index."""
+    return classes.dtype.kind in "iu" and classes[0] == 0 and classes[-1] == len(classes) - 1
+
+
 # --- weights ----------------------------------------------------------------------------------
 
 

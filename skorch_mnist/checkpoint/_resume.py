@@ -240,7 +240,7 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
         try:
             state = decode(manifest["state"], tensors)
             training.restore(state["components"])
-            net.history.extend(state["history"])
+            net.history.extend(state["history"][len(net.history) :])  # a warm start has some
             callbacks = dict(others(net))
             for name, learned in state["callbacks"].items():
                 set_callback_state(callbacks[name], learned)
