@@ -164,7 +164,8 @@ def refuse_containers(X: Any) -> None:
 
 def refuse_one_hot(y: Any) -> None:
     """Raise a ValueError for labels in columns, of which each row marks one."""
-    if is_dataset(y) or len(np.shape(y)) != 2 or np.shape(y)[1] < 2:
+    shape: Any = np.shape(y) if isinstance(y, (list, tuple)) else getattr(y, "shape", ())
+    if is_dataset(y) or len(shape) != 2 or shape[1] < 2:
         return
     columns = y.toarray() if hasattr(y, "toarray") else to_array(y)
     ones, zeros = (columns == 1).sum(axis=1), (columns == 0).sum(axis=1)

@@ -97,17 +97,27 @@ class StoredGenerator(StandIn):
         return StoredGenerator, (str(self.original.device), self.original.get_state().numpy())
 
 
+class PastOptimizer:
+    """What a scheduler needs of the optimizer before: the settings of its groups, such as rates."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.param_groups = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in optimizer.param_groups
+        ]
+
+
 REPLACEMENTS: dict[type, Callable[[Any], Any]] = {
     torch.Tensor: StoredTensor.of,
     torch.Generator: StoredGenerator.of,
-    torch.optim.Optimizer: lambda optimizer: None,
+    torch.optim.Optimizer: PastOptimizer,
     np.ndarray: lambda array: array,  # not copied
 }
 REPLACED = tuple(REPLACEMENTS)
 
 
 def with_stand_ins(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a state with stand-ins, and with None for optimizers."""
+    """Return a copy of a state with stand-ins, and without the states of optimizers."""
     memo: dict[int, Any] = {}
     for part in parts_in(state, set()):
         kind = next(kind for kind in REPLACED if isinstance(part, kind))
