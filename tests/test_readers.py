@@ -271,3 +271,14 @@ def test_load_image_folder_says_what_is_wrong(folder, tmp_path):
         load_image_folder(folder)
     with pytest.raises(ValueError, match="load_content='no' is not valid"):
         load_image_folder(folder, load_content="no")
+
+
+def test_links_to_folders_of_pictures_are_followed(tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "deeper"
+    elsewhere.mkdir(parents=True)
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(elsewhere / "one.png")
+    (tmp_path / "root" / "7").mkdir(parents=True)
+    (tmp_path / "root" / "7" / "linked").symlink_to(elsewhere)
+    (tmp_path / "root" / "8").symlink_to(elsewhere)
+    _, y = load_image_folder(tmp_path / "root", return_X_y=True)
+    assert y.tolist() == [7, 8]
