@@ -728,7 +728,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
     # --- scikit-learn -------------------------------------------------------------------------
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, /, **params: Any) -> Self:
         """Set parameters, all or none.
 
         A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
