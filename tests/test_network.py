@@ -348,7 +348,9 @@ def normalized(network):
 def test_a_trained_network_can_be_changed_and_trained_further(change, tmp_path):
     X, y = toy()
     network = quick().fit(X, y).module_
-    change(network)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        change(network)
     clf = quick(module=network, max_epochs=8, lr=0.01).fit(X, y)
     with torch.no_grad():
         logits = clf.module_(clf.pixel_statistics_.standardize(torch.from_numpy(X[:, None])))
