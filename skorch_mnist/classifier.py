@@ -494,7 +494,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Raises
         ------
         ValueError
-            If there are no labels, or they are one-hot.
+            If ``y`` is None and the dataset ``X`` does not have labels, or if ``y`` is one-hot.
         """
         if y is None:
             X, labels = dataset_class(X).with_labels(X)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell starts with &
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,6 +50,9 @@ def mnist():
         X_train, y_train = fetch_mnist(return_X_y=True, download_if_missing=False)
         X_test, y_test = fetch_mnist(subset="test", return_X_y=True, download_if_missing=False)
     except DatasetError as error:
+        home = os.environ.get("SKORCH_MNIST_HOME")
+        if home and any(Path(home, "MNIST", "raw").glob("*")):  # it is damaged or incomplete
+            raise
         pytest.skip(f"MNIST is not cached: {error}")
     return X_train, X_test, y_train, y_test
 

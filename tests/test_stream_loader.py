@@ -11,11 +11,11 @@ from skorch_mnist._batches._stream_loader import shuffled
 def test_images_are_shuffled_within_what_is_held_back(monkeypatch):
     monkeypatch.setattr("skorch_mnist._batches._stream_loader.SHUFFLED_IMAGES", 500)
     chunks = [(torch.arange(i, i + 50), torch.arange(i, i + 50)) for i in range(0, 2000, 50)]
-    draw = lambda seed: [  # noqa: E731
-        int(number)
-        for numbers, _ in shuffled(iter(chunks), torch.Generator().manual_seed(seed))
-        for number in numbers
-    ]
+
+    def draw(seed):
+        parts = shuffled(iter(chunks), torch.Generator().manual_seed(seed))
+        return [int(number) for numbers, _ in parts for number in numbers]
+
     order = draw(0)
     assert sorted(order) == list(range(2000)) and order == draw(0) != draw(1)
     distance = np.abs(np.array(order) - np.arange(2000))
