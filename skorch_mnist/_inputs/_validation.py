@@ -122,7 +122,10 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     if not reset and math.prod(item_shape) != estimator.n_features_in_:
         refuse_single_image(tuple(X.shape), estimator.image_shape_)
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
-    checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
+    if not labels and are_rows_of_integers(flat):
+        checked = validate_data(estimator, flat, reset=reset, skip_check_array=True)
+    else:
+        checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
     if pixels.dtype == object:  # of polars or Arrow; scikit-learn converts those of pandas
         pixels = check_array(pixels, input_name="X", estimator=estimator)
@@ -136,6 +139,12 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
         layout = known_layout(item_shape, estimator.image_shape_)
     images = layout.arrange(pixels.reshape(len(pixels), *item_shape))
     return CheckedImages(images, InputFormat.of(item_shape, pixels.dtype), y)
+
+
+def are_rows_of_integers(X: Any) -> bool:
+    """Whether ``check_array`` has nothing to find or to change, which saves a tenth of a call."""
+    plain = type(X) is np.ndarray and X.dtype.kind in "biu"
+    return plain and X.ndim == 2 and X.size > 0 and X.flags.c_contiguous
 
 
 def is_dataset(X: Any) -> bool:
