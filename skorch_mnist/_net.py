@@ -388,9 +388,9 @@ class ImageClassifierNet(NeuralNetClassifier):
         return with_stand_ins(state)
 
     def __copy__(self) -> Self:
-        """Share the components, for which the state has stand-ins."""
+        """Share the components, for which the state has stand-ins, but not a training run."""
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        twin.__dict__.update({k: v for k, v in vars(self).items() if k != "_training"})
         return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -310,6 +312,24 @@ def test_callbacks_can_be_changed_and_disabled(capsys):
     clf = quick(callbacks="disable").fit(X, y)
     assert clf.callbacks_ == [] and len(clf.history_) == 3
     assert capsys.readouterr().out == ""
+
+
+class Copying(Callback):
+    """Keeps a shallow copy of the net, made in the middle of training."""
+
+    def on_epoch_end(self, net, **kwargs):
+        self.copy_ = copy.copy(net)
+
+
+def test_a_copy_made_during_training_does_not_keep_the_images():
+    X, y = toy()
+    images = weakref.ref(X)
+    copying = Copying()
+    quick(callbacks=[copying]).fit(X, y)
+    del X
+    gc.collect()
+    assert images() is None
+    assert copying.copy_.n_iter_ == 3
 
 
 # --- methods of skorch ----------------------------------------------------------------------
