@@ -48,7 +48,7 @@ from skorch_mnist._devices import (
 )
 from skorch_mnist._inputs._pixels import PixelStatistics, to_array
 from skorch_mnist._inputs._validation import Given, are_codes
-from skorch_mnist._learning_rate import OneCycle, restore_peaks
+from skorch_mnist._learning_rate import OneCycle
 from skorch_mnist._listeners import early_stopping, watches_batches
 from skorch_mnist._parameters import check_parameters, parameters_of_callbacks
 from skorch_mnist._progress import EpochTable, TrainingBar, show
@@ -60,10 +60,6 @@ from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 PIXELS_ON_CPU = 128 * 28 * 28
 PIXELS_ON_GPU = 4096 * 28 * 28
 
-UNFITTED = (
-    "load_params needs a fitted %(name)s: classes_ and the scale of pixels are not in its files. "
-    "Call fit or partial_fit first, or use save and %(name)s.load instead."
-)
 FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 
 
@@ -218,13 +214,6 @@ class ImageClassifierNet(NeuralNetClassifier):
         if self.verbose >= 2:
             callbacks.append(("progress_bar", TrainingBar()))
         return callbacks
-
-    def load_params(self, *args: Any, **kwargs: Any) -> None:
-        """Load weights onto the resolved device, and no learning rate from within a cycle."""
-        check_is_fitted(self, msg=UNFITTED)
-        with self._device_resolved():
-            super().load_params(*args, **kwargs)
-        restore_peaks(getattr(self, "optimizer_", None))
 
     @contextmanager
     def _device_resolved(self) -> Iterator[None]:

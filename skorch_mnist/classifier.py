@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from skorch_mnist._compat import (
 )
 from skorch_mnist._devices import available_device, seeded
 from skorch_mnist._inputs._validation import Given, refuse_one_hot
+from skorch_mnist._learning_rate import restore_peaks
 from skorch_mnist._listeners import SklearnCallbacks
 from skorch_mnist._net import ImageClassifierNet
 from skorch_mnist._parameters import check_names
@@ -49,7 +51,7 @@ from skorch_mnist._storage._model_file import (
     read_model,
     write_model,
 )
-from skorch_mnist._training import SplitData, TrainingRun
+from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ __all__ = ["MNISTCNNClassifier"]
 
 OWN_NETWORKS = {name_of_network(network): network for network in (MNISTCNN, BatchNormCNN)}
 CALLBACK_PARAMETERS = ("callbacks", "early_stopping", "lr_schedule", "n_iter_no_change", "verbose")
+UNFITTED = (
+    "load_params needs a fitted %(name)s: classes_ and the scale of pixels are not in its files. "
+    "Call fit or partial_fit first, or use save and %(name)s.load instead."
+)
 TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than a model file
 
 
@@ -643,6 +649,46 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         compiled, self.module_ = self.module_, uncompiled(self.module_)
         next(self.forward_iter(blank))
         self.module_ = compiled
+
+    def save_params(self, *args: Any, use_safetensors: bool = False, **kwargs: Any) -> None:
+        """Write the states of components, as skorch does.
+
+        Parameters
+        ----------
+        *args, **kwargs : object
+            Files, as in ``skorch.NeuralNet.save_params``.
+        use_safetensors : bool, default=False
+            Whether to write safetensors files, which cannot hold the state of an optimizer.
+
+        See Also
+        --------
+        save : Write everything that prediction needs, in one file.
+        """
+        net = copy.copy(self)
+        if (
+            use_safetensors and self.initialized_
+        ):  # its files only have tensors in the order of their axes
+            network = copy.deepcopy(detach_derived(self.module_))
+            net.__dict__["module_"] = network.to(memory_format=torch.contiguous_format)
+        super(MNISTCNNClassifier, net).save_params(*args, use_safetensors=use_safetensors, **kwargs)
+
+    def load_params(self, *args: Any, **kwargs: Any) -> None:
+        """Load what ``save_params`` has written into a fitted classifier.
+
+        Parameters
+        ----------
+        *args, **kwargs : object
+            Files, as in ``skorch.NeuralNet.load_params``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self, msg=UNFITTED)
+        with self._device_resolved():
+            super().load_params(*args, **kwargs)
+        restore_peaks(getattr(self, "optimizer_", None))  # not a rate from within a cycle
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted classifier as an ONNX model, scaling and softmax included.

@@ -35,6 +35,8 @@ from skorch.helper import SliceDataset
 from torch import nn
 from torch.utils.data import RandomSampler
 
+from skorch_mnist.network import MNISTCNN, BatchNormCNN
+
 quick = partial(helpers.quick, max_epochs=3, batch_size=64)
 toy = partial(helpers.toy, classes=("a", "b", "c"))
 
@@ -232,6 +234,22 @@ def test_checkpoint_and_load_params(tmp_path):
     other.load_params(f_params=tmp_path / "params.pt")
     np.testing.assert_array_equal(clf.predict_proba(X), other.predict_proba(X))
     assert clf.device == "auto"
+
+
+@pytest.mark.parametrize(
+    "module", [MNISTCNN, BatchNormCNN, nn.Sequential(nn.Flatten(), nn.Linear(36, 3))]
+)
+def test_checkpoint_and_load_params_as_safetensors(module, tmp_path):
+    X, y = toy()
+    checkpoint = Checkpoint(dirname=tmp_path, f_optimizer=None, use_safetensors=True)
+    clf = quick(module=module, callbacks=[checkpoint]).fit(X, y)
+    helpers.assert_same_weights(clf, quick(module=module).fit(X, y))
+    clf.save_params(tmp_path / "last", use_safetensors=True)
+    other = quick(module=module, random_state=1).fit(X, y)
+    other.load_params(tmp_path / "last", use_safetensors=True)
+    np.testing.assert_array_equal(clf.predict_proba(X), other.predict_proba(X))
+    with pytest.raises(NotFittedError):
+        quick(module=module).save_params(tmp_path / "new", use_safetensors=True)
 
 
 class Nested(Callback):
