@@ -313,6 +313,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
         """Change the images as ``augment`` says, before the step of skorch."""
+        check_is_fitted(self)
         X, y = unpack_data(batch)
         with memory_advice("batch_size", len(image_of(X))):
             if self.augment is not None:
@@ -320,8 +321,14 @@ class ImageClassifierNet(NeuralNetClassifier):
                 batch = with_images(X, augmented(images, self.augment)), y
             return super().train_step(batch, **fit_params)
 
+    def validation_step(self, batch: Any, **fit_params: Any) -> Any:
+        """Refuse an unfitted net; skorch would miss an attribute of it."""
+        check_is_fitted(self)
+        return super().validation_step(batch, **fit_params)
+
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Standardize the images of a batch for the network; weights are for the loss."""
+        check_is_fitted(self)
         images = to_tensor(image_of(x), device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
         standardized = self.pixel_statistics_.standardize(images, channels_last)

@@ -485,14 +485,21 @@ def test_load_params_before_fit_points_to_load(initialized, tmp_path):
     helpers.assert_same_weights(new, clf)
 
 
-def test_what_fit_learns_is_missing_after_initialize():
-    clf = quick().initialize()
+@pytest.mark.parametrize("initialized", [False, True])
+def test_what_fit_learns_is_missing_before_it(initialized):
+    clf = quick().initialize() if initialized else quick()
     assert not hasattr(clf, "classes_")
     with pytest.raises(NotFittedError, match="learns classes_ in fit or partial_fit"):
         _ = clf.classes_
-    for method in (clf.predict, clf.forward, lambda X: list(clf.forward_iter(X, training=True))):
+    images, batch = torch.zeros(1, 1, 28, 28), (torch.zeros(1, 1, 28, 28), torch.zeros(1).long())
+    for method in (clf.predict, clf.forward, clf.infer):
         with pytest.raises(NotFittedError):
-            method(np.zeros((1, 28, 28)))
+            method(images)
+    for method in (clf.validation_step, clf.train_step):
+        with pytest.raises(NotFittedError):
+            method(batch)
+    with pytest.raises(NotFittedError):
+        list(clf.forward_iter(images, training=True))
 
 
 # --- devices --------------------------------------------------------------------------------
