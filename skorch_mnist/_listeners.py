@@ -86,9 +86,19 @@ class DivergenceCheck(Listener):
                 "the number of training samples."
             )
         wrong = [loss for loss in losses if not np.isfinite(loss)]
-        if not wrong and all(bool(p.isfinite().all()) for p in net.module_.parameters()):
-            return
-        what = f"its loss became {wrong[0]}" if wrong else "weights became nan or inf"
+        if wrong:
+            self._refuse(net, f"its loss became {wrong[0]}")
+        self._check_weights(net)
+
+    def run_ends(self, training: TrainingRun) -> None:
+        """Check the weights of an epoch in the middle of which a callback has asked to stop."""
+        self._check_weights(training.net)
+
+    def _check_weights(self, net: Any) -> None:
+        if not all(bool(p.isfinite().all()) for p in net.module_.parameters()):
+            self._refuse(net, "weights became nan or inf")
+
+    def _refuse(self, net: Any, what: str) -> None:
         n_whole = len(net.history) - 1
         raise ValueError(
             f"The training diverged in epoch {n_whole + 1}: {what}. Lower lr, which is {net.lr}"

@@ -601,6 +601,25 @@ def test_divergence_in_the_first_epoch_changes_nothing():
     assert not clf.__sklearn_is_fitted__()
 
 
+class StopAtNan(Callback):
+    """Asks to stop as soon as a loss is not a number."""
+
+    def on_batch_end(self, net, loss, **kwargs):
+        if not loss.isfinite():
+            raise KeyboardInterrupt
+
+
+def test_divergence_at_which_a_callback_stops_is_an_error():
+    X, y = toy()
+    clf = quick(max_epochs=5, callbacks=[Fault(3, spoil_weights, "on_epoch_begin"), StopAtNan])
+    with pytest.raises(ValueError, match="diverged in epoch 3: weights became nan or inf"):
+        clf.fit(X, y)
+    assert clf.n_iter_ == 2
+    np.testing.assert_array_equal(
+        clf.predict_proba(X), quick(max_epochs=2).fit(X, y).predict_proba(X)
+    )
+
+
 def test_callbacks_do_not_get_an_epoch_that_diverged(tmp_path):
     X, y = toy()
     checkpoint = Checkpoint(dirname=tmp_path, f_criterion=None)
