@@ -88,6 +88,8 @@ class TrainingRun:
         Whether no epoch is left to train.
     stopping : bool
         Whether a callback has asked to stop.
+    callbacks_changed : bool
+        Whether parameters of callbacks were set, which the next training run makes again.
     """
 
     n_processes = 1
@@ -109,7 +111,7 @@ class TrainingRun:
         self.listeners: list[Listener] = []
         self.before: Hears = {}  # who hears of an event of skorch before its callbacks do
         self.after: Hears = {}
-        self.finished = self.stopping = self.interrupted = False
+        self.finished = self.stopping = self.interrupted = self.callbacks_changed = False
         self.last_epoch: Snapshot | None = None
 
     @classmethod
@@ -139,6 +141,8 @@ class TrainingRun:
         finally:
             training._release()
             vars(net).pop("_training", None)
+            if training.callbacks_changed:
+                vars(net).pop("callbacks_", None)
             net.accelerator = before["accelerator"]
 
     def _join_processes(self) -> None:

@@ -800,7 +800,10 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         check_names(trial, params, self._get_param_names())
         self.__dict__.update(params)
         if any(name.partition("__")[0] in CALLBACK_PARAMETERS for name in params):
-            self.__dict__.pop("callbacks_", None)  # the next training run makes them again
+            if self._training is None:
+                self.__dict__.pop("callbacks_", None)  # the next training run makes them again
+            else:
+                self._training.callbacks_changed = True
         for group in getattr(getattr(self, "optimizer_", None), "param_groups", []):
             for name, value in params.items():
                 key = name.removeprefix("optimizer__")

@@ -332,6 +332,26 @@ def test_callbacks_can_be_changed_and_disabled(capsys):
     assert capsys.readouterr().out == ""
 
 
+class Setting(Callback):
+    """Sets parameters of the net at the end of the first epoch."""
+
+    def __init__(self, params):
+        self.params = params
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 1:
+            net.set_params(**self.params)
+
+
+def test_callbacks_can_be_set_during_training():
+    X, y = toy()
+    setting = Setting({"callbacks": None, "verbose": 0})
+    clf = quick(callbacks=[setting]).fit(X, y)
+    assert clf.n_iter_ == 3
+    assert clf.partial_fit(X, y).n_iter_ == 4
+    assert setting not in dict(clf.callbacks_).values()
+
+
 class Copying(Callback):
     """Keeps a shallow copy of the net, made in the middle of training."""
 
