@@ -451,6 +451,21 @@ def test_bad_class_weights_are_refused(class_weight):
         check_weights(None, class_weight, FLAT, Y)
 
 
+@pytest.mark.parametrize("names", [["0", "1", "2"], [False, True], [-1, 0, 7], [0.0, 1.0, 2.0]])
+@pytest.mark.parametrize("dtype", [None, object])
+def test_class_weights_belong_to_labels_of_any_type(names, dtype):
+    y = np.array(names, dtype)[Y % len(names)]
+    out = check_weights(None, {names[1]: 0.5}, FLAT, y)[2]
+    np.testing.assert_array_equal(out, np.where(y == names[1], 0.5, 1.0))
+
+
+def test_class_weights_of_labels_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match=r"\['1'\] are not among the labels \[0, 1, 2\]"):
+        check_weights(None, {0: 2, "1": 2}, FLAT, Y)
+    out = check_weights(None, {0: 2, 1: 4, 2: 4, 3: 8}, FLAT, Y)[2]  # a split may lack class 3
+    np.testing.assert_array_equal(out, np.where(Y == 0, 0.5, 1.0))
+
+
 # --- range of pixels ------------------------------------------------------------------------
 
 

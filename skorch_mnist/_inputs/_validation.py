@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
@@ -306,12 +305,18 @@ def weights_of_labels(
     Raises
     ------
     ValueError
-        If weights are negative, not finite or all 0.
+        If weights are negative, not finite or all 0, or not those of labels.
     """
-    of_classes = compute_class_weight(class_weight, classes=classes, y=labels)
-    weights: NDArray[np.float64] = of_classes[np.searchsorted(classes, labels)]
-    if class_weight == "balanced":  # for which each label was one sample
-        weights = weights * counts.sum() / (len(labels) * counts)
+    if class_weight == "balanced":
+        weights: NDArray[np.float64] = counts.sum() / (len(labels) * counts)
+    else:  # compute_class_weight of scikit-learn takes the label "1" for 1
+        strangers = class_weight.keys() - set(classes)
+        if strangers and set(classes) - class_weight.keys():  # else a split may lack these labels
+            raise ValueError(
+                f"class_weight={class_weight!r} is not valid: {list(strangers)} are not among the "
+                f"labels {classes.tolist()}."
+            )
+        weights = np.array([class_weight.get(label, 1.0) for label in labels], np.float64)
     if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
         raise ValueError(
             f"class_weight={class_weight!r} is not valid: weights must be at least 0, and not all "
