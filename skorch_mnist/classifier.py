@@ -346,7 +346,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     ) -> Self:
         """Train for one more epoch, on all of ``X``.
 
-        The scale of the pixels is learned in the first call.
+        The scale of the pixels is learned in the first call. Images of a later call that are on
+        another scale, or inverted, trigger a warning.
 
         Parameters
         ----------
@@ -393,6 +394,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
             self.pixel_statistics_ = images.pixel_statistics()
             self._random_state = training.random_state
             self.initialized_, self.history_ = False, None
+        else:
+            self.pixel_statistics_.check_range(images.images)
         return images
 
     def _split(self, images: LabeledImages) -> SplitData:

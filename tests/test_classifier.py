@@ -22,6 +22,7 @@ from skorch.callbacks import Callback
 from skorch.dataset import Dataset, ValidSplit
 from skorch.helper import SliceDataset, predefined_split
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from skorch_mnist import MNISTCNNClassifier
 
@@ -423,6 +424,26 @@ def test_partial_fit_needs_classes_and_keeps_them():
         clf.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"labels \[3 4\] that are not among"):
         clf.partial_fit(X, y + 2)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X: 255 - X, "X looks inverted"),
+        (lambda X: X / 255, "The brightest pixel of X is 1,"),
+        (lambda X: TensorDataset(torch.from_numpy(X / 255)), "The brightest pixel of X is 1,"),
+    ],
+    ids=["inverted", "other scale", "dataset"],
+)
+def test_more_images_on_another_scale_warn(change, message, warm_start):
+    X, y = toy()
+    clf = quick(warm_start=warm_start).fit(X, y)
+    train_more = clf.fit if warm_start else clf.partial_fit
+    train_more(X[:20], y[:20])
+    with pytest.warns(UserWarning, match=message) as caught:
+        train_more(change(X), y)
+    assert len(caught) == 1
 
 
 def test_partial_fit_takes_weights_of_missing_classes():
