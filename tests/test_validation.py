@@ -227,6 +227,7 @@ REFUSED = {  # no message: scikit-learn or NumPy writes it
     "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X holds datetime64"),
     "one row": (FLAT[0], ValueError, None),
     "scalar": (3, ValueError, None),
+    "nothing": (None, ValueError, None),
     "series": (pd.Series(FLAT[0]), ValueError, None),
     "no rows": (FLAT[:0], ValueError, None),
     "no images": (PIXELS[:0], ValueError, None),

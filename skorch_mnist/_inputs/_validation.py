@@ -117,9 +117,10 @@ def check_lazy_images(estimator: Any, images: Any, *, reset: bool) -> CheckedIma
 
 def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedImages:
     X, labels = as_array(X), {name: as_array(y) for name, y in labels.items()}
-    item_shape = tuple(X.shape[1:])
+    shape = np.shape(X)  # of None, too, which scikit-learn refuses
+    item_shape = shape[1:]
     if not reset and math.prod(item_shape) != estimator.n_features_in_:
-        refuse_single_image(tuple(X.shape), estimator.image_shape_)
+        refuse_single_image(shape, estimator.image_shape_)
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     if not labels and are_rows_of_integers(flat):
         checked = validate_data(estimator, flat, reset=reset, skip_check_array=True)
