@@ -123,7 +123,17 @@ class TrainingRun:
 
         After an error inside the context, the net is what it was after the last whole epoch, or
         before the call if no epoch was finished.
+
+        Raises
+        ------
+        RuntimeError
+            If the net is in the middle of another training run.
         """
+        if net._training is not None:
+            raise RuntimeError(
+                f"This {type(net).__name__} is being trained already, by another thread or by the "
+                "caller of this callback. Train a clone of it, or let threads take turns."
+            )
         training, before = cls(net, epochs, tasks), vars(net).copy()
         net._training = training
         try:

@@ -718,6 +718,22 @@ def test_a_failing_worker_changes_nothing():
     np.testing.assert_array_equal(clf.predict_proba(X), before)
 
 
+def test_two_training_runs_of_one_classifier_at_the_same_time_are_refused():
+    X, y = toy()
+    clf = quick().fit(X, y)
+    clf.set_params(callbacks=[At(4, lambda: clf.partial_fit(X, y))])
+    with pytest.raises(RuntimeError, match="is being trained already"):
+        clf.partial_fit(X, y)
+    assert clf.set_params(callbacks=None).partial_fit(X, y).n_iter_ == 4
+
+    def train_in_thread():
+        with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="another thread"):
+            pool.submit(clf.fit, X, y).result()
+
+    clf.set_params(callbacks=[At(5, train_in_thread)]).partial_fit(X, y)
+    assert clf.n_iter_ == 5
+
+
 def test_threads_can_predict_at_the_same_time():
     X, y = toy()
     clf = quick().fit(X, y)
