@@ -580,7 +580,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         path : path-like
             File to read.
         module : type, callable, torch.nn.Module or None, default=None
-            The network, if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, or was an instance.
+            The network, if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, was an instance, or has
+            layers that were changed later, as pruning does.
 
         Returns
         -------

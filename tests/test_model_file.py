@@ -27,10 +27,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import EpochScoring, LRScheduler
 from torch import nn
+from torch.nn.utils import prune
 from torch.overrides import TorchFunctionMode
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
-from skorch_mnist.network import BatchNormCNN
+from skorch_mnist.network import MNISTCNN, BatchNormCNN
 
 DAMAGED = "is damaged or not a model file: write one with MNISTCNNClassifier.save."
 
@@ -380,6 +381,22 @@ def test_instance_of_our_network_must_be_passed_to_load(tmp_path):
         load(tmp_path / "m")
     loaded = load(tmp_path / "m", module=network)
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_network_changed_after_fit_must_be_passed_to_load(tmp_path):
+    def make(image_shape=(1, 6, 6), n_classes=3):
+        network = MNISTCNN(image_shape, n_classes)
+        prune.l1_unstructured(network.hidden, "weight", amount=0.5)
+        return network
+
+    fitted = quick().fit(X, Y)
+    prune.l1_unstructured(fitted.module_.hidden, "weight", amount=0.5)
+    fitted.save(tmp_path / "m")
+    with pytest.raises(ValueError, match="layers were changed before it was saved"):
+        load(tmp_path / "m")
+    for module in (make, make()):
+        loaded = load(tmp_path / "m", module=module)
+        np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
 def test_network_argument_that_is_not_plain_data_cannot_be_saved(tmp_path):

@@ -191,5 +191,6 @@ def check_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> No
     if wanted != found:
         different = sorted(name for name, _ in wanted.items() ^ found.items())
         raise ValueError(
-            f"its weights do not fit the network {type(network).__name__}: {different}"
+            f"its weights do not fit the network {type(network).__name__}: {different}. If layers "
+            "were changed before it was saved, pass what makes such a network as module=..."
         )
