@@ -1,16 +1,15 @@
-"""Realistic pictures of digits, made from MNIST images, for the tests.
+"""The plain pictures: a digit on plain, ruled or squared paper, dark on light or light on dark.
 
-Each picture is drawn from one image and one random generator: ink of any size, position, slant and
-thickness on plain, ruled or squared paper, in uneven light, with texture and noise, as a JPEG.
+The ink has any size, position, slant and thickness, the light is uneven, the paper has texture and
+the camera noise, and the file is a JPEG. Tests rely on these pictures: a seed must keep its bytes.
 """
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image
 from scipy import ndimage
+
+from .camera import jpeg
 
 INKS = {
     "black": (25, 25, 28),
@@ -21,12 +20,12 @@ INKS = {
 RULINGS = ("plain", "ruled", "squared")
 
 
-def draw_picture(image, rng, *, side=None, ruling=None, light_on_dark=False):
+def draw_plain(image, rng, *, side=None, ruling=None, light_on_dark=False):
     """Return an RGB picture (height, width, 3) uint8 of one digit (28, 28), ink 255 on 0."""
     height, width = rng.integers(220, 640, 2) if side is None else (side, side)
     digit = _stroke(image, rng, rng.uniform(0.25, 0.8) * min(height, width))
     ink = _place(digit, height, width, rng)
-    paper = _paper(height, width, rng, ruling or rng.choice(RULINGS))
+    paper = draw_paper(height, width, rng, ruling or rng.choice(RULINGS))
     color = np.array(INKS[rng.choice(list(INKS))]) / 255 + rng.normal(0, 0.02, 3)
     cover = ink * rng.uniform(0.8, 1.0) * (1 - 0.15 * _texture(height, width, 3, rng).clip(0, 1))
     picture = paper * (1 - cover[..., None]) + color.clip(0, 1) * cover[..., None]
@@ -36,13 +35,6 @@ def draw_picture(image, rng, *, side=None, ruling=None, light_on_dark=False):
     picture = ndimage.gaussian_filter(picture, (*[rng.uniform(0.3, 1.2)] * 2, 0))
     picture += rng.normal(0, rng.uniform(0.003, 0.03), picture.shape)
     return jpeg((picture.clip(0, 1) * 255).astype(np.uint8), int(rng.integers(40, 95)))
-
-
-def jpeg(picture, quality):
-    """Return the picture after JPEG compression."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=quality)
-    return np.array(Image.open(stream))
 
 
 def _stroke(image, rng, size):
@@ -81,7 +73,7 @@ def _place(digit, height, width, rng):
     return ink
 
 
-def _paper(height, width, rng, ruling):
+def draw_paper(height, width, rng, ruling):
     paper = rng.uniform(0.72, 0.98) * (1 + rng.uniform(-0.06, 0.06, 3))
     paper = paper * np.ones((height, width, 1))
     for coarse in (1.5, 6):

@@ -1,0 +1,50 @@
+"""Realistic pictures of digits for the tests, from easy to as hard as reality.
+
+Everything is drawn from MNIST images or printed digits with one random generator: a seed gives the
+same bytes on the same machine. No kind was made with a particular algorithm in mind: each shows
+what people photograph, scan or draw, and people can read it.
+"""
+
+from __future__ import annotations
+
+from .boxed import cell, frame
+from .crops import cropped
+from .pens import drawn, fine, low_contrast, marker, uneven_pen
+from .photographs import gradient, photo, shadow
+from .plain import RULINGS, draw_plain
+from .sheets import back_of_sheet, blot, textured
+
+__all__ = ["KINDS", "RULINGS", "draw_picture"]
+
+_BOXED = (frame, cell)
+_PENS = (uneven_pen, marker, fine, drawn, low_contrast)
+_SHEETS = (blot, back_of_sheet, textured)
+_PHOTOGRAPHS = (cropped, gradient, shadow, photo)
+_HARD = {kind.__name__: kind for kind in (*_BOXED, *_PENS, *_SHEETS, *_PHOTOGRAPHS)}
+KINDS = (*RULINGS, "light_on_dark", *_HARD)
+
+
+def draw_picture(image, rng, *, kind=None, side=None, ruling=None, light_on_dark=False):
+    """Return a picture of one handwritten digit.
+
+    Parameters
+    ----------
+    image : ndarray of shape (28, 28), dtype uint8
+        An image of MNIST: ink 255 on 0.
+    rng : numpy.random.Generator
+        Where all chance comes from.
+    kind : str, optional
+        One of ``KINDS``. By default, a digit on paper of any ruling.
+    side, ruling, light_on_dark
+        Height and width in pixels, one of ``RULINGS``, and whether to invert; only without a kind.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype uint8
+    """
+    if kind in _HARD:
+        return _HARD[kind](image, rng)
+    if kind is not None:
+        ruling = kind if kind in RULINGS else None
+        light_on_dark = kind == "light_on_dark"
+    return draw_plain(image, rng, side=side, ruling=ruling, light_on_dark=light_on_dark)

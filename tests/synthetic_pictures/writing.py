@@ -1,0 +1,33 @@
+"""Writing: an ordinary digit on ordinary paper, for what is hard for other reasons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .plain import RULINGS, draw_paper
+from .scene import ink_color, plain_paper, position
+from .strokes import Strokes
+
+
+def any_paper(height, width, rng):
+    """Return plain paper, or ruled or squared paper in a quarter of cases."""
+    if rng.random() < 0.75:
+        return plain_paper(height, width, rng)
+    return draw_paper(height, width, rng, RULINGS[rng.integers(1, 3)])
+
+
+def write(scene, image, rng, share=(0.35, 0.8), color=None):
+    """Write a digit, as high as a share of the picture, at any position; return its coverage."""
+    height, width = scene.size
+    digit = Strokes(image).draw(min(height, width) * rng.uniform(*share), rng)
+    digit = fitted(digit * rng.uniform(0.8, 1), height, width)
+    top, left = position(digit.shape, height, width, rng)
+    scene.put(digit, ink_color(rng) if color is None else color, top, left)
+    cover = np.zeros((height, width), np.float32)
+    cover[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    return cover
+
+
+def fitted(digit, height, width):
+    """Return a digit cut to a picture that it does not fit in."""
+    return digit[:height, :width]
