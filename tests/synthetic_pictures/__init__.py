@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from .boxed import cell, frame
 from .crops import cropped
+from .displays import DISPLAYS, draw_display
+from .fonts import font_files
 from .pens import drawn, fine, low_contrast, marker, uneven_pen
 from .photographs import gradient, photo, shadow
 from .plain import RULINGS, draw_plain
+from .prints import draw_print
 from .sheets import back_of_sheet, blot, textured
 
-__all__ = ["KINDS", "RULINGS", "draw_picture"]
+__all__ = [
+    "DISPLAYS",
+    "KINDS",
+    "RULINGS",
+    "draw_display",
+    "draw_picture",
+    "draw_print",
+    "font_files",
+]
 
 _BOXED = (frame, cell)
 _PENS = (uneven_pen, marker, fine, drawn, low_contrast)
