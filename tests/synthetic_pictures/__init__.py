@@ -11,17 +11,24 @@ from .boxed import cell, frame
 from .crops import cropped
 from .displays import DISPLAYS, draw_display
 from .fonts import font_files
+from .forms import form
+from .grids import grid
+from .page import Page
 from .pens import drawn, fine, low_contrast, marker, uneven_pen
 from .photographs import gradient, photo, shadow
 from .plain import RULINGS, draw_plain
 from .prints import draw_print
+from .rows import lines, noisy, row
 from .sheets import back_of_sheet, blot, textured
 
 __all__ = [
     "DISPLAYS",
     "KINDS",
+    "PAGES",
     "RULINGS",
+    "Page",
     "draw_display",
+    "draw_page",
     "draw_picture",
     "draw_print",
     "font_files",
@@ -32,7 +39,9 @@ _PENS = (uneven_pen, marker, fine, drawn, low_contrast)
 _SHEETS = (blot, back_of_sheet, textured)
 _PHOTOGRAPHS = (cropped, gradient, shadow, photo)
 _HARD = {kind.__name__: kind for kind in (*_BOXED, *_PENS, *_SHEETS, *_PHOTOGRAPHS)}
+_PAGES = {kind.__name__: kind for kind in (row, lines, form, grid, noisy)}
 KINDS = (*RULINGS, "light_on_dark", *_HARD)
+PAGES = tuple(_PAGES)
 
 
 def draw_picture(image, rng, *, kind=None, side=None, ruling=None, light_on_dark=False):
@@ -59,3 +68,25 @@ def draw_picture(image, rng, *, kind=None, side=None, ruling=None, light_on_dark
         ruling = kind if kind in RULINGS else None
         light_on_dark = kind == "light_on_dark"
     return draw_plain(image, rng, side=side, ruling=ruling, light_on_dark=light_on_dark)
+
+
+def draw_page(images, labels, rng, *, kind):
+    """Return a picture of several digits and where they are.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, 28, 28), dtype uint8
+        Images of MNIST, which are used from the first; 100 are enough for any page.
+    labels : ndarray of shape (n_images,)
+        Their digits.
+    rng : numpy.random.Generator
+        Where all chance comes from.
+    kind : str
+        One of ``PAGES``.
+
+    Returns
+    -------
+    Page
+        With ``picture``, ``boxes``, ``cells``, ``labels`` and ``order``.
+    """
+    return _PAGES[kind](images, labels, rng)

@@ -17,7 +17,7 @@ _NAMES = (
     "NotoMono-*", "NotoSans-*", "NotoSansMono-*", "NotoSerif-*", "OCRB", "OpenSans-*", "Roboto*",
     "Ubuntu*",
 )  # fmt: skip
-_HARDLY_VISIBLE = ("Hairline", "Thin", "ExtraLight")
+_UNFIT = ("Hairline", "Thin", "ExtraLight", "SansDisplay", "SerifDisplay")  # or without digits
 _SYSTEM = (Path("/usr/share/fonts"), Path("/Library/Fonts"), Path("C:/Windows/Fonts"))
 
 
@@ -35,7 +35,7 @@ def font_files():
         for name in _NAMES:
             for suffix in ("ttf", "otf"):
                 for path in folder.rglob(f"{name}.{suffix}"):
-                    if not any(word in path.name for word in _HARDLY_VISIBLE):
+                    if not any(word in path.name for word in _UNFIT):
                         files.setdefault(path.name, path)
     if not files:
         raise FileNotFoundError("No fonts were found. Install Matplotlib, which brings DejaVu")
