@@ -13,6 +13,7 @@ from .displays import DISPLAYS, draw_display
 from .fonts import font_files
 from .forms import form
 from .grids import grid
+from .labels import label
 from .page import Page
 from .pens import drawn, fine, low_contrast, marker, uneven_pen
 from .photographs import gradient, photo, shadow
@@ -36,7 +37,7 @@ __all__ = [
 
 _BOXED = (frame, cell)
 _PENS = (uneven_pen, marker, fine, drawn, low_contrast)
-_SHEETS = (blot, back_of_sheet, textured)
+_SHEETS = (blot, back_of_sheet, textured, label)
 _PHOTOGRAPHS = (cropped, gradient, shadow, photo)
 _HARD = {kind.__name__: kind for kind in (*_BOXED, *_PENS, *_SHEETS, *_PHOTOGRAPHS)}
 _PAGES = {kind.__name__: kind for kind in (row, lines, form, grid, noisy)}

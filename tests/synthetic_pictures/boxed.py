@@ -61,9 +61,9 @@ def cell(image, rng):
             if not here and rng.random() < 0.5:
                 continue
             other = strokes if here else Strokes(image[:: rng.choice([-1, 1])].T)
-            digit = other.draw(unit * (rng.uniform(0.45, 0.75) if here else 0.7), rng)
+            digit = other.draw(unit * (rng.uniform(0.5, 0.92) if here else 0.75), rng)
             center = np.array([n / 2 + row * unit, n / 2 + column * unit])
-            center += rng.uniform(-1, 1, 2) * (0.08 if here else 0.25) * unit
+            center += rng.uniform(-1, 1, 2) * (0.11 if here else 0.25) * unit
             scene.put(digit, color, *(center - np.array(digit.shape) / 2).astype(int))
     thin = unit * rng.uniform(0.012, 0.03)
     thick = unit * rng.uniform(0.03, 0.07)

@@ -28,7 +28,7 @@ def blots(scene, rng, free):
 def _blot(scene, rng, free):
     """Put an ink blot with a few splashes."""
     size = min(scene.size)
-    radius = size * np.exp(rng.uniform(np.log(0.02), np.log(0.1)))
+    radius = size * np.exp(rng.uniform(np.log(0.02), np.log(0.16)))
     color = ink_color(rng) * rng.uniform(0.4, 1.0)
     spot = blob(radius, rng)
     place = free_place(spot.shape, free, rng)

@@ -87,7 +87,7 @@ def _lit(digit, high, height, width, rng, kind):
     scene = Scene(np.ones((height, width, 3)) * ground)
     scene.shade(1 + 0.015 * grain(height, width, 2, rng))
     faint = rng.uniform(0.02, 0.14) * (rng.random() < 0.7)
-    shape = _dots if kind == "dots" else _segments(rng)
+    shape = _dots if kind == "dots" else segments(rng)
     digit_width = shape(8, high).shape[1]
     top, left = (height - high) // 2, (width - digit_width) // 2
     step = int(digit_width * rng.uniform(1.15, 1.6))
@@ -107,7 +107,7 @@ def _lit(digit, high, height, width, rng, kind):
     return scene
 
 
-def _segments(rng):
+def segments(rng):
     """Return a function that draws seven segments, all in one style."""
     thick, slant, gap = rng.uniform(0.09, 0.17), rng.uniform(0, 0.18), rng.uniform(0.008, 0.03)
     wide = rng.uniform(0.48, 0.62)

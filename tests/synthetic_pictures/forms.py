@@ -83,11 +83,11 @@ def _fill_in(sheet, image, place, pen, label, index, rng):
     """Write a digit into a cell, not always between its lines."""
     left, top, right, bottom = place
     color, wide = pen
-    size = (bottom - top) * rng.uniform(0.55, 0.9)
+    size = (bottom - top) * rng.uniform(0.6, 0.95)
     cover = Strokes(image).draw(size, rng, width=wide)
     shrink = cover.shape[1] / (1.1 * (right - left))
     if shrink > 1:
         cover = Strokes(image).draw(size / shrink, rng, width=wide)
-    y = (top + bottom - cover.shape[0]) / 2 + rng.normal(0, 0.06) * (bottom - top)
-    x = (left + right - cover.shape[1]) / 2 + rng.normal(0, 0.06) * (right - left)
+    y = (top + bottom - cover.shape[0]) / 2 + rng.normal(0, 0.08) * (bottom - top)
+    x = (left + right - cover.shape[1]) / 2 + rng.normal(0, 0.08) * (right - left)
     sheet.put_digit(cover * 0.95, color, int(y), int(x), label, index, place)

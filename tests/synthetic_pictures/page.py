@@ -42,7 +42,7 @@ class Sheet(Scene):
         super().__init__(rgb)
         self._digits = []
 
-    def put_digit(self, cover, color, top, left, label, index, cell=None):
+    def put_digit(self, cover, color, top, left, label, index=-1, cell=None):
         """Put a digit on the sheet; ``cell`` is left, top, right and bottom of its cell."""
         self.put(cover, color, top, left)
         self._digits.append((_outline(cover) + np.array([left, top]), label, index, cell))
@@ -76,7 +76,7 @@ class Sheet(Scene):
         """
         scanned = rng.random() < 0.2
         view = self._view(rng, 0.004 if scanned else tilt, 0.0 if scanned else bend)
-        few = rng.uniform(18, 60) / size if rng.random() < 0.5 else 1.0
+        few = rng.uniform(16, 50) / size if rng.random() < 0.6 else 1.0
         seen = self._seen(view, rng, few)
         many = [rng.random() < harsh and not scanned for _ in range(5)]
         shape = seen.shape[:2]
@@ -88,7 +88,7 @@ class Sheet(Scene):
         size = size * min(1, few)
         if many[2]:
             seen = camera.motion(seen, size * rng.uniform(0.02, 0.1), rng.uniform(0, np.pi))
-        seen = camera.defocus(seen, size * rng.uniform(0.02, 0.05) if many[3] else 0)
+        seen = camera.defocus(seen, size * rng.uniform(0.03, 0.07) if many[3] else 0)
         picture = camera.take(
             seen,
             rng,

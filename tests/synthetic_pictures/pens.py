@@ -54,7 +54,7 @@ def marker(image, rng):
 def fine(image, rng):
     """A thin pen, one to three pixels wide, on a large picture."""
     height, width = size_of_picture(rng, 350, 3000)
-    scene = Scene(any_paper(height, width, rng))
+    scene = Scene(any_paper(height, width, rng, plain=0.5))
     size = rng.uniform(150, max(200, 0.8 * min(height, width)))
     digit = Strokes(image).draw(size, rng, width=max(rng.uniform(1.2, 3), size / 250))
     digit = fitted(digit * rng.uniform(0.7, 1), height, width)
@@ -75,6 +75,15 @@ def drawn(image, rng):
         digit = (digit > 0.5).astype(np.float32)
     digit = fitted(digit, height, width)
     scene.put(digit, ink, *position(digit.shape, height, width, rng, 0.05))
+    if rng.random() < 0.2:  # the edge of the canvas
+        wide = min(int(rng.integers(1, 4)), height // 12)
+        for part in (
+            scene.rgb[:wide],
+            scene.rgb[-wide:],
+            scene.rgb[:, :wide],
+            scene.rgb[:, -wide:],
+        ):
+            part[:] = ink if rng.random() < 0.5 else 0
     picture = camera.as_bytes(scene.rgb)
     return camera.jpeg(picture, int(rng.integers(60, 95))) if rng.random() < 0.3 else picture
 
@@ -87,10 +96,12 @@ def low_contrast(image, rng):
     digit = strokes.draw(size, rng, width=size * rng.uniform(0.04, 0.12))
     rough = 1 - 0.4 * grain(*digit.shape, max(1, size / 120), rng).clip(0, 1.5)
     digit = fitted(digit * rough, height, width)
-    ink = scene.rgb.mean() * (1 + rng.uniform(0.12, 0.35) * (1 if rng.random() < 0.15 else -1))
+    ink = scene.rgb.mean() * (1 + rng.uniform(0.08, 0.28) * (1 if rng.random() < 0.15 else -1))
     scene.put(digit, np.full(3, ink), *position(digit.shape, height, width, rng, 0.05))
     scene.shade(light.mild_light(height, width, rng))
-    return camera.take(scene.rgb, rng, noise=(0.003, 0.02))
+    if rng.random() < 0.4:
+        scene.shade(light.shadow(height, width, rng, (0.1, 0.3)))
+    return camera.take(scene.rgb, rng, noise=(0.003, 0.015))
 
 
 def _dry_marker(strokes, size, rng):

@@ -34,7 +34,7 @@ def draw_print(digit, rng, *, font=None):
     # Small digits are drawn larger, as a camera sees them before it has pixels.
     high = max(48.0, target)
     cover = _pressed(printed(str(digit), font, high), high, rng)
-    margins = high * rng.uniform(0.05, 0.9, 4)
+    margins = high * rng.uniform(0.15, 0.9, 4)
     height = int(cover.shape[0] + margins[0] + margins[1])
     width = int(cover.shape[1] + margins[2] + margins[3])
     if target > 16 and rng.random() < 0.15:

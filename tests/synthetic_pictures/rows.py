@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from . import dirt
+from .counters import display_row, meter_row, printed_row
+from .fonts import any_font, printed
+from .letters import sentence
 from .lines import draw_lines
 from .page import Sheet
 from .plain import RULINGS, draw_paper
@@ -13,9 +16,13 @@ from .strokes import Strokes
 
 
 def row(images, labels, rng):
-    """A number of 3 to 10 digits, some close together, perhaps an amount with a comma."""
+    """A number of 3 to 10 digits: mostly written by hand, else on a display, a meter, in print."""
     n = min(len(images), int(rng.integers(3, 11)))
     size = np.exp(rng.uniform(np.log(40), np.log(160)))
+    other = rng.random()
+    if other < 0.4:
+        kind = display_row if other < 0.15 else meter_row if other < 0.25 else printed_row
+        return kind(n, size, rng).photographed(rng, size=size)
     width = max(400, int(size * (n + 2) * 0.95))
     height = int(max(size * rng.uniform(1.8, 5), 0.25 * width))
     sheet = Sheet(_paper(height, width, rng))
@@ -77,13 +84,24 @@ def _written_page(images, labels, rng):
     # As many digits as fit at this size
     size = np.sqrt(height * width / (most * rng.uniform(2.5, 4.5)))
     size = float(np.clip(size, 26, 0.2 * min(height, width)))
-    ruling = RULINGS[rng.integers(3)]
-    sheet = Sheet(draw_paper(height, width, rng, ruling).astype(np.float32))
-    color, index = ink_color(rng), 0
-    pitch, tilt = size * rng.uniform(1.5, 2.2), np.tan(np.deg2rad(rng.normal(0, 0.7)))
+    pitch, tilt = size * rng.uniform(1.4, 2.2), np.tan(np.deg2rad(rng.normal(0, 0.7)))
     top = size * rng.uniform(0.8, 1.5)
+    color, index = ink_color(rng), 0
+    if rng.random() < 0.5:
+        sheet = Sheet(draw_paper(height, width, rng, RULINGS[rng.integers(3)]))
+    else:
+        sheet = Sheet(plain_paper(height, width, rng))
+        _print_table(sheet, top, pitch, size, rng)
+        tilt = 0.0
+    words = rng.random() < 0.3
+    font = any_font(rng)
     while top + 1.7 * size < height and index < most:
         left = size * rng.uniform(0.8, 2)
+        if words:
+            text = printed(sentence(rng, int(rng.integers(1, 3))), font, 0.45 * size)
+            text = text[:, : width // 3]
+            sheet.put(text, (0.15,) * 3, int(top + 0.5 * size), int(left))
+            left += text.shape[1] + size
         while index < most:
             n = int(min(rng.integers(1, 9), most - index, (width - left - size) / (1.1 * size)))
             if n < 1:
@@ -91,12 +109,31 @@ def _written_page(images, labels, rng):
             y = top + left * tilt
             left = write_number(
                 sheet, images, labels, range(index, index + n), (left, y), size, rng,
-                close=rng.random() < 0.15, color=color,
+                close=rng.random() < 0.3, color=color,
             )  # fmt: skip
             index += n
             left += size * rng.uniform(0.6, 2.5)
         top += pitch
     return sheet, size
+
+
+def _print_table(sheet, top, pitch, size, rng):
+    """Print lines where the digits stand: of an exercise book, a ledger or a table."""
+    height, width = sheet.size
+    colors = [(0.35, 0.5, 0.8), (0.5, 0.5, 0.5), (0.8, 0.45, 0.5), (0.1, 0.1, 0.1)]
+    thick = max(1.0, size * rng.uniform(0.015, 0.05))
+    segments = [(0, y, width, y, thick) for y in np.arange(top + size, height, pitch)]
+    style = rng.integers(3)
+    if style == 1:  # squares, two to a digit, or one
+        step = pitch / rng.integers(1, 3)
+        segments = [(0, y, width, y, thick) for y in np.arange((top + size) % step, height, step)]
+        segments += [(x, 0, x, height, thick) for x in np.arange(0.3 * step, width, step)]
+    elif style == 2:  # columns
+        for x in np.cumsum(size * rng.uniform(2, 7, 20)):
+            if x < width:
+                segments.append((x, 0, x, height, thick * rng.uniform(1, 2)))
+    lines = draw_lines(height, width, segments)
+    sheet.put(lines * rng.uniform(0.3, 0.9), colors[rng.integers(len(colors))])
 
 
 def _size(rng):

@@ -17,7 +17,7 @@ def blot(image, rng):
     height, width = size_of_picture(rng, 80, 700)
     scene = Scene(any_paper(height, width, rng))
     digit = write(scene, image, rng, (0.35, 0.7))
-    near = ndimage.binary_dilation(digit > 0.1, iterations=max(1, min(height, width) // 60))
+    near = ndimage.binary_dilation(digit > 0.1, iterations=max(1, min(height, width) // 90))
     kinds = [dirt.stain, dirt.coffee_ring, dirt.punch_holes, dirt.specks, dirt.blots]
     chosen = rng.random(len(kinds)) < 0.35
     chosen[rng.integers(len(kinds))] = True
@@ -32,7 +32,7 @@ def back_of_sheet(image, rng):
     height, width = size_of_picture(rng, 120, 800)
     scene = Scene(plain_paper(height, width, rng))
     size = min(height, width)
-    faint = rng.uniform(0.08, 0.3)
+    faint = rng.uniform(0.12, 0.5)
     behind = np.zeros((height, width), np.float32)
     layer = Scene(np.repeat(behind[..., None], 3, axis=2))
     if rng.random() < 0.5:  # other digits

@@ -26,7 +26,12 @@ def wood(height, width, rng):
     bent = across + 0.12 * grain(height, width, (big / 3, big / 1.5), rng)
     rings = np.sin(2 * np.pi * rng.uniform(4, 12) * bent)
     pores = grain(height, width, (1.2, 25), rng)
-    return _colored(color, rng.uniform(0.04, 0.11) * rings + 0.035 * pores)
+    gaps = np.zeros((height, 1))
+    if rng.random() < 0.4:  # boards
+        board = rng.uniform(0.25, 0.6)
+        off = np.abs((across + rng.uniform(0, board)) % board - board / 2)
+        gaps = -0.75 * (off < rng.uniform(0.002, 0.012))
+    return _colored(color, rng.uniform(0.04, 0.16) * rings + 0.035 * pores + gaps)
 
 
 def cloth(height, width, rng):
@@ -38,7 +43,12 @@ def cloth(height, width, rng):
     weave = np.sin(2 * np.pi * rows / pitch) * np.sin(2 * np.pi * columns / pitch)
     folds = grain(height, width, max(height, width) / 3, rng)
     threads = grain(height, width, (1, 9), rng) + grain(height, width, (9, 1), rng)
-    return _colored(color, rng.uniform(0.04, 0.12) * weave + 0.05 * folds + 0.03 * threads)
+    stripes = 0.0
+    if rng.random() < 0.3:
+        off = (columns / max(height, width) * rng.uniform(3, 9)) % 1
+        stripes = rng.uniform(-0.35, 0.2) * (off < rng.uniform(0.1, 0.5))
+    change = rng.uniform(0.04, 0.15) * weave + 0.05 * folds + 0.03 * threads + stripes
+    return _colored(color, change)
 
 
 def concrete(height, width, rng):
@@ -49,7 +59,12 @@ def concrete(height, width, rng):
         for coarse, weight in [(1.3, 0.05), (5, 0.04), (20, 0.03), (max(height, width) / 4, 0.05)]
     )
     pits = grain(height, width, 3, rng) > 2.5
-    return _colored(color, rough - 0.25 * pits)
+    cracks = 0.0
+    if rng.random() < 0.4:  # where a smooth field crosses zero
+        field = grain(height, width, max(height, width) / 3, rng)
+        steep = np.hypot(*np.gradient(field)) + 1e-4
+        cracks = 0.45 * (np.abs(field) / steep < rng.uniform(0.5, 0.004 * max(height, width) + 0.6))
+    return _colored(color, rough - 0.25 * pits - cracks)
 
 
 def table(height, width, rng):

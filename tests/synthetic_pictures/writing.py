@@ -9,9 +9,9 @@ from .scene import ink_color, plain_paper, position
 from .strokes import Strokes
 
 
-def any_paper(height, width, rng):
-    """Return plain paper, or ruled or squared paper in a quarter of cases."""
-    if rng.random() < 0.75:
+def any_paper(height, width, rng, plain=0.75):
+    """Return paper that is plain with a probability, else ruled or squared."""
+    if rng.random() < plain:
         return plain_paper(height, width, rng)
     return draw_paper(height, width, rng, RULINGS[rng.integers(1, 3)])
 
