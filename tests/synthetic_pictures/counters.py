@@ -16,7 +16,6 @@ from .scene import grain, ink_color, plain_paper
 def display_row(n, size, rng):
     """Return a sheet with the segments of ``n`` digits, which glow or are dark."""
     sheet, left, top, step = _case(n, size, rng)
-    height, width = sheet.size
     glows = rng.random() < 0.5
     panel = np.ones((int(1.5 * size), int((n + 0.4) * step)))
     color = np.array([(1, 0.15, 0.1), (0.2, 1, 0.35), (1, 0.7, 0.15)][rng.integers(3)])
@@ -47,11 +46,12 @@ def meter_row(n, size, rng):
     for i, digit in enumerate(rng.integers(10, size=n)):
         x, y = int(left + i * step - 0.4 * step + 0.35 * size), int(top - 0.25 * size)
         window = np.ones((high, int(0.85 * step)))
-        sheet.put(window, np.array([0.55, 0.05, 0.05]) if i >= n - n_red else wheel, y, x)
+        is_red = i >= n - n_red
+        sheet.put(window, np.array([0.55, 0.05, 0.05]) if is_red else wheel, y, x)
         cover = printed(str(digit), font, 0.9 * size) * 0.97
         rolled = rng.normal(0, 0.04) * size
         middle = x + window.shape[1] / 2 - cover.shape[1] / 2
-        sheet.put_digit(cover, ink, int(top + rolled), int(middle), digit)
+        sheet.put_digit(cover, (0.9,) * 3 if is_red else ink, int(top + rolled), int(middle), digit)
         sheet.put(window * (1 - round_light) * 0.8, (0, 0, 0), y, x)
     return sheet
 

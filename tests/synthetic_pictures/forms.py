@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import light
 from .fonts import any_font, printed
 from .letters import put_text, sentence
 from .lines import box, draw_lines
@@ -61,6 +62,8 @@ def form(images, labels, rng):
                 _fill_in(sheet, images[index], place, pen, labels[index], index, rng)
                 index += 1
     put_text(sheet, rng, 0.2 * cell, height - 0.8 * cell, 0.5 * cell, width - cell, 1, font=font)
+    if rng.random() < 0.35:
+        sheet.shade(light.creases(height, width, rng))
     return sheet.photographed(rng, size=0.65 * cell, bend=rng.uniform(0, 0.008), tilt=0.04)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from . import light
 from .fonts import any_font, printed
 from .letters import put_text, sentence
 from .lines import draw_lines
@@ -33,9 +34,9 @@ def grid(images, labels, rng):
     sheet.put(draw_lines(height, width, strong) * 0.97, (0.08,) * 3)
     style = rng.choice(["printed", "printed", "handwritten", "both"])
     _fill(sheet, images, labels, left, top, cell, style, font, rng)
-    return sheet.photographed(
-        rng, size=0.6 * cell, bend=rng.uniform(0, 0.02), tilt=0.05, harsh=0.35
-    )
+    if rng.random() < 0.35:
+        sheet.shade(light.creases(height, width, rng))
+    return sheet.photographed(rng, size=0.6 * cell, bend=rng.uniform(0, 0.02), tilt=0.05)
 
 
 def _fill(sheet, images, labels, left, top, cell, style, font, rng):

@@ -62,3 +62,20 @@ def shadow(height, width, rng, dark=(0.35, 0.75)):
     soft = np.exp(rng.uniform(np.log(0.008), np.log(0.25)))
     inside = 1 / (1 + np.exp(-(side / soft).clip(-30, 30)))
     return (1 - rng.uniform(*dark) * inside).astype(np.float32)
+
+
+def creases(height, width, rng):
+    """Return the light on a sheet that was folded: parts differ, and the folds are thin lines."""
+    light = np.ones((height, width), np.float32)
+    for along_rows in (True, False):
+        extent, other = (height, width) if along_rows else (width, height)
+        bend = extent * 0.004 * grain(1, other, other / 3, rng)[0]
+        for i in range(rng.integers(0, 3)):
+            at = extent * (i + 1) / 3 * rng.uniform(0.85, 1.15) + bend
+            distance = np.arange(extent)[:, None] - at[None, :]
+            near = np.exp(-np.abs(distance) / (extent * rng.uniform(0.01, 0.08)))
+            step = rng.uniform(-0.2, 0.2) * near * np.sign(distance)
+            line = rng.uniform(-0.35, 0.15) * np.exp(-((distance / max(0.7, extent / 900)) ** 2))
+            fold = (1 + step + line).astype(np.float32)
+            light *= fold if along_rows else fold.T
+    return light

@@ -58,7 +58,7 @@ class Sheet(Scene):
             ] = True
         return ~taken
 
-    def photographed(self, rng, *, size, bend=0.0, tilt=0.05, harsh=0.3):
+    def photographed(self, rng, *, size, bend=0.0, tilt=0.05, harsh=0.4):
         """Return the page as a camera sees it.
 
         Parameters
@@ -76,7 +76,8 @@ class Sheet(Scene):
         """
         scanned = rng.random() < 0.2
         view = self._view(rng, 0.004 if scanned else tilt, 0.0 if scanned else bend)
-        few = rng.uniform(16, 50) / size if rng.random() < 0.6 else 1.0
+        few = rng.uniform(15, 45) / size if rng.random() < 0.6 else 1.0
+        few = max(few, 400 / max(self.size))
         seen = self._seen(view, rng, few)
         many = [rng.random() < harsh and not scanned for _ in range(5)]
         shape = seen.shape[:2]

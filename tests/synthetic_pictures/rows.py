@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import dirt
+from . import dirt, light
 from .counters import display_row, meter_row, printed_row
 from .fonts import any_font, printed
 from .letters import sentence
@@ -39,7 +39,9 @@ def row(images, labels, rng):
 def lines(images, labels, rng):
     """Several lines of numbers on plain, ruled or squared paper."""
     sheet, size = _written_page(images, labels, rng)
-    return sheet.photographed(rng, size=size, bend=rng.uniform(0, 0.01))
+    if rng.random() < 0.5:
+        sheet.shade(light.creases(*sheet.size, rng))
+    return sheet.photographed(rng, size=size, bend=rng.uniform(0, 0.015))
 
 
 def noisy(images, labels, rng):
@@ -87,13 +89,13 @@ def _written_page(images, labels, rng):
     pitch, tilt = size * rng.uniform(1.4, 2.2), np.tan(np.deg2rad(rng.normal(0, 0.7)))
     top = size * rng.uniform(0.8, 1.5)
     color, index = ink_color(rng), 0
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         sheet = Sheet(draw_paper(height, width, rng, RULINGS[rng.integers(3)]))
     else:
         sheet = Sheet(plain_paper(height, width, rng))
         _print_table(sheet, top, pitch, size, rng)
         tilt = 0.0
-    words = rng.random() < 0.3
+    words = rng.random() < 0.3 and width > 9 * size
     font = any_font(rng)
     while top + 1.7 * size < height and index < most:
         left = size * rng.uniform(0.8, 2)
@@ -125,7 +127,7 @@ def _print_table(sheet, top, pitch, size, rng):
     segments = [(0, y, width, y, thick) for y in np.arange(top + size, height, pitch)]
     style = rng.integers(3)
     if style == 1:  # squares, two to a digit, or one
-        step = pitch / rng.integers(1, 3)
+        step = pitch / 2 if rng.random() < 0.5 else size * rng.uniform(0.9, 1.2)
         segments = [(0, y, width, y, thick) for y in np.arange((top + size) % step, height, step)]
         segments += [(x, 0, x, height, thick) for x in np.arange(0.3 * step, width, step)]
     elif style == 2:  # columns
@@ -133,7 +135,7 @@ def _print_table(sheet, top, pitch, size, rng):
             if x < width:
                 segments.append((x, 0, x, height, thick * rng.uniform(1, 2)))
     lines = draw_lines(height, width, segments)
-    sheet.put(lines * rng.uniform(0.3, 0.9), colors[rng.integers(len(colors))])
+    sheet.put(lines * rng.uniform(0.4, 1), colors[rng.integers(len(colors))])
 
 
 def _size(rng):
