@@ -20,6 +20,7 @@ from .photographs import gradient, photo, shadow
 from .plain import RULINGS, draw_plain
 from .prints import draw_print
 from .rows import lines, noisy, row
+from .scene import check_kind
 from .sheets import back_of_sheet, blot, textured
 
 __all__ = [
@@ -63,6 +64,8 @@ def draw_picture(image, rng, *, kind=None, side=None, ruling=None, light_on_dark
     -------
     ndarray of shape (height, width, 3), dtype uint8
     """
+    if kind is not None:
+        check_kind(kind, KINDS)
     if kind in _HARD:
         return _HARD[kind](image, rng)
     if kind is not None:
@@ -90,4 +93,5 @@ def draw_page(images, labels, rng, *, kind):
     Page
         With ``picture``, ``boxes``, ``cells``, ``labels`` and ``order``.
     """
+    check_kind(kind, PAGES)
     return _PAGES[kind](images, labels, rng)

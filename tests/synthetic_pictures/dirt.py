@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from .scene import ink_color
@@ -44,18 +45,18 @@ def _blot(scene, rng, free):
 
 def stain(scene, rng, free=None):
     """Put a pale stain of coffee, grease or water anywhere, darker at its rim."""
-    radius = min(scene.size) * rng.uniform(0.1, 0.45)
+    radius, zoom = _drawn_radius(min(scene.size) * rng.uniform(0.1, 0.45))
     shape = blob(radius, rng, 0.15)
     inside = ndimage.gaussian_filter(shape, max(0.5, radius * 0.03))
     rim = inside * (1 - ndimage.gaussian_filter(shape, max(0.5, radius * 0.1))) * 2.5
     color = np.array([[0.45, 0.28, 0.12], [0.65, 0.6, 0.4], [0.5, 0.35, 0.4]])[rng.integers(3)]
     cover = (inside * rng.uniform(0.08, 0.3) + rim * rng.uniform(0.1, 0.35)).clip(0, 0.6)
-    _put_anywhere(scene, cover, color, rng)
+    _put_anywhere(scene, _zoomed(cover, zoom), color, rng)
 
 
 def coffee_ring(scene, rng, free=None):
     """Put the ring of a cup anywhere, stronger on one side."""
-    radius = min(scene.size) * rng.uniform(0.25, 0.6)
+    radius, zoom = _drawn_radius(min(scene.size) * rng.uniform(0.25, 0.6))
     thick = radius * rng.uniform(0.02, 0.08)
     n = int(radius + 3 * thick) + 2
     rows, columns = np.mgrid[-n : n + 1, -n : n + 1]
@@ -63,7 +64,8 @@ def coffee_ring(scene, rng, free=None):
     around = 0.6 + 0.4 * np.cos(np.arctan2(rows, columns) - rng.uniform(0, 6.3))
     ring = np.exp(-(((distance - radius) / thick) ** 2)) * around
     ring += 0.12 * (distance < radius)
-    _put_anywhere(scene, ring * rng.uniform(0.3, 0.7), (0.42, 0.26, 0.12), rng)
+    ring = _zoomed(ring, zoom) * rng.uniform(0.3, 0.7)
+    _put_anywhere(scene, ring, (0.42, 0.26, 0.12), rng)
 
 
 def punch_holes(scene, rng, free):
@@ -100,6 +102,18 @@ def free_place(shape, free, rng):
         if part.size and part.mean() > 0.98:
             return top, left
     return None
+
+
+def _drawn_radius(radius):
+    """Return the radius that a soft shape is drawn with, which saves time, and its scale."""
+    return min(radius, 150.0), max(1.0, radius / 150)
+
+
+def _zoomed(cover, zoom):
+    if zoom == 1:
+        return cover
+    size = tuple(round(n * zoom) for n in cover.shape[::-1])
+    return np.asarray(Image.fromarray(cover.astype(np.float32)).resize(size))
 
 
 def _put_anywhere(scene, cover, color, rng):

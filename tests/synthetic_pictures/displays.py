@@ -9,7 +9,7 @@ from scipy import ndimage
 from . import camera, light
 from .fonts import any_font, printed
 from .lines import draw_lines
-from .scene import Scene, grain
+from .scene import Scene, check_kind, grain
 from .view import View, tilted
 
 DISPLAYS = ("lcd", "led", "dots", "meter")
@@ -50,10 +50,12 @@ def draw_display(digit, rng, *, kind):
     -------
     ndarray of shape (height, width, 3), dtype uint8
     """
+    check_kind(kind, DISPLAYS)
     high = int(np.exp(rng.uniform(np.log(60), np.log(260))))
     height, width = int(high * rng.uniform(1.3, 1.9)), int(high * rng.uniform(0.9, 1.6))
-    scene = _meter(digit, high, height, width, rng) if kind == "meter" else None
-    if scene is None:
+    if kind == "meter":
+        scene = _meter(digit, high, height, width, rng)
+    else:
         scene = _lit(digit, high, height, width, rng, kind)
     if rng.random() < 0.5:
         _put_bezel(scene, high, rng)

@@ -88,3 +88,9 @@ def plain_paper(height, width, rng, bright=(0.72, 0.98)):
     texture = 1 + rng.uniform(0, 0.02) * grain(height, width, 1.5, rng)
     texture = texture + rng.uniform(0, 0.02) * grain(height, width, 6, rng)
     return texture[..., None] * color.astype(np.float32)
+
+
+def check_kind(kind, kinds):
+    """Raise ValueError unless ``kind`` is one of ``kinds``."""
+    if kind not in kinds:
+        raise ValueError(f"kind={kind!r} is not valid: it must be one of {', '.join(kinds)}.")
