@@ -50,7 +50,7 @@ def back_of_sheet(image, rng):
             layer.put((text & letters & words).astype(np.float32), np.ones(3), int(top), 0)
     behind = ndimage.gaussian_filter(layer.rgb[..., 0], size * rng.uniform(0.002, 0.012))
     scene.put(behind * faint, (0.25, 0.25, 0.3))
-    write(scene, image, rng)
+    write(scene, image, rng, dense=(0.5, 1.0))
     scene.shade(light.mild_light(height, width, rng))
     return camera.take(scene.rgb, rng)
 

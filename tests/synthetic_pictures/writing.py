@@ -16,13 +16,13 @@ def any_paper(height, width, rng, plain=0.75):
     return draw_paper(height, width, rng, RULINGS[rng.integers(1, 3)])
 
 
-def write(scene, image, rng, share=(0.35, 0.8), color=None):
+def write(scene, image, rng, share=(0.35, 0.8), dense=(0.8, 1.0)):
     """Write a digit, as high as a share of the picture, at any position; return its coverage."""
     height, width = scene.size
     digit = Strokes(image).draw(min(height, width) * rng.uniform(*share), rng)
-    digit = fitted(digit * rng.uniform(0.8, 1), height, width)
+    digit = fitted(digit * rng.uniform(*dense), height, width)
     top, left = position(digit.shape, height, width, rng)
-    scene.put(digit, ink_color(rng) if color is None else color, top, left)
+    scene.put(digit, ink_color(rng), top, left)
     cover = np.zeros((height, width), np.float32)
     cover[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return cover
