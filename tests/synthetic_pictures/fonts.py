@@ -25,7 +25,9 @@ _SYSTEM = (Path("/usr/share/fonts"), Path("/Library/Fonts"), Path("C:/Windows/Fo
 def font_files():
     """Return the paths of the fonts, sorted by name.
 
-    Install more fonts for more variety; the pictures of a seed change with the fonts.
+    Install more for more variety, such as Debian's fonts-freefont-ttf, fonts-lato,
+    fonts-liberation, fonts-noto-core, fonts-open-sans and fonts-roboto-unhinted. The printed
+    pictures of a seed change with the fonts.
     """
     folders = [folder for folder in _SYSTEM if folder.is_dir()]
     if spec := find_spec("matplotlib"):

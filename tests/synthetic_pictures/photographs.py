@@ -41,7 +41,8 @@ def photo(image, rng):
     scene = Scene(any_paper(height, width, rng))
     digit = Strokes(image).draw(min(height, width) * rng.uniform(0.35, 0.7), rng)
     scene.put(digit, ink_color(rng), *position(digit.shape, height, width, rng, 0.2))
-    corners = tilted(height, width, rng, 0.1, zoom=rng.uniform(0.75, 1.15))
+    zoom = rng.uniform(0.55, 1.1)
+    corners = tilted(height, width, rng, 0.1, zoom)
     view = View([(0, 0), (width, 0), (width, height), (0, height)], corners)
     sheet = view.picture_of(camera.as_bytes(scene.rgb), height, width) / np.float32(255)
     whole = np.full((height, width, 3), 255, np.uint8)
@@ -51,7 +52,7 @@ def photo(image, rng):
     seen = seen * light.mild_light(height, width, rng)[..., None]
     if rng.random() < 0.3:
         seen = seen * light.shadow(height, width, rng, (0.2, 0.5))[..., None]
-    size = max(digit.shape)
+    size = max(digit.shape) * min(1, zoom)
     if rng.random() < 0.5:
         seen = camera.motion(seen, size * rng.uniform(0.02, 0.12), rng.uniform(0, np.pi))
     seen = camera.defocus(seen, size * rng.uniform(0.0, 0.035))
