@@ -59,6 +59,8 @@ def fine(image, rng):
     digit = Strokes(image).draw(size, rng, width=max(rng.uniform(1.2, 3), size / 250))
     digit = fitted(digit * rng.uniform(0.7, 1), height, width)
     scene.put(digit, ink_color(rng), *position(digit.shape, height, width, rng))
+    if rng.random() < 0.3:
+        scene.shade(light.creases(height, width, rng))
     scene.shade(light.mild_light(height, width, rng))
     return camera.take(scene.rgb, rng, blur=(0.2, 0.7), noise=(0.002, 0.02), quality=(60, 95))
 

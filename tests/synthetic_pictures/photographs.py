@@ -52,10 +52,11 @@ def photo(image, rng):
     seen = seen * light.mild_light(height, width, rng)[..., None]
     if rng.random() < 0.3:
         seen = seen * light.shadow(height, width, rng, (0.2, 0.5))[..., None]
+    seen = seen * rng.uniform(0.35, 1.0)  # a dim room
     size = max(digit.shape) * min(1, zoom)
     if rng.random() < 0.5:
-        seen = camera.motion(seen, size * rng.uniform(0.02, 0.12), rng.uniform(0, np.pi))
-    seen = camera.defocus(seen, size * rng.uniform(0.0, 0.035))
+        seen = camera.motion(seen, size * rng.uniform(0.03, 0.15), rng.uniform(0, np.pi))
+    seen = camera.defocus(seen, size * rng.uniform(0.0, 0.05))
     few = rng.uniform(22, 90) / size  # the digit's height in pixels is 22 to 90
     if few < 1:
         seen = camera.resized(seen, max(24, round(height * few)), max(24, round(width * few)))
