@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ class Named:
 
 def lines_of(name, value):
     """Yield a line for a name, and one for each public member of a class."""
-    if inspect.isclass(value):
+    if inspect.isclass(value) and issubclass(value, Enum):
+        yield f"{name}: {', '.join(value.__members__)}"
+    elif inspect.isclass(value):
         yield name if issubclass(value, Exception) else f"{name}{signature_of(value)}"
         for base in reversed(value.__mro__):
             package, _, module = base.__module__.partition(".")

@@ -111,6 +111,6 @@ def read_classes(folder: Path, preprocess: bool) -> Any:
     from skorch_mnist.pictures import DigitPreprocessor
 
     bunch: Any = load_image_folder(folder, load_content=False)
-    bunch.data = DigitPreprocessor().transform(bunch.filenames)
+    bunch.data = DigitPreprocessor(n_jobs=-1).transform(bunch.filenames)
     bunch.images = bunch.data.reshape(-1, 28, 28)
     return bunch

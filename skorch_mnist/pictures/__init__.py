@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._digits import Stages
+from ._digits import Kind, Stages
 from ._page import FoundDigits, find_digits
 from ._preprocessor import DigitPreprocessor
 from ._reading import NoDigitError, PictureError
@@ -10,6 +10,7 @@ from ._reading import NoDigitError, PictureError
 __all__ = [
     "DigitPreprocessor",
     "FoundDigits",
+    "Kind",
     "NoDigitError",
     "PictureError",
     "Stages",

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 
-from ._ink import Map, even_light, ink_color, ink_map
+from ._ink import Map, brightness, contrast_map, ink_color, scale
+from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import mnist_form
-from ._rulings import erase_rulings, find_rulings
-from ._shapes import Box, Shapes, bounds, find_shapes, main_digit, stroke_width
+from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
 from ._sheet import only_sheet
 
-_SMALL, _LARGE = 240, 480  # pixels of the longer side while one digit is searched for
+_SMALL, _LARGE = 160, 400  # pixels of the longer side while one digit is searched for
 _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
+_THICKEST = 0.05  # of the longer side: a thicker line is a stroke
+_COVERED = 0.4  # of the picture: a shorter line is a stroke
+_LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it has no end
+_STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
+_PARTS = (12, 6, 3)  # of the longer side: strokes are narrower than one of these
+_EDGE = 0.04  # of the width: a line that ends as near to the side crosses the picture
+_AS_DARK = 0.65  # of the ink of the digit: what is as dark is ink
+_HOLLOW = 0.1  # of the ink: as much more shows that only the edges of strokes were found
+_FEWEST = 3  # parallel lines: as many are a ruling even if they are dark
+_FAINT = 0.6  # of the ink of the digit: a fainter line is a ruling even if it is alone
+_WEAKEST = 0.3  # of the usual strength of ink: a weaker stroke counts as that strong
+_THIN = 0.6  # of the width of the strokes: so is a thinner line
 
 
 class Stages(NamedTuple):
@@ -24,62 +36,177 @@ class Stages(NamedTuple):
 
     picture: NDArray[np.uint8]  # (height, width, 3), scaled; cropped around a small digit
     ink: Map  # (height, width), 0 (paper) to 1 (ink), without light, paper and ruling
+    kinds: NDArray[np.uint8]  # (height, width): members of Kind
     digit: Map  # (height, width), 0 to 1, only the parts of the digit
     image: NDArray[np.uint8]  # (28, 28), 0 (paper) to 255 (ink), in the form of MNIST
+    box: tuple[int, int, int, int]  # left, top, right and bottom of the digit in the whole picture
 
 
-def stages_of(picture: Image.Image, polarity: str, closer: bool = True) -> Stages | None:
+class Kind(IntEnum):
+    """What a pixel of a picture was taken for.
+
+    Attributes
+    ----------
+    PAPER : 0
+        The background.
+    DIGIT : 1
+        A part of the digit.
+    RULING : 2
+        A line of ruled or squared paper.
+    FRAME : 3
+        A printed box around the digit.
+    DIRT : 4
+        Anything else that looks like ink.
+    """
+
+    PAPER = 0
+    DIGIT = 1
+    RULING = 2
+    FRAME = 3
+    DIRT = 4
+
+
+def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) -> Stages | None:
     """Return the stages of the digit in a picture, or None if no digit was found."""
     scaled = scale(picture, _SMALL, _LARGE)
-    ink = find_ink(scaled, polarity, max(scaled.size) / 3)
-    shapes = find_shapes(ink)
-    parts = main_digit(shapes)
-    if not parts:
+    found = _search(scaled, polarity)
+    if not found.parts:
         return None
-    box = bounds(shapes, parts)
-    zoom = max(picture.size) / max(scaled.size)
-    if closer and zoom > 1 and box.size < _TINY * max(scaled.size):
-        around = _enlarged(box, zoom, picture.size)
-        return stages_of(picture.crop(around), polarity, closer=False)
-    digit = cut_out(ink, shapes, parts)
-    return Stages(np.asarray(scaled), ink, digit, mnist_form(digit))
+    box = bounds(found.shapes, found.parts)
+    longer = max(found.ink.shape)
+    zoom = max(picture.shape[:2]) / longer
+    if closer and zoom > 1 and box.size < _TINY * longer:
+        top, left, bottom, right = _around(box, zoom, picture.shape)
+        stages = stages_of(picture[top:bottom, left:right], polarity, closer=False)
+        if stages is None:
+            return None
+        x, y, right, bottom = stages.box
+        return stages._replace(box=(x + left, y + top, right + left, bottom + top))
+    digit = cut_out(found.ink, found.shapes, found.parts)
+    whole = in_picture(box, zoom, picture.shape)
+    return Stages(scaled, found.ink, found.kinds(), digit, mnist_form(digit), whole)
 
 
-def scale(picture: Image.Image, small: int, large: int) -> Image.Image:
-    """Return a picture whose longer side is between ``small`` and ``large`` pixels."""
-    longer = max(picture.size)
-    factor = min(max(longer, small), large) / longer
-    size = tuple(max(1, round(side * factor)) for side in picture.size)
-    shrinking = factor < 1
-    method = Image.Resampling.BOX if shrinking else Image.Resampling.BICUBIC
-    return picture.resize((size[0], size[1]), method, reducing_gap=3.0 if shrinking else None)
-
-
-def find_ink(picture: Image.Image, polarity: str, reach: float) -> Map:
-    """Return the ink of a picture, without ruling and anything wider than its strokes.
-
-    Strokes are assumed to be narrower than ``reach`` pixels.
-    """
-    pixels = only_sheet(np.asarray(picture, dtype=np.float32) / 255)
+def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
+    """Return the digit, without ruling and without anything wider than its strokes."""
+    pixels = only_sheet(scaled)
     weights, is_light = ink_color(pixels, polarity)
-    gray: Map = pixels @ weights
-    gray = 1 - gray if is_light else even_light(gray)
-    rough = ink_map(gray, reach, is_light)
-    lines = find_rulings(rough)
-    rough = erase_rulings(rough, lines)
-    shapes = find_shapes(rough)
-    if not shapes.boxes:
-        return rough
+    gray = brightness(pixels, weights, is_light)
+    reaches = [max(gray.shape) / part for part in _PARTS]
+    for reach, wider in zip(reaches, [*reaches[1:], None], strict=True):
+        found = _roughly(gray, reach, is_light)
+        if wider is None or (found.parts and not found.is_hollow(gray, wider, is_light)):
+            break
+    if not found.parts:
+        return found
     # Now the width of the stroke is roughly known. Anything much wider is paper, unless removing it
     # makes the strokes hollow.
-    mask = np.isin(shapes.labels, main_digit(shapes))
-    core = mask & (rough > 0.8 * np.quantile(rough[mask], 0.95))
-    for reached in (5 * stroke_width(mask) + 2, 10 * stroke_width(mask) + 2):
-        if reached < reach:
-            fine = erase_rulings(ink_map(gray, reached, is_light), lines)
-            if np.median(fine[core]) > 0.6 * np.median(rough[core]):
-                return fine
-    return rough
+    width = max(1.0, float(found.shapes.stroke[found.parts[0]]))
+    mask = found.shapes.mask(found.parts)
+    core = mask & (found.ink > 0.8 * np.quantile(found.ink[mask], 0.95))
+    for reached in (5 * width + 2, 10 * width + 2):
+        if reached < reaches[-1]:
+            ink = np.where(found.erased, 0, contrast_map(gray, reached, is_light))
+            if np.median(ink[core]) > 0.6 * np.median(found.ink[core]):
+                mask = ink_mask(ink, reaches[-1], 0.45, 0.4) & ~found.erased
+                shapes = find_shapes(mask, ink)
+                return found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
+    return found
+
+
+class _Found(NamedTuple):
+    """A digit in a scaled picture."""
+
+    ink: Map
+    shapes: Shapes
+    parts: list[int]  # shapes of the digit
+    frames: Mask
+    rulings: Mask
+
+    @property
+    def erased(self) -> Mask:
+        """The pixels of lines and frames."""
+        return self.frames | self.rulings
+
+    def kinds(self) -> NDArray[np.uint8]:
+        """Return what each pixel was taken for."""
+        kinds = np.where(self.shapes.labels > 0, Kind.DIRT, Kind.PAPER).astype(np.uint8)
+        kinds[self.rulings] = Kind.RULING
+        kinds[self.frames] = Kind.FRAME
+        kinds[self.shapes.mask(self.parts)] = Kind.DIGIT
+        return kinds
+
+    def is_hollow(self, gray: Map, wider: float, is_light: bool) -> bool:
+        """Return whether wider strokes would add ink that is as dark as the digit."""
+        ink = np.where(self.erased, 0, contrast_map(gray, wider, is_light))
+        digit = self.shapes.mask(self.parts)
+        dark = ink > _AS_DARK * np.median(ink[digit])
+        known = cv2.dilate((self.shapes.labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+        return bool((dark & (known == 0)).sum() > _HOLLOW * digit.sum())
+
+
+def _roughly(gray: Map, reach: float, is_light: bool) -> _Found:
+    """Return the digit if its strokes are narrower than ``reach`` pixels."""
+    ink = contrast_map(gray, reach, is_light)
+    mask = ink_mask(ink, reach, *_STRICT)
+    shapes = find_shapes(mask, ink)
+    frames = shapes.mask([k for k in range(len(shapes.boxes)) if is_frame(shapes, k)])
+    if frames.any():
+        frames = cv2.dilate(frames.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    rulings = _rulings(mask & ~frames, ink)
+    if frames.any() or rulings.any():
+        ink = np.where(frames | rulings, 0, ink)
+        shapes = find_shapes(ink_mask(ink, reach, *_STRICT) & ~(frames | rulings), ink)
+    return _Found(ink, shapes, main_digit(shapes), frames, rulings)
+
+
+def _rulings(mask: Mask, contrast: Map) -> Mask:
+    """Return the pixels of ruled lines, except where a stroke crosses them."""
+    height, width = mask.shape
+    thickest = max(3, round(_THICKEST * max(mask.shape)))
+    found = find_lines(mask, thickest, _COVERED * min(mask.shape))
+    level = [x for x in found.level if len(x.path) >= _COVERED * width]
+    upright = [x for x in found.upright if len(x.path) >= _COVERED * height]
+    if not level and not upright:
+        return np.zeros(mask.shape, bool)
+    covered, _ = drawn(Lines(level, upright), mask)
+    shapes = find_shapes(mask & ~covered, contrast)
+    parts = main_digit(shapes)
+    if not parts:
+        return np.zeros(mask.shape, bool)
+    digit = shapes.mask(parts)
+    strength = float(np.median(contrast[digit]))
+    stroke = float(shapes.stroke[parts[0]])
+    size = bounds(shapes, parts).size
+
+    def rulings_among(lines: list[Line], view: Map) -> list[Line]:
+        return [
+            line
+            for line in lines
+            if (_crosses(line, view) or len(line.path) > _LONGER * size)
+            and (
+                len(lines) >= _FEWEST
+                or line.thickness < _THIN * stroke
+                or _darkness(line, view) < _FAINT * strength
+            )
+        ]
+
+    rulings = Lines(rulings_among(level, contrast), rulings_among(upright, contrast.T))
+    covered, crossed = drawn(rulings, mask)
+    return covered & ~crossed
+
+
+def _crosses(line: Line, picture: Map) -> bool:
+    """Return whether a line reaches from one side of the picture to the other."""
+    width = picture.shape[1]
+    edge = _EDGE * width + 2
+    return bool(line.start <= edge and line.end >= width - edge)
+
+
+def _darkness(line: Line, contrast: Map) -> float:
+    columns = np.arange(line.start, line.end)
+    rows = np.rint(line.path).astype(int).clip(0, len(contrast) - 1)
+    return float(np.median(contrast[rows, columns]))
 
 
 def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
@@ -87,19 +214,39 @@ def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
     box = bounds(shapes, parts)
     rows = slice(max(0, box.top - 3), box.bottom + 3)
     columns = slice(max(0, box.left - 3), box.right + 3)
-    ink, mask = ink[rows, columns], np.isin(shapes.labels[rows, columns], parts)
+    ink, mask = ink[rows, columns], shapes.mask(parts)[rows, columns]
     # The soft edge of the strokes is outside the shapes.
-    alone = np.where(ndimage.binary_dilation(mask, iterations=2), ink, 0)
-    return (alone / np.median(ink[mask])).clip(0, 1).astype(np.float32)
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    alone = np.where(near, ink, 0)
+    return np.asarray((alone / _strength(alone, mask, shapes.stroke[parts[0]])).clip(0, 1))
 
 
-def _enlarged(box: Box, zoom: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a box and its surroundings in the whole picture."""
-    margin = 0.8 * box.size
-    width, height = size
+def _strength(ink: Map, mask: Mask, stroke: float) -> Map:
+    """Return the strength of the ink nearby: the pen may press unevenly."""
+    window = 2 * max(1, round(stroke)) + 1
+    square = np.ones((window, window), np.uint8)
+    calm = cv2.blur(np.where(mask, ink, 0), (3, 3))
+    nearby = cv2.blur(cv2.dilate(calm, square), (window, window))
+    usual = float(np.median(ink[mask]))
+    return np.asarray(np.clip(nearby, _WEAKEST * usual, usual), np.float32)
+
+
+def _around(box: Box, zoom: float, shape: tuple[int, ...]) -> Box:
+    """Return a box and its surroundings in the whole picture."""
+    margin = box.size
+    left, top, right, bottom = in_picture(
+        Box(box.top - margin, box.left - margin, box.bottom + margin, box.right + margin),
+        zoom,
+        shape,
+    )
+    return Box(top, left, bottom, right)
+
+
+def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a box in the whole picture."""
     return (
-        max(0, int((box.left - margin) * zoom)),
-        max(0, int((box.top - margin) * zoom)),
-        min(width, int((box.right + margin) * zoom)),
-        min(height, int((box.bottom + margin) * zoom)),
+        max(0, int(box.left * zoom)),
+        max(0, int(box.top * zoom)),
+        min(shape[1], int(np.ceil(box.right * zoom))),
+        min(shape[0], int(np.ceil(box.bottom * zoom))),
     )

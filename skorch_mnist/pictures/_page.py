@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._digits import cut_out, find_ink, scale
+from ._digits import cut_out, in_picture, stages_of
+from ._ink import brightness, contrast_map, is_text_light, scale
+from ._layout import digits_among, in_reading_order, separated, usual_size
+from ._lines import Lines, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import each_picture, is_one, read_picture
-from ._shapes import Box, Shapes, bounds, find_shapes, is_frame
+from ._shapes import bounds, find_shapes, ink_mask
+from ._sheet import only_sheet
 
-_SMALL, _LARGE = 480, 1600  # pixels of the longer side of a page while digits are searched for
-_LOWEST = 0.35  # of the usual digit height: lower shapes are dots, dashes and dirt
-_HIGHEST = 3.0  # times the usual digit height: higher shapes are frames and pictures
+_SMALL, _LARGE = 1000, 1600  # pixels of the longer side of a page while digits are searched for
+_REACH = 1 / 12  # of the longer side: anything wider counts as paper
+_THICKEST = 0.016  # of the longer side: a thicker line is not a line
+_SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
+_LONGER = 1.5  # times the size of a usual digit: a shorter line, too
+_EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than digits
+_MISSED = 3  # times the size of a digit: a part of a line that was not seen is shorter
+_ALONG = 0.3  # of the size of a digit: the middle of a piece of a line is as near to the line
+_ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
+_SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
 
 
 class FoundDigits(NamedTuple):
@@ -39,16 +51,28 @@ class FoundDigits(NamedTuple):
     images: NDArray[np.uint8]
 
 
-def find_digits(image: Any, *, polarity: str = "auto", max_pixels: int = MAX_PIXELS) -> FoundDigits:
-    """Find the digits on a page: a number, a row, a form.
+def find_digits(
+    image: Any,
+    *,
+    page: bool | str = True,
+    polarity: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+) -> FoundDigits:
+    """Find the digits on a page: a number, a row, a form, a grid.
 
-    Rows are read from top to bottom, and each row from left to right. Digits that touch each other
-    count as one, and anything else that is as large as a digit counts as a digit.
+    Rows are read from top to bottom, and each row from left to right. Digits that touch are
+    separated where they share no more than one stroke. Lines, boxes, small print, blots and dirt
+    are left out; anything else that is as large as a digit counts as one. If there is a grid, only
+    the digits in it count.
 
     Parameters
     ----------
-    image : path, PIL image or array of shape (height, width) or (height, width, channels)
-        An upright page, as for :meth:`DigitPreprocessor.transform`.
+    image : path, binary file, bytes, PIL image or array
+        An upright page, as for :meth:`DigitPreprocessor.stages`: an array of shape (3, height,
+        width) is in color.
+    page : bool or "auto", default=True
+        Whether there may be several digits. False looks for a single one, as
+        :class:`DigitPreprocessor` does. "auto" decides by what is in the picture.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
@@ -83,99 +107,92 @@ def find_digits(image: Any, *, polarity: str = "auto", max_pixels: int = MAX_PIX
             f"image must be a single picture; got {type(image).__name__}. Pass a path, a PIL image "
             "or an array of shape (height, width) or (height, width, channels)"
         )
+    if not isinstance(page, bool) and page != "auto":
+        raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto"')
     ((name, content),) = each_picture([image])
-    page = read_picture(content, name, max_pixels)
-    scaled = scale(page, _SMALL, _LARGE)
-    ink = find_ink(scaled, polarity, max(scaled.size) / 4)
-    shapes = find_shapes(ink)
-    digits = _in_reading_order(shapes, _grouped(shapes))
-    zoom = max(page.size) / max(scaled.size)
-    boxes = np.array([_in_page(bounds(shapes, parts), zoom, page.size) for parts in digits])
-    images = [mnist_form(cut_out(ink, shapes, parts)) for parts in digits]
+    picture = read_picture(content, name, max_pixels)
+    found = _on_page(picture, polarity) if page else _empty(picture)
+    if _is_page(found) or (page is True and len(found.boxes)):
+        return found
+    single = stages_of(picture, polarity)
+    if single is None:
+        return _empty(picture)
+    return _found(picture, [single.box], [single.image])
+
+
+def _is_page(found: FoundDigits) -> bool:
+    """Return whether there are several digits rather than the parts of one."""
+    if len(found.boxes) < 2:
+        return False
+    heights = found.boxes[:, 3] - found.boxes[:, 1]
+    return bool(np.median(heights) > _ALIKE * heights.max())
+
+
+def _found(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
+    crops = [picture[top:bottom, left:right] for left, top, right, bottom in boxes]
     return FoundDigits(
-        boxes.astype(np.int64).reshape(-1, 4),
-        [np.asarray(page.crop(tuple(box))) for box in boxes.tolist()],
+        np.array(boxes, np.int64).reshape(-1, 4),
+        [np.stack([crop] * 3, axis=-1) if crop.ndim == 2 else crop.copy() for crop in crops],
         np.array(images, np.uint8).reshape(-1, SIDE, SIDE),
     )
 
 
-def _grouped(shapes: Shapes) -> list[list[int]]:
-    """Return the labels of each digit: large shapes and the small ones that belong to them."""
-    heights = np.array([box.size for box in shapes.boxes])
-    if not len(heights):
-        return []
-    # Most of the ink is in the digits, even if there are many dots.
-    order = np.argsort(heights)
-    usual = heights[order][np.searchsorted(np.cumsum(shapes.ink[order]), shapes.ink.sum() / 2)]
-    frames = [is_frame(shapes, label) for label in range(1, len(heights) + 1)]
-    fitting = (heights <= _HIGHEST * usual) & ~np.array(frames)
-    large = np.flatnonzero(fitting & (heights >= _LOWEST * usual)) + 1
-    small = np.flatnonzero(fitting & (heights < _LOWEST * usual)) + 1
-    digits = _joined(shapes, [[int(label)] for label in large])
-    reach = 0.12 * usual
-    for label in small:
-        gaps = [_gap(shapes.boxes[label - 1], bounds(shapes, parts)) for parts in digits]
-        if gaps and min(gaps) <= reach:
-            digits[int(np.argmin(gaps))].append(int(label))
-    return digits
+def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
+    return _found(picture, [], [])
 
 
-def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
-    """Join parts that are close above each other, such as the bar of a 5 or a broken stroke."""
-    waiting = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
-    joined: list[list[int]] = []
-    while waiting:
-        parts = waiting.pop(0)
-        box = bounds(shapes, parts)
-        for k, other in enumerate(waiting):
-            beside = bounds(shapes, other)
-            if beside.left >= box.right:
-                joined.append(parts)
-                break
-            if _belong_together(box, beside):
-                waiting[k] = parts + other
-                waiting.sort(key=lambda parts: bounds(shapes, parts).left)
-                break
-        else:
-            joined.append(parts)
-    return joined
+def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
+    scaled = only_sheet(scale(picture, _SMALL, _LARGE))
+    longer = max(scaled.shape)
+    is_light = is_text_light(scaled) if polarity == "auto" else polarity == "light_on_dark"
+    gray = brightness(scaled, np.full(3, 1 / 3, np.float32), is_light)
+    ink = contrast_map(gray, _REACH * longer, is_light)
+    mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
+    thickest = max(4, round(_THICKEST * longer))
+    usual = usual_size(find_shapes(mask, ink, 0))
+    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual))
+    covered, crossed = drawn(lines, mask)
+    erased = covered & ~crossed
+    ink = np.where(erased, 0, ink)
+    written = _written(mask, lines, covered, 2 * thickest)
+    whole = ~_connected_to(covered, mask)
+    shapes = find_shapes(mask & ~erased & written, ink, 0)
+    usual = usual_size(shapes, whole) or usual_size(shapes)
+    if not usual:
+        return _empty(picture)
+    along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
+    shapes = find_shapes(separated(shapes, usual), ink, 0)
+    digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual))
+    zoom = max(picture.shape) / longer
+    boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
+    return _found(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
 
 
-def _belong_together(a: Box, b: Box) -> bool:
-    shared = min(a.right, b.right) - max(a.left, b.left)
-    apart = max(a.top, b.top) - min(a.bottom, b.bottom)
-    return shared > 0.3 * min(a.width, b.width) and apart < 0.1 * max(a.size, b.size)
+def _written(mask: Mask, lines: Lines, covered: Mask, slack: float) -> Mask:
+    """Return where digits may be: inside of grids if there are any, else everywhere."""
+    outlines = grids(lines, slack)
+    if not outlines:
+        return np.ones(mask.shape, bool)
+    areas = [cv2.contourArea(outline) for outline in outlines]
+    inside = np.zeros(mask.shape, np.uint8)
+    for outline, area in zip(outlines, areas, strict=True):
+        if area > _SMALLER_GRID * max(areas):
+            cv2.fillConvexPoly(inside, np.rint(outline).astype(np.int32), 1)
+    # A part of the grid may have no lines that were seen.
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    pixels = np.bincount(labels[covered & mask & (inside > 0)], minlength=count)
+    for label in np.flatnonzero(pixels > 0.25 * pixels.sum()):
+        outline = cv2.findContours(
+            (labels == label).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )[0]
+        cv2.drawContours(inside, outline, -1, 1, cv2.FILLED)
+    return inside > 0
 
 
-def _gap(a: Box, b: Box) -> float:
-    """Return the distance between two boxes, 0 if they overlap."""
-    down = max(a.top, b.top) - min(a.bottom, b.bottom)
-    across = max(a.left, b.left) - min(a.right, b.right)
-    return float(np.hypot(max(down, 0), max(across, 0)))
-
-
-def _in_reading_order(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
-    """Sort digits into rows, which may be tilted, and each row from left to right."""
-    rows: list[list[tuple[Box, list[int]]]] = []
-    placed = sorted(((bounds(shapes, parts), parts) for parts in digits), key=lambda d: d[0].left)
-    for box, parts in placed:
-        middle = (box.top + box.bottom) / 2
-        near = [row for row in rows if row[-1][0].top < middle < row[-1][0].bottom]
-        if near:
-            best = min(near, key=lambda row: abs(row[-1][0].top + row[-1][0].bottom - 2 * middle))
-            best.append((box, parts))
-        else:
-            rows.append([(box, parts)])
-    rows.sort(key=lambda row: float(np.mean([box.top + box.bottom for box, _ in row])))
-    return [parts for row in rows for _, parts in row]
-
-
-def _in_page(box: Box, zoom: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a box in the unscaled page."""
-    width, height = size
-    return (
-        int(box.left * zoom),
-        int(box.top * zoom),
-        min(width, int(np.ceil(box.right * zoom))),
-        min(height, int(np.ceil(box.bottom * zoom))),
-    )
+def _connected_to(covered: Mask, mask: Mask) -> Mask:
+    """Return the shapes of a mask that have pixels on a line."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    touched = np.zeros(count, bool)
+    touched[labels[covered & mask]] = True
+    touched[0] = False
+    return np.asarray(touched[labels])

@@ -14,6 +14,7 @@ from skorch_mnist._geometry import SIDE
 
 from ._digits import Stages, stages_of
 from ._reading import NoDigitError, PictureError, each_picture, read_picture
+from ._threads import in_threads
 
 MAX_PIXELS = 100_000_000  # phone pictures have about 12 million; the largest sensors, 200 million
 POLARITIES = ("auto", "dark_on_light", "light_on_dark")
@@ -38,6 +39,10 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     max_pixels : int, default=100_000_000
         A file with more pixels is rejected before it is decoded, because a small file can be
         crafted to fill the memory.
+    n_jobs : int, default=None
+        Number of threads that convert the pictures of a batch. ``None`` means 1 unless in a
+        :obj:`joblib.parallel_config` context, and ``-1`` means as many as there are cores. The
+        result does not depend on it.
 
     Attributes
     ----------
@@ -70,11 +75,17 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     """
 
     def __init__(
-        self, *, polarity: str = "auto", on_error: str = "raise", max_pixels: int = MAX_PIXELS
+        self,
+        *,
+        polarity: str = "auto",
+        on_error: str = "raise",
+        max_pixels: int = MAX_PIXELS,
+        n_jobs: int | None = None,
     ) -> None:
         self.polarity = polarity
         self.on_error = on_error
         self.max_pixels = max_pixels
+        self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; the pictures are ignored.
@@ -102,12 +113,15 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : path, PIL image, array, or a sequence of these
-            Pictures of one digit each. Files may have any format that Pillow reads. Arrays have
-            shape (height, width) or (height, width, channels) with 1 to 4 channels: gray, gray and
-            alpha, RGB, or RGBA. Their values are 0 to 1, 0 to 255 or 0 to 65,535, depending on the
-            largest value. An array of shape (n, height, width) or (n, height, width, channels)
-            contains n pictures.
+        X : path, binary file, bytes, PIL image, array, or an iterable of these
+            Pictures of one digit each. Files may have any format that Pillow reads, and HEIC, the
+            format of iPhones, if the package pillow-heif is installed. Open files, such as uploads,
+            are read from their current position and stay open; bytes are the content of a file.
+            Arrays have shape (height, width) or (height, width, channels) with 1 to 4 channels:
+            gray, gray and alpha, RGB, or RGBA. Their values are 0 to 1, 0 to 255 or 0 to 65,535,
+            depending on the largest value. An array of shape (n, height, width) or (n, height,
+            width, channels) contains n pictures. In a list, an array of shape (3, height, width) or
+            (1, height, width) is one picture, as in PyTorch.
 
         Returns
         -------
@@ -120,7 +134,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             With ``on_error="raise"``, for the first picture that cannot be read or does not show a
             digit.
         ValueError
-            If X is not a picture or a sequence of pictures, or if a parameter is not valid.
+            If X is not a picture or an iterable of pictures, or if a parameter is not valid.
 
         Warns
         -----
@@ -129,13 +143,14 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """
         self._check()
         rows = []
-        for name, picture in each_picture(X):
-            try:
-                rows.append(self._stages(name, picture).image)
-            except PictureError as error:
-                if self.on_error == "raise":
-                    raise
-                warnings.warn(f"{error}. Its row is all zeros", UserWarning, stacklevel=2)
+        for image in in_threads(self._image, each_picture(X), self.n_jobs):
+            if not isinstance(image, PictureError):
+                rows.append(image)
+            elif self.on_error == "raise":
+                raise image
+            else:
+                # The wrapper by which scikit-learn makes data frames is between us and the caller.
+                warnings.warn(f"{image}. Its row is all zeros", UserWarning, stacklevel=3)
                 rows.append(np.zeros((SIDE, SIDE), np.uint8))
         return np.array(rows, dtype=np.uint8).reshape(len(rows), SIDE * SIDE)
 
@@ -144,8 +159,8 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        picture : path, PIL image or array
-            As in ``transform``.
+        picture : path, binary file, bytes, PIL image or array
+            As in ``transform``. An array of shape (3, height, width) is a picture in color.
 
         Returns
         -------
@@ -154,8 +169,12 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             which the digit is searched for, cropped around a small digit.
             ``ink`` : ndarray of shape (height, width), dtype float32, 0 (paper) to 1 (ink), without
             light, paper and ruling.
+            ``kinds`` : ndarray of shape (height, width), dtype uint8, what each pixel was taken
+            for: a member of :class:`~skorch_mnist.pictures.Kind`.
             ``digit`` : ndarray, dtype float32, 0 to 1, the digit alone, cropped.
             ``image`` : ndarray of shape (28, 28), dtype uint8, the row of ``transform``.
+            ``box`` : tuple of int, left, top, right and bottom of the digit in the whole, upright
+            picture in pixels, as for ``Image.crop`` of Pillow.
 
         Raises
         ------
@@ -165,6 +184,12 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self._check()
         ((name, content),) = each_picture([picture])
         return self._stages(name, content)
+
+    def _image(self, name: str, picture: Any) -> NDArray[np.uint8] | PictureError:
+        try:
+            return self._stages(name, picture).image
+        except PictureError as error:
+            return error
 
     def _stages(self, name: str, picture: Any) -> Stages:
         image = read_picture(picture, name, self.max_pixels)
@@ -180,6 +205,13 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 f'on_error={self.on_error!r} is not valid: it must be "raise" or "warn"'
             )
         check_max_pixels(self.max_pixels)
+        n_jobs = self.n_jobs
+        if n_jobs is not None and (
+            not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0
+        ):
+            raise ValueError(
+                f"n_jobs={n_jobs!r} is not valid: it must be None or an integer other than 0"
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

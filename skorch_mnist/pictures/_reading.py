@@ -1,18 +1,34 @@
-"""The reader for pictures: files, PIL images and arrays become upright RGB images."""
+"""The reader for pictures: files, PIL images and arrays become upright 8-bit arrays."""
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
+_BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
+_STRIP = 4_000_000  # pixels that are converted at a time, which takes little memory
+_LOADING = Lock()  # Pillow images load when they are used, and one may be in a batch twice
+_UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
 class PictureError(ValueError):
@@ -37,18 +53,18 @@ class NoDigitError(PictureError):
 
 def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name, for messages, and the content of each picture, or of a single one."""
-    if is_one(pictures):
+    shape: tuple[int, ...] = getattr(pictures, "shape", ())
+    if is_one(pictures) and not (len(shape) == 3 and shape[2] > 4):
         pictures = [pictures]
     elif (
-        isinstance(pictures, (dict, set, bytes))
+        isinstance(pictures, (dict, set))
         or not hasattr(pictures, "__iter__")
-        or hasattr(pictures, "read")
         or getattr(pictures, "ndim", 1) == 0
     ):
         raise ValueError(
-            f"pictures of type {type(pictures).__name__} are not supported. Pass a path, a PIL "
-            "image or an array of shape (height, width) or (height, width, channels), or a list "
-            "of these"
+            f"pictures of type {type(pictures).__name__} are not supported. Pass a path, a file, "
+            "bytes, a PIL image or an array of shape (height, width) or (height, width, channels), "
+            "or a list of these"
         )
     elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
         if pictures.shape[1] != 1:
@@ -59,26 +75,32 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
 
 
 def is_one(pictures: Any) -> bool:
-    """Return whether ``pictures`` is a single picture."""
-    if isinstance(pictures, (str, os.PathLike, Image.Image)):
+    """Return whether ``pictures`` can be a single picture, as an array of shape (3, h, w) can."""
+    if isinstance(pictures, (str, os.PathLike, Image.Image, *_BYTES)) or hasattr(pictures, "read"):
         return True
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
     if len(shape) < 2 or hasattr(pictures, "columns"):
         return False
     if getattr(getattr(pictures, "dtype", None), "kind", "f") not in "buif":
         return False
-    return len(shape) == 2 or (len(shape) == 3 and shape[2] <= 4)
+    return len(shape) == 2 or (len(shape) == 3 and (shape[2] <= 4 or shape[0] in (1, 3)))
 
 
 def _name(picture: Any, number: int) -> str:
     if isinstance(picture, (str, os.PathLike)):
         return os.fspath(picture)
     source = getattr(picture, "filename", "")
-    return f"picture {number}" + (f" ({source})" if source else "")
+    if not source and hasattr(picture, "read"):
+        source = getattr(picture, "name", "")  # which may be the number of a pipe
+    return f"picture {number}" + (f" ({source})" if source and isinstance(source, str) else "")
 
 
-def read_picture(picture: Any, name: str, max_pixels: int) -> Image.Image:
-    """Return a picture in RGB, upright as the camera was held, with a filled background.
+def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    """Return a picture, upright as the camera was held, with a filled background.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) in RGB, or (height, width) in gray, dtype uint8
 
     Raises
     ------
@@ -86,29 +108,96 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> Image.Image:
         If it cannot be read, is not a picture, or has more than ``max_pixels`` pixels. Files are
         checked before they are decoded.
     """
-    if isinstance(picture, (str, os.PathLike)):
-        image = _from_file(picture, name, max_pixels)
-    elif isinstance(picture, Image.Image):
-        image = _decoded(picture, name, max_pixels)
-    else:
-        image = _from_array(picture, name)
-    width, height = image.size
+    with _PILLOW_WARNINGS:
+        if isinstance(picture, _BYTES):
+            pixels = _from_bytes(picture, name, max_pixels)
+        elif isinstance(picture, (str, os.PathLike)):
+            pixels = _from_file(picture, name, max_pixels)
+        elif isinstance(picture, Image.Image):
+            with _LOADING:
+                pixels = _decoded(picture, name, max_pixels)
+        elif hasattr(picture, "read"):
+            pixels = _from_bytes(_content(picture, name), name, max_pixels)
+        else:
+            pixels = _from_array(picture, name)
+    height, width = pixels.shape[:2]
     if min(width, height) * _NARROWEST < max(width, height):
         raise PictureError(
             f"{name} is {width} pixels wide and {height} pixels high, too narrow a strip for a "
             "digit. Pass flat rows of pixels to the classifier directly, or reshape them to (n, "
             "height, width)"
         )
-    return image
+    return np.ascontiguousarray(pixels)  # it may be turned; here, the file has been closed
 
 
-def _from_file(path: str | os.PathLike[str], name: str, max_pixels: int) -> Image.Image:
+class _PillowWarnings:
+    """Hides what Pillow warns about while any thread is inside.
+
+    Pillow warns at its own limit of pixels, which is not ours, and for damaged files, which give a
+    picture or an error. ``warnings.catch_warnings`` alone is not safe if several threads use it.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif")
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_PILLOW_WARNINGS = _PillowWarnings()
+
+
+@cache
+def _register_heif() -> None:
+    """Let Pillow read the pictures of iPhones if pillow-heif is installed."""
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+
+
+def _content(file: Any, name: str) -> bytes | bytearray | memoryview:
+    """Return what an open file holds from its position on. Pillow would read it from its start."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns at its own limit. Ours is checked below, before decoding.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _decoded(image, name, max_pixels)
+        content = file.read()
+    except UnicodeError:
+        content = ""
+    except Exception as error:  # a file object may raise anything
+        raise PictureError(f"{name} cannot be read: {error}") from error
+    if isinstance(content, _BYTES):
+        return content
+    if hasattr(content, "close"):  # a coroutine, which would warn that nothing waits for it
+        content.close()
+    hint = "Open the file in binary mode" if isinstance(content, str) else "Pass its content"
+    raise PictureError(
+        f"{name} cannot be read: its read() must return bytes, not {type(content).__name__}. {hint}"
+    )
+
+
+def _from_bytes(
+    content: bytes | bytearray | memoryview, name: str, max_pixels: int
+) -> NDArray[np.uint8]:
+    if not len(content):
+        raise PictureError(f"{name} is empty, or a file that was read to its end before")
+    return _from_file(io.BytesIO(content), name, max_pixels)
+
+
+def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    _register_heif()
+    try:
+        with Image.open(file) as image:
+            return _decoded(image, name, max_pixels)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     except UnidentifiedImageError as error:
@@ -119,7 +208,7 @@ def _from_file(path: str | os.PathLike[str], name: str, max_pixels: int) -> Imag
         raise PictureError(_too_large(name, min(max_pixels, 2 * _PILLOW_LIMIT))) from error
     except PictureError:
         raise
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a decoder may raise anything for a damaged file
         raise PictureError(f"{name} cannot be read: {error}") from error
 
 
@@ -131,39 +220,75 @@ def _too_large(name: str, max_pixels: int) -> str:
     )
 
 
-def _decoded(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+def _decoded(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if image.width * image.height > max_pixels:
         raise PictureError(_too_large(name, max_pixels))
     try:
-        image = ImageOps.exif_transpose(image)
+        image.load()
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            return _from_array(np.asarray(image), name)
-        if image.has_transparency_data:
-            return _filled(image.convert("RGBA"))
-        return image.convert("RGB")
+            pixels = _from_array(_joined(image, image.mode), name)
+        elif image.has_transparency_data:
+            pixels = _filled(image)
+        else:
+            pixels = _joined(image, "L" if image.mode == "L" else "RGB")
+        turn = _UPRIGHT.get(_orientation(image))
+        return pixels if turn is None else turn(pixels)
     except PictureError:
         raise
     except Exception as error:  # a decoder may raise anything for a damaged file
         raise PictureError(f"{name} is damaged: {error}") from error
 
 
-def _filled(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
+    """Return how the camera was held, 1 (upright) to 8."""
+    orientation = None
+    with suppress(Exception):  # anything may be in the notes of a camera; the pixels are intact
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    return orientation if isinstance(orientation, int) else 1
+
+
+def _strips(image: Image.Image, mode: str) -> Iterator[tuple[slice, Image.Image]]:
+    """Yield the rows of strips of a picture, and their pixels in another mode."""
+    height = max(1, _STRIP // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        strip = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
+        yield slice(top, bottom), strip.convert(mode)
+
+
+def _joined(image: Image.Image, mode: str) -> NDArray[Any]:
+    """Return the pixels of a picture in another mode."""
+    pixel = np.asarray(image.crop((0, 0, 1, 1)).convert(mode))[0, 0]
+    pixels = np.empty((image.height, image.width, *pixel.shape), pixel.dtype)
+    for rows, strip in _strips(image, mode):
+        pixels[rows] = np.asarray(strip)
+    return pixels
+
+
+def _filled(image: Image.Image) -> NDArray[np.uint8]:
     """Put a transparent picture on white if its ink is dark, or on black if it is light."""
-    small = image.copy()
-    small.thumbnail((256, 256))
-    pixels = np.asarray(small)
-    cover = pixels[..., 3].astype(float)
-    brightness = (pixels[..., :3].mean(axis=-1) * cover).sum() / max(cover.sum(), 1)
-    ground = Image.new("RGBA", image.size, "white" if brightness < 128 else "black")
-    return Image.alpha_composite(ground, image).convert("RGB")
+    light = covered = 0
+    for _, strip in _strips(image, "RGBA"):
+        cover = np.asarray(strip.getchannel("A"), np.uint32)
+        light += int((np.asarray(strip.convert("L")) * cover).sum(dtype=np.uint64))
+        covered += int(cover.sum(dtype=np.uint64))
+    ground = "white" if light < 128 * covered or not covered else "black"
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, strip in _strips(image, "RGBA"):
+        whole = Image.new("RGB", strip.size, ground)
+        whole.paste(strip, mask=strip)
+        pixels[rows] = np.asarray(whole)
+    return pixels
 
 
-def _from_array(picture: Any, name: str) -> Image.Image:
+def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
     """Return an array as a picture. Its values are 0 to 1, 0 to 255 or 0 to 65,535."""
     try:
         array = np.asarray(picture)
     except Exception as error:
         raise PictureError(f"{name} is not a picture: {error}") from error
+    if array.ndim == 3 and array.shape[2] > 4 and array.shape[0] in (1, 3):
+        array = np.moveaxis(array, 0, 2)  # as PyTorch lays out a picture
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
@@ -173,21 +298,28 @@ def _from_array(picture: Any, name: str) -> Image.Image:
         )
     array = _as_bytes(array, name)
     if array.ndim == 3 and array.shape[2] in (2, 4):
-        return _filled(Image.fromarray(array).convert("RGBA"))
-    return Image.fromarray(array).convert("RGB")
+        return _filled(Image.fromarray(array))
+    return array
 
 
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if array.dtype.kind not in "buif":
         raise PictureError(f"{name} has values of type {array.dtype}. Pass numbers")
-    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 65_535:
+    sample = array[::16, ::16]
+    if array.dtype == np.uint8 and sample.max() > 1:  # nothing else to check
+        return array
+    lowest, highest = float(array.min()), float(array.max())
+    if not (lowest >= 0 and highest <= 65_535):  # or not a number
         raise PictureError(
             f"{name} has values from {array.min()} to {array.max()}. Pass values from 0 to 1, 0 to "
             "255 or 0 to 65,535"
         )
-    highest = array.max()
     # This holds for black ink on a transparent background too: its alpha channel has 255.
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
     if array.dtype == np.uint8 and scale == 1:
         return array
-    return (array.astype(np.float32) * scale).astype(np.uint8)
+    pixels = np.empty(array.shape, np.uint8)
+    height = max(1, _STRIP // array.shape[1])
+    for top in range(0, len(array), height):
+        pixels[top : top + height] = array[top : top + height].astype(np.float32) * scale
+    return pixels

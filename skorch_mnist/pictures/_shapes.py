@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ._ink import Map, ink_strength, noise_level
+from ._lines import Mask
+from ._mnist_form import distance_to_edge
 
 _FAINTEST = 0.06  # of the brightness of the paper: anything fainter is not ink
-_EDGE = 0.5  # of the strength of the ink: the threshold for ink
+_SEED = 0.5  # of the strength of the ink nearby: a stroke is darker than that somewhere
 _SPECK = 0.02  # of the ink of the largest shape: less is dirt
+_FEWEST = 4  # pixels of a shape
 _ALONG = 0.5  # of the size of a shape: a shape with more pixels on the border runs along it
 _MANY = 100  # shapes
-_NEAR = 0.3  # of the size of a digit: its parts are not farther apart
+_WEAKER = 0.45  # of the strength of a digit: none of its parts is weaker
+_THICKER = 2.0  # times the stroke of a digit: none of its parts is thicker
+_NEAR_DOT = 0.7  # of the size of a dot
+_NEAR = 0.25  # of the size of a digit: its parts are not farther apart
+_NEAR_AT_BORDER = 0.15  # a part that touches the border may belong to something else
+_SOLID = 0.72  # of its box: a shape with more ink is a dot or a dash
+_WIDEST = 0.4  # of the size of a shape: if its strokes are wider, it is a blot
 
 
 class Box(NamedTuple):
@@ -43,104 +52,170 @@ class Box(NamedTuple):
 
 
 class Shapes(NamedTuple):
-    """The connected shapes in a picture."""
+    """The connected shapes in a picture. Shape k has label k + 1."""
 
     labels: NDArray[np.int32]  # (height, width); 0 is paper
-    boxes: list[Box]  # of label 1, 2, ...
-    ink: NDArray[np.float64]  # of label 1, 2, ...: the sum of the map of ink over it
+    boxes: list[Box]
+    area: NDArray[np.float64]  # pixels
+    ink: NDArray[np.float64]  # the sum of the map of ink
+    stroke: NDArray[np.float64]  # width of the strokes in pixels
+
+    def mask(self, parts: list[int]) -> Mask:
+        """Return the pixels of some shapes."""
+        chosen = np.zeros(len(self.boxes) + 1, bool)
+        chosen[np.array(parts, int) + 1] = True
+        return np.asarray(chosen[self.labels])
 
 
-def find_shapes(contrast: Map) -> Shapes:
-    """Return the connected shapes in a map of ink, without dirt and noise."""
+def ink_mask(contrast: Map, reach: float, edge: float = 0.4, weakest: float = 0.25) -> Mask:
+    """Return where there is ink: a threshold with hysteresis that follows its strength.
+
+    Parameters
+    ----------
+    contrast : ndarray of shape (height, width), 0 (paper) to 1 (ink)
+    reach : float
+        Pixels around a place in which the strongest ink counts.
+    edge : float
+        Share of that strength which a stroke has everywhere.
+    weakest : float
+        Share of the strongest ink of the picture: ink nearby counts as at least that strong.
+    """
     noise = noise_level(contrast)
-    calm = ndimage.gaussian_filter(contrast, 1.0)
-    strength = max(_FAINTEST, 5 * noise)
-    for strongest in (contrast.size // 600, 20):  # for a digit of usual size, then for a tiny one
-        if (found_strength := ink_strength(calm, strongest)) > strength:
-            strength = found_strength
-            break
-    else:
-        return Shapes(np.zeros(contrast.shape, np.int32), [], np.zeros(0))
-    found, count = ndimage.label(contrast > max(_EDGE * strength, 3 * noise), np.ones((3, 3)))
-    index = np.arange(1, count + 1)
-    peaks = ndimage.maximum(calm, found, index)
-    ink = ndimage.sum(contrast, found, index)
-    sizes = np.array([max(b.stop - b.start for b in box) for box in ndimage.find_objects(found)])
-    along = _border_pixels(found, count) > _ALONG * sizes
-    largest = ink[~along].max(initial=0) or ink.max()
-    keep = (peaks > 0.6 * strength) & (ink >= _SPECK * largest)
-    renumber = np.zeros(count + 1, np.int32)
+    calm = np.asarray(cv2.GaussianBlur(contrast, (0, 0), 1.0), np.float32)
+    window = int(reach) | 1
+    strong = cv2.dilate(calm, np.ones((window, window), np.uint8))
+    strong = cv2.blur(strong, (window, window), borderType=cv2.BORDER_REPLICATE)
+    strong = np.maximum(strong, weakest * ink_strength(calm))
+    seeds = calm > np.maximum(_SEED * strong, max(_FAINTEST, 5 * noise))
+    ink = calm > np.maximum(edge * strong, max(_FAINTEST / 2, 3 * noise))
+    count, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    seen = np.zeros(count, bool)
+    seen[labels[seeds]] = True
+    seen[0] = False
+    return np.asarray(seen[labels])
+
+
+def find_shapes(mask: Mask, contrast: Map, speck: float = _SPECK) -> Shapes:
+    """Return the connected shapes in a mask, without dirt.
+
+    ``speck`` is the share of the ink of the largest shape: shapes with less are dirt.
+    """
+    pixels = mask.astype(np.uint8)
+    count, found, stats, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
+    labels = np.asarray(found, np.int32)
+    inside = labels[mask]
+    area = np.bincount(inside, minlength=count)[1:].astype(float)
+    ink = np.bincount(inside, contrast[mask], count)[1:]
+    depth = np.bincount(inside, distance_to_edge(mask)[mask], count)[1:]
+    along = border_pixels(labels, count - 1) > _ALONG * stats[1:, 2:4].max(axis=1, initial=1)
+    largest = ink[~along].max(initial=0) or ink.max(initial=0)
+    keep = (ink >= speck * largest) & (area >= _FEWEST)
+    renumber = np.zeros(count, np.int32)
     renumber[1:][keep] = np.arange(1, keep.sum() + 1)
-    labels = renumber[found]
     boxes = [
-        Box(rows.start, columns.start, rows.stop, columns.stop)
-        for rows, columns in ndimage.find_objects(labels)
+        Box(top, left, top + height, left + width)
+        for left, top, width, height, _ in stats[1:][keep].tolist()
     ]
-    return Shapes(labels, boxes, ink[keep])
+    area, ink, depth = area[keep], ink[keep], depth[keep]
+    return Shapes(renumber[labels], boxes, area, ink, 4 * (depth / np.maximum(area, 1) - 0.5))
 
 
 def main_digit(shapes: Shapes) -> list[int]:
-    """Return the labels of the parts of the digit in a picture, an empty list if it is blank.
+    """Return the parts of the digit in a picture, an empty list if it is blank.
 
     The digit is the shape with the most ink and what is near it. Shapes at the border of the
-    picture count less. Frames are ignored. Shapes that run along the border, such as a table around
-    the paper, are ignored unless there is nothing else.
+    picture count less. Frames are ignored. Blots, and shapes that run along the border, such as a
+    table around the paper, are ignored unless there is nothing else.
     """
-    at_border = _border_pixels(shapes.labels, len(shapes.boxes))
-    candidates = [k for k in range(1, len(shapes.boxes) + 1) if not is_frame(shapes, k)]
-    digits = [k for k in candidates if at_border[k - 1] <= _ALONG * shapes.boxes[k - 1].size]
-    others = set(digits or candidates)
+    at_border = border_pixels(shapes.labels, len(shapes.boxes))
+    candidates = [k for k in range(len(shapes.boxes)) if not is_frame(shapes, k)]
+    inner = [k for k in candidates if at_border[k] <= _ALONG * shapes.boxes[k].size]
+    largest = shapes.ink[inner].max(initial=0)
+    digits = [k for k in inner if not is_blot(shapes, k) and shapes.ink[k] > 0.1 * largest]
+    others = set(inner or candidates)
     if not others:
         return []
     height, width = shapes.labels.shape
 
-    def score(label: int) -> float:
-        box = shapes.boxes[label - 1]
+    def score(k: int) -> float:
+        box = shapes.boxes[k]
         touched = (box.top == 0, box.left == 0, box.bottom == height, box.right == width)
-        return float(shapes.ink[label - 1] * 0.25 ** sum(touched))
+        return float(shapes.ink[k] * 0.25 ** sum(touched))
 
-    parts = [max(others, key=score)]
-    if not at_border[parts[0] - 1]:
-        others = {label for label in others if not at_border[label - 1]}
-    others.discard(parts[0])
+    main = max(digits or others, key=score)
+    parts = [main]
+    others.discard(main)
     if len(others) > _MANY:  # a page or a pattern: what belongs together is unknown
         return parts
     while others:
-        distance = ndimage.distance_transform_edt(~np.isin(shapes.labels, parts))
-        gaps = {label: distance[shapes.labels == label].min() for label in others}
-        nearest = min(others, key=gaps.__getitem__)
-        size = max(bounds(shapes, parts).size, shapes.boxes[nearest - 1].size)
-        if gaps[nearest] > _NEAR * size:
+        gaps = _gaps(shapes, parts, others)
+        size = bounds(shapes, parts).size
+        near = {
+            k: gap
+            for k, gap in gaps.items()
+            if gap <= _reach(shapes, k, main, size, at_border)
+            and (
+                is_blot(shapes, k)
+                or bounds(shapes, [*parts, k]).size
+                <= 1.5 * max(size, shapes.boxes[k].size) + 2 * gap
+            )
+        }
+        if not near:
             break
+        nearest = min(near, key=near.__getitem__)
         parts.append(nearest)
         others.remove(nearest)
     return parts
 
 
-def _border_pixels(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
-    """Return the number of border pixels of label 1, 2, ..."""
+def _reach(shapes: Shapes, k: int, main: int, size: int, at_border: NDArray[np.intp]) -> float:
+    """Return how far in pixels a shape may be from the others of the digit."""
+    box, stroke = shapes.boxes[k], float(shapes.stroke[main])
+    strength, similar = shapes.ink / shapes.area, shapes.stroke[k] / max(stroke, 1e-6)
+    if strength[k] < _WEAKER * strength[main] or shapes.stroke[k] > _THICKER * stroke + 1:
+        return -1.0
+    if box.size > 0.9 * size and (similar < 0.5 or min(box.height, box.width) < 0.2 * box.size):
+        return -1.0  # a line
+    solid = shapes.area[k] > _SOLID * box.height * box.width
+    reach = (_NEAR_DOT if solid else _NEAR) * min(size, box.size)
+    if at_border[k] and not at_border[main]:
+        return _NEAR_AT_BORDER / _NEAR * reach if similar > 0.5 else -1.0
+    return max(reach, 1.5 * stroke if similar > 0.5 else 0.0)
+
+
+def _gaps(shapes: Shapes, parts: list[int], others: set[int]) -> dict[int, float]:
+    """Return the distance in pixels from some shapes to each of the others."""
+    distance = distance_to_edge(~shapes.mask(parts))
+    gaps = {}
+    for k in others:
+        top, left, bottom, right = shapes.boxes[k]
+        here = shapes.labels[top:bottom, left:right] == k + 1
+        gaps[k] = float(distance[top:bottom, left:right][here].min())
+    return gaps
+
+
+def border_pixels(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
+    """Return the number of pixels of each shape at the border of the picture."""
     border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     return np.bincount(border, minlength=count + 1)[1:]
 
 
-def is_frame(shapes: Shapes, label: int) -> bool:
+def is_frame(shapes: Shapes, k: int) -> bool:
     """Return whether a shape is a printed box: empty inside except for other shapes."""
-    box = shapes.boxes[label - 1]
+    box = shapes.boxes[k]
     down, across = box.height // 5, box.width // 5
     inside = shapes.labels[
         box.top + down : box.bottom - down, box.left + across : box.right - across
     ]
-    return bool((inside != label).all() and inside.any())
+    return bool((inside != k + 1).all() and inside.any())
+
+
+def is_blot(shapes: Shapes, k: int) -> bool:
+    """Return whether a shape has no strokes."""
+    return bool(shapes.stroke[k] > _WIDEST * shapes.boxes[k].size)
 
 
 def bounds(shapes: Shapes, parts: list[int]) -> Box:
     """Return the smallest box around some shapes."""
-    tops, lefts, bottoms, rights = zip(*(shapes.boxes[k - 1] for k in parts), strict=True)
+    tops, lefts, bottoms, rights = zip(*(shapes.boxes[k] for k in parts), strict=True)
     return Box(min(tops), min(lefts), max(bottoms), max(rights))
-
-
-def stroke_width(mask: NDArray[np.bool_]) -> float:
-    """Return the width of the strokes in a mask in pixels, hardly affected by blots and shadows."""
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))
-    ridge = (depth == ndimage.maximum_filter(depth, 3)) & (depth > 0)
-    return float(2 * np.quantile(depth[ridge], 0.25))

@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
+from typing import Any
 
-from ._ink import Map
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 _COARSE = 100  # pixels of the longer side while a sheet is searched for
 _SMALLEST = 0.2  # of the picture: the smallest area of a sheet
 _STEP = 0.35  # of full brightness: the smallest step from table to paper; a shadow has less
 _CUT_OFF = 0.1  # of the border and of the table: the largest bright share; uneven light has more
 _CONVEX = 0.92  # of its convex hull: the smallest area of a sheet; a digit has less
+_SHARP = 0.5  # of the contrast: the smallest step at the edge; the light of a lamp fades
 _INKED = 0.2  # of the sheet: the largest share of ink; the hole of a light 0 is larger
 
 
-def only_sheet(picture: Map) -> Map:
+def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture in which a table around a sheet of paper, if any, is replaced by paper."""
-    step = max(1, round(max(picture.shape[:2]) / _COARSE))
-    gray = picture.mean(axis=-1)
-    small = ndimage.uniform_filter(gray, step)[step // 2 :: step, step // 2 :: step]
-    low, high = np.quantile(small, (0.05, 0.95))
+    height, width = pixels.shape[:2]
+    factor = min(1, _COARSE / max(height, width))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    gray = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).mean(axis=-1) / 255
+    low, high = np.quantile(gray, (0.05, 0.95))
     if high - low < _STEP:
-        return picture
-    bright = small > (low + high) / 2
-    labels, count = ndimage.label(bright)
-    sheet = labels == 1 + np.argmax(np.bincount(labels.ravel(), minlength=count + 1)[1:])
-    whole = ndimage.binary_fill_holes(sheet)
+        return pixels
+    bright = gray > (low + high) / 2
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8), connectivity=4)
+    sheet = labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])
+    whole = _filled(sheet)
     border = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]])
-    inked = 1 - sheet.sum() / whole.sum()
     around = bright[~whole]
     if whole.mean() < _SMALLEST or not around.size or around.mean() > _CUT_OFF:
-        return picture
-    if border.mean() > _CUT_OFF or not 0 < inked < _INKED:
-        return picture
-    rows, columns = np.nonzero(whole)
-    try:
-        hull = ConvexHull(np.column_stack([rows, columns])).volume
-    except QhullError:
-        return picture
-    if whole.sum() < _CONVEX * hull:
-        return picture
-    inner = ndimage.binary_erosion(whole, iterations=2)
-    outside = ~np.kron(inner, np.ones((step, step), bool))[: picture.shape[0], : picture.shape[1]]
-    missing = [(0, picture.shape[k] - outside.shape[k]) for k in (0, 1)]
-    outside = np.pad(outside, missing, constant_values=True)
-    paper = np.median(picture[~outside], axis=0)
-    return np.where(outside[..., None], paper, picture).astype(np.float32)
+        return pixels
+    if border.mean() > _CUT_OFF or not 0 < 1 - sheet.sum() / whole.sum() < _INKED:
+        return pixels
+    outline = cv2.convexHull(np.argwhere(whole)[:, ::-1].astype(np.int32))
+    hull = np.zeros(whole.shape, np.uint8)
+    cv2.fillConvexPoly(hull, outline, 1)
+    if whole.sum() < _CONVEX * hull.sum() or _edge_step(gray, whole) < _SHARP * (high - low):
+        return pixels
+    inner = cv2.erode(whole.astype(np.uint8), np.ones((5, 5), np.uint8))
+    outside = cv2.resize(inner, (width, height), interpolation=cv2.INTER_NEAREST) == 0
+    replaced = pixels.copy()
+    replaced[outside] = np.median(pixels[~outside][::4], axis=0)
+    return replaced
+
+
+def _edge_step(gray: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float:
+    """Return how much brighter a mask is inside of its edge than outside."""
+    pixels, square = mask.astype(np.uint8), np.ones((3, 3), np.uint8)
+    inside = mask & (cv2.erode(pixels, square, iterations=2) == 0)
+    outside = (cv2.dilate(pixels, square, iterations=2) > 0) & ~mask
+    if not outside.any():
+        return 0.0
+    return float(np.median(gray[inside]) - np.median(gray[outside]))
+
+
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask without its holes."""
+    outlines: Any = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )[0]
+    filled = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
+    return filled > 0

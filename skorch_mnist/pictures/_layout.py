@@ -1,0 +1,289 @@
+"""The digits among the shapes on a page, and their order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._lines import Mask
+from ._shapes import Box, Shapes, border_pixels, bounds, is_blot, is_frame
+
+_LARGEST = 0.4  # of the longer side of the page: larger shapes are not digits
+# In sizes of a usual digit, the longer side of its box.
+_LOWEST = 0.5  # smaller shapes are dots, dashes and dirt
+_HIGHEST = 1.8  # larger shapes are frames and pictures
+_LOWEST_BY_LINE = 0.7  # smaller shapes at a line are pieces of it
+_NARROWEST_BY_LINE, _NARROW_BY_LINE = 0.2, 0.6  # below the second, off the line
+_NEAR = 0.12  # small shapes that belong to a digit are nearer
+_FLATTEST = 1.6  # times its height: a wider shape is a dash
+_THINNEST = 0.45  # of the usual width of strokes: thinner shapes are pieces of lines
+_WIDE = 0.95  # times its height: a wider shape may be several digits
+_ONE_STROKE = 1.7  # widths of a stroke: where digits touch, they share less ink
+_NARROW = 0.22  # of the height: the least width of a digit
+_THIN_OUTLINE = 0.12  # of the size of a box: digits of displays have wider strokes
+_FAINTEST = 0.45  # of the usual strength of ink: fainter shapes are stains and noise
+_INNER = 0.2  # of the height of a shape: higher shapes in it are digits
+_PRINT = 0.75  # of the usual size: letters of labels are smaller
+_WORD = 3  # letters
+_LEVEL = 0.4  # of the height of the lower letter: letters of a word share more rows
+_SPACE = 0.8  # of the height of the higher letter: they are nearer
+_DUST = 0.08  # smaller shapes are never parts of a digit
+
+
+def usual_size(shapes: Shapes, whole: Mask | None = None) -> float:
+    """Return the size of a usual digit in pixels, 0 if there are no shapes.
+
+    Parameters
+    ----------
+    shapes : Shapes
+    whole : ndarray of bool, shape (height, width), or None
+        The pixels of shapes that do not touch a line. If there are a few, only they count.
+    """
+    boxes, longer = shapes.boxes, max(shapes.labels.shape)
+    at_border = border_pixels(shapes.labels, len(boxes))
+    empty = ~_contain_others(boxes)
+    digits = [
+        k
+        for k, box in enumerate(boxes)
+        if box.size < _LARGEST * longer
+        and not at_border[k]
+        and empty[k]
+        and 0.1 * box.height < box.width <= _FLATTEST * box.height
+        and not is_box(shapes, k)
+        and not is_blot(shapes, k)
+    ]
+    apart = [k for k in digits if whole is None or is_whole(shapes, k, whole)]
+    counted = apart if len(apart) >= 3 else digits
+    if not counted:
+        return 0.0
+    # Most of the ink is in the digits, even if there are many dots, or letters in small print.
+    counted.sort(key=lambda k: boxes[k].size)
+    share = np.cumsum([shapes.ink[k] * boxes[k].size ** 0.5 for k in counted])
+    return float(boxes[counted[int(np.searchsorted(share, share[-1] / 2))]].height)
+
+
+def _contain_others(boxes: list[Box]) -> NDArray[np.bool_]:
+    """Return whether each box has several others in it that may be digits."""
+    tops, lefts, bottoms, rights = np.array(boxes, float).reshape(-1, 4).T
+    rows, columns = (tops + bottoms) / 2, (lefts + rights) / 2
+    heights = bottoms - tops
+    found = np.zeros(len(boxes), bool)
+    for k, (top, left, bottom, right) in enumerate(boxes):
+        inside = (top < rows) & (rows < bottom) & (left < columns) & (columns < right)
+        inside &= (heights > _INNER * (bottom - top)) & (heights < bottom - top)
+        found[k] = inside.sum() >= 2
+    return found
+
+
+def is_whole(shapes: Shapes, k: int, whole: Mask) -> bool:
+    """Return whether a shape did not touch a line."""
+    top, left, bottom, right = shapes.boxes[k]
+    here = shapes.labels[top:bottom, left:right] == k + 1
+    return bool(whole[top:bottom, left:right][here].all())
+
+
+def is_box(shapes: Shapes, k: int) -> bool:
+    """Return whether a shape is a printed box: a thin outline with four corners."""
+    top, left, bottom, right = box = shapes.boxes[k]
+    down, across = max(1, box.height // 6), max(1, box.width // 6)
+    here = shapes.labels[top:bottom, left:right] == k + 1
+    if shapes.stroke[k] > _THIN_OUTLINE * box.size or here[down:-down, across:-across].any():
+        return False
+    corners = [here[rows, columns] for rows in _ends(down) for columns in _ends(across)]
+    return all(corner.any() for corner in corners)
+
+
+def _ends(size: int) -> tuple[slice, slice]:
+    return slice(None, size), slice(-size, None)
+
+
+def separated(shapes: Shapes, usual: float) -> Mask:
+    """Return the pixels of all shapes, without those where digits touch each other."""
+    mask = shapes.labels > 0
+    for k, box in enumerate(shapes.boxes):
+        if _LOWEST * usual < box.height < _HIGHEST * usual and box.width > _WIDE * box.height:
+            here = shapes.labels[box.top : box.bottom, box.left : box.right] == k + 1
+            _separate(here, float(shapes.stroke[k]))
+            mask[box.top : box.bottom, box.left : box.right] &= here | (
+                shapes.labels[box.top : box.bottom, box.left : box.right] != k + 1
+            )
+    return mask
+
+
+def _separate(shape: Mask, stroke: float) -> None:
+    """Clear the pixels of a shape where digits touch, from the widest digits to narrower ones."""
+    height, width = shape.shape
+    if width <= _WIDE * height:
+        return
+    margin = int(_NARROW * height) + 1
+    cut = _cheapest_cut(shape, margin)
+    rows = np.arange(height)
+    if shape[rows, cut].sum() > _ONE_STROKE * stroke + 1:
+        return
+    shape[rows, cut] = False
+    middle = int(np.median(cut))
+    _separate(shape[:, :middle], stroke)
+    _separate(shape[:, middle:], stroke)
+
+
+def _cheapest_cut(shape: Mask, margin: int) -> NDArray[np.intp]:
+    """Return the column in each row of the path from top to bottom that crosses the least ink.
+
+    The path is found by dynamic programming, like a seam in "seam carving" (Avidan and Shamir,
+    2007). It stays ``margin`` columns away from both sides.
+    """
+    cost = shape[:, margin : shape.shape[1] - margin].astype(np.float32) + 0.001
+    total = cost.copy()
+    for row in range(1, len(cost)):
+        before = total[row - 1]
+        nearest = before.copy()
+        nearest[1:] = np.minimum(nearest[1:], before[:-1] + 0.0005)
+        nearest[:-1] = np.minimum(nearest[:-1], before[1:] + 0.0005)
+        total[row] += nearest
+    path = np.empty(len(cost), np.intp)
+    path[-1] = int(total[-1].argmin())
+    for row in range(len(cost) - 2, -1, -1):
+        start = max(0, path[row + 1] - 1)
+        path[row] = start + int(total[row, start : path[row + 1] + 2].argmin())
+    return path + margin
+
+
+def digits_among(
+    shapes: Shapes, whole: Mask, covered: Mask, along: Mask, usual: float
+) -> list[list[int]]:
+    """Return the parts of each digit: large shapes and the small ones that belong to them.
+
+    Parameters
+    ----------
+    shapes : Shapes
+    whole : ndarray of bool, shape (height, width)
+        The pixels of shapes that do not touch a line.
+    covered : ndarray of bool, shape (height, width)
+        The pixels of lines.
+    along : ndarray of bool, shape (height, width)
+        Where pieces of lines may be that were not seen.
+    usual : float
+        The size of a usual digit in pixels.
+    """
+    boxes = shapes.boxes
+    apart = [is_whole(shapes, k, whole) for k in range(len(boxes))]
+    alike = [k for k, box in enumerate(boxes) if apart[k] and 0.7 < box.size / usual < 1.4]
+    stroke = float(np.median(shapes.stroke[alike])) if alike else 0.0
+    strength = shapes.ink / np.maximum(shapes.area, 1)
+    faintest = _FAINTEST * float(np.median(strength[alike])) if alike else 0.0
+    filled = _contain_others(boxes)
+    large, small = [], []
+    for k, box in enumerate(boxes):
+        if box.size > _HIGHEST * usual or filled[k] or strength[k] < faintest:
+            continue
+        if is_box(shapes, k) or is_frame(shapes, k):
+            continue
+        if box.size < _LOWEST * usual:
+            if box.size > _DUST * usual:
+                small.append(k)
+        elif (
+            box.width <= _FLATTEST * box.height
+            and shapes.stroke[k] > _THINNEST * stroke
+            and (apart[k] or not _is_of_line(shapes, k, covered, along, usual))
+        ):
+            large.append(k)
+    words = _words(boxes, [k for k, box in enumerate(boxes) if box.height < _PRINT * usual])
+    digits = _joined(shapes, [[k] for k in large if k not in words])
+    for k in small:
+        gaps = [_gap(boxes[k], bounds(shapes, parts)) for parts in digits]
+        if apart[k] and gaps and min(gaps) <= _NEAR * usual:
+            digits[int(np.argmin(gaps))].append(k)
+    return digits
+
+
+def _is_of_line(shapes: Shapes, k: int, covered: Mask, along: Mask, usual: float) -> bool:
+    """Return whether a shape at a line is a piece of it, or a line between two others."""
+    top, left, bottom, right = box = shapes.boxes[k]
+    if box.height < _LOWEST_BY_LINE * usual or box.width < _NARROWEST_BY_LINE * usual:
+        return True
+    if box.width < _NARROW_BY_LINE * usual and along[(top + bottom) // 2, (left + right) // 2]:
+        return True
+    around = covered[max(0, top - 3) : bottom + 3, max(0, left - 3) : right + 3]
+    quarter = max(1, len(around) // 8)
+    between = around[:quarter].any() and around[-quarter:].any()
+    return bool(between and box.width < 0.35 * box.height)
+
+
+def _words(boxes: list[Box], letters: list[int]) -> set[int]:
+    """Return the letters of words in small print."""
+    edges = np.array([boxes[k] for k in letters], float).reshape(-1, 4)
+    unseen = np.ones(len(letters), bool)
+    words: set[int] = set()
+    for first in range(len(letters)):
+        word, waiting = [], [first] if unseen[first] else []
+        while waiting:
+            letter = waiting.pop()
+            unseen[letter] = False
+            word.append(letters[letter])
+            beside = np.flatnonzero(unseen & _are_beside(edges[letter], edges))
+            unseen[beside] = False
+            waiting += beside.tolist()
+        if len(word) >= _WORD:
+            words.update(word)
+    return words
+
+
+def _are_beside(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which other boxes may be letters next to one, each top, left, bottom and right."""
+    top, left, bottom, right = box
+    tops, lefts, bottoms, rights = others.T
+    heights = bottoms - tops
+    level = np.minimum(bottom, bottoms) - np.maximum(top, tops)
+    gaps = np.maximum(left, lefts) - np.minimum(right, rights)
+    same_row = level > _LEVEL * np.minimum(bottom - top, heights)
+    return np.asarray(same_row & (gaps < _SPACE * np.maximum(bottom - top, heights)))
+
+
+def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
+    """Join parts that are close above each other, such as the bar of a 5 or a broken stroke."""
+    waiting = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
+    joined: list[list[int]] = []
+    while waiting:
+        parts = waiting.pop(0)
+        box = bounds(shapes, parts)
+        for k, other in enumerate(waiting):
+            beside = bounds(shapes, other)
+            if beside.left >= box.right:
+                joined.append(parts)
+                break
+            if _belong_together(box, beside):
+                waiting[k] = parts + other
+                waiting.sort(key=lambda parts: bounds(shapes, parts).left)
+                break
+        else:
+            joined.append(parts)
+    return joined
+
+
+def _belong_together(a: Box, b: Box) -> bool:
+    shared = min(a.right, b.right) - max(a.left, b.left)
+    apart = max(a.top, b.top) - min(a.bottom, b.bottom)
+    return shared > 0.3 * min(a.width, b.width) and apart < 0.1 * max(a.size, b.size)
+
+
+def _gap(a: Box, b: Box) -> float:
+    """Return the distance between two boxes, 0 if they overlap."""
+    down = max(a.top, b.top) - min(a.bottom, b.bottom)
+    across = max(a.left, b.left) - min(a.right, b.right)
+    return float(np.hypot(max(down, 0), max(across, 0)))
+
+
+def in_reading_order(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
+    """Sort digits into rows, which may be tilted, and each row from left to right."""
+    rows: list[list[tuple[Box, list[int]]]] = []
+    placed = sorted(((bounds(shapes, parts), parts) for parts in digits), key=lambda d: d[0].left)
+    for box, parts in placed:
+        middle = (box.top + box.bottom) / 2
+        near = [row for row in rows if row[-1][0].top < middle < row[-1][0].bottom]
+        if near:
+            best = min(near, key=lambda row: abs(row[-1][0].top + row[-1][0].bottom - 2 * middle))
+            best.append((box, parts))
+        else:
+            rows.append([(box, parts)])
+    rows.sort(key=lambda row: float(np.mean([box.top + box.bottom for box, _ in row])))
+    return [parts for row in rows for _, parts in row]

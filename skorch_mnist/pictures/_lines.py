@@ -1,0 +1,252 @@
+"""Straight lines in a mask of ink: rulings, boxes, frames and grids."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]  # (height, width)
+
+_STEEPEST = 0.35  # rows per column: a line that is steeper is a stroke
+_GAP = 1.6  # times the largest thickness: pieces of a line are not farther apart
+_GAP_OF_LONG = 0.5  # times the length of the shorter of two pieces: nor than that
+_STEADY = 0.8  # of a piece: the smallest share that is straight and as thick as the rest
+_FEWEST = 3  # lines in each direction: as many that cross are a grid
+
+
+class Line(NamedTuple):
+    """A line that is roughly level, or upright in the transposed mask."""
+
+    start: int  # column
+    path: NDArray[np.float32]  # row in each column from ``start`` on
+    thickness: float  # pixels
+
+    @property
+    def end(self) -> int:
+        """The column after the last one."""
+        return self.start + len(self.path)
+
+    def row(self, column: float) -> float:
+        """Return the row in a column, or at the nearest end."""
+        return float(self.path[int(np.clip(round(column - self.start), 0, len(self.path) - 1))])
+
+
+class Lines(NamedTuple):
+    """The lines in a picture."""
+
+    level: list[Line]
+    upright: list[Line]  # rows and columns are exchanged
+
+
+def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
+    """Return the straight or slightly bent lines in a mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+    thickest : int
+        Pixels. Anything thicker is not a line.
+    shortest : float
+        Pixels. Anything shorter is not a line, but perhaps the stroke of a digit.
+    """
+    return Lines(
+        _level_lines(mask, thickest, shortest), _level_lines(mask.T.copy(), thickest, shortest)
+    )
+
+
+def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
+    """Join pieces, which end where something crosses them, to lines."""
+    pieces = _level_pieces(mask, thickest)
+    starts = np.array([piece.start for piece in pieces])
+    used = np.zeros(len(pieces), bool)
+    lines = []
+    for first in range(len(pieces)):
+        if used[first]:
+            continue
+        used[first] = True
+        chain = [pieces[first]]
+        while True:
+            last = chain[-1]
+            first_near = int(np.searchsorted(starts, last.end - thickest))
+            continued = [
+                k
+                for k in range(first_near, len(pieces))
+                if not used[k] and _continues(last, pieces[k], thickest)
+            ]
+            if not continued:
+                break
+            used[continued[0]] = True
+            chain.append(pieces[continued[0]])
+        if max(piece.end for piece in chain) - chain[0].start >= shortest:
+            line = _joined(chain, thickest)
+            if abs(line.path[-1] - line.path[0]) <= _STEEPEST * len(line.path):
+                lines.append(line)
+    return lines
+
+
+def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
+    """Return the shapes that are thin in the vertical direction, straight and steady."""
+    pixels = mask.astype(np.uint8)
+    tall = cv2.morphologyEx(pixels, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8)) > 0
+    flat = (mask & ~tall).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=8)
+    pieces = []
+    for label in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_WIDTH] >= max(6, thickest)):
+        left, top, width, height, _ = stats[label].tolist()
+        if height > 0.5 * width + 2 * thickest:
+            continue
+        part = labels[top : top + height, left : left + width] == label
+        counts = part.sum(axis=0)
+        path = (np.arange(height) @ part) / np.maximum(counts, 1)
+        thickness = float(np.median(counts))
+        columns = np.arange(width)
+        fit = np.polynomial.Polynomial.fit(columns, path, 2 if width > 6 * thickest else 1)
+        off = np.abs(fit(columns) - path)
+        if np.mean(off <= max(1.0, 0.5 * thickness)) < _STEADY:
+            continue
+        if np.mean(counts <= 1.7 * thickness + 1) < _STEADY:
+            continue
+        pieces.append(Line(left, (path + top).astype(np.float32), thickness))
+    return sorted(pieces, key=lambda piece: piece.start)
+
+
+def _continues(piece: Line, other: Line, thickest: int) -> bool:
+    """Return whether another piece is where the first one would go on."""
+    gap = other.start - piece.end
+    if gap > max(_GAP * thickest, _GAP_OF_LONG * min(len(piece.path), len(other.path))):
+        return False
+    ends = piece.path[-3 * thickest :]
+    third = max(1, len(ends) // 3)
+    slope = (ends[-third:].mean() - ends[:third].mean()) / max(1, 2 * len(ends) / 3)
+    expected = piece.path[-3:].mean() + np.clip(slope, -0.3, 0.3) * (gap + 2)
+    off = abs(other.path[:3].mean() - expected)
+    return bool(off <= max(1.6, 0.6 * max(piece.thickness, other.thickness)))
+
+
+def _joined(chain: list[Line], thickest: int) -> Line:
+    start, end = chain[0].start, max(piece.end for piece in chain)
+    path = np.full(end - start, np.nan)
+    for piece in chain:
+        path[piece.start - start : piece.end - start] = piece.path
+    known = np.flatnonzero(~np.isnan(path))
+    path = np.interp(np.arange(len(path)), known, path[known]).astype(np.float32)
+    window = (min(len(path), 2 * thickest) | 1, 1)
+    smooth = cv2.blur(path[None], window, borderType=cv2.BORDER_REPLICATE)[0]
+    thickness = np.average([p.thickness for p in chain], weights=[len(p.path) for p in chain])
+    return Line(start, smooth, float(thickness))
+
+
+def drawn(lines: Lines, mask: Mask) -> tuple[Mask, Mask]:
+    """Return the pixels of lines, and those among them in a stroke of ``mask`` across a line."""
+    level, bridges = _drawn(lines.level, mask)
+    # A line is not a stroke across others.
+    upright, upright_bridges = _drawn(lines.upright, (mask & (~level | bridges)).T)
+    covered = level | upright.T
+    return covered, (bridges & ~upright.T) | (upright_bridges.T & mask)
+
+
+def _drawn(lines: list[Line], mask: Mask) -> tuple[Mask, Mask]:
+    height = len(mask)
+    covered, bridged = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
+    for line in lines:
+        columns = np.arange(line.start, line.end)
+        half = line.thickness / 2 + 1
+        offsets = np.arange(-int(np.ceil(half)), int(np.ceil(half)) + 1)[:, None]
+        rows = np.rint(line.path).astype(int) + offsets
+        above = mask[np.rint(line.path - half - 1).astype(int).clip(0, height - 1), columns]
+        below = mask[np.rint(line.path + half + 1).astype(int).clip(0, height - 1), columns]
+        # The stroke may be slanted.
+        reach = np.ones((1, 2 * max(1, round(line.thickness / 2)) + 1), np.uint8)
+        near_above, near_below = (
+            cv2.dilate(row[None].astype(np.uint8), reach)[0] > 0 for row in (above, below)
+        )
+        crossed = np.broadcast_to((above & near_below) | (below & near_above), rows.shape)
+        inside = (rows >= 0) & (rows < height)
+        where = rows[inside], np.broadcast_to(columns, rows.shape)[inside]
+        covered[where] = True
+        bridged[where] |= crossed[inside]
+    return covered, bridged
+
+
+def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) -> Mask:
+    """Return the pixels of lines of some width that go on at both ends, all in pixels."""
+    found = []
+    for group, size in ((lines.level, shape), (lines.upright, shape[::-1])):
+        drawing = np.zeros(size, np.uint8)
+        for line in group:
+            first, last = line.path[0], line.path[-1]
+            columns = np.arange(line.start, line.end)
+            points = [(line.start - length, first), *zip(columns, line.path, strict=True)]
+            points.append((line.end + length, last))
+            corners = np.rint(np.array(points)).astype(np.int32)
+            cv2.polylines(drawing, [corners], False, 1, max(1, round(width)))
+        found.append(drawing > 0)
+    return np.asarray(found[0] | found[1].T)
+
+
+def grids(lines: Lines, slack: float) -> list[NDArray[np.float32]]:
+    """Return the outline of each grid, at least three lines that cross three others.
+
+    Parameters
+    ----------
+    lines : Lines
+    slack : float
+        Pixels by which a line may end before or after the one that it crosses.
+
+    Returns
+    -------
+    list of ndarray of shape (n_corners, 2), float32
+        Convex outlines: x and y of each corner in pixels.
+    """
+    crossings = [
+        (i, len(lines.level) + j, *point)
+        for i, level in enumerate(lines.level)
+        for j, upright in enumerate(lines.upright)
+        if (point := _crossing(level, upright, slack)) is not None
+    ]
+    found = []
+    for group in _connected(crossings):
+        core = group
+        while True:
+            counts = np.bincount([k for i, j, *_ in core for k in (i, j)] or [0])
+            kept = [c for c in core if min(counts[c[0]], counts[c[1]]) >= _FEWEST]
+            if len(kept) == len(core):
+                break
+            core = kept
+        if not core:
+            continue
+        # Lines of which a part was not seen may have lost a crossing.
+        members = {k for i, j, *_ in core for k in (i, j)}
+        touched = [k for i, j, *_ in group for k, by in ((i, j), (j, i)) if by in members]
+        members |= {k for k in touched if touched.count(k) >= _FEWEST - 1}
+        points = [(x, y) for i, j, x, y in group if i in members and j in members]
+        outline = cv2.convexHull(np.array(points, np.float32))[:, 0]
+        found.append(np.asarray(outline, np.float32))
+    return found
+
+
+def _crossing(level: Line, upright: Line, slack: float) -> tuple[float, float] | None:
+    x = float(upright.path.mean())
+    for _ in range(3):
+        y = level.row(x)
+        x = upright.row(y)
+    if not level.start - slack <= x <= level.end + slack:
+        return None
+    return (x, y) if upright.start - slack <= y <= upright.end + slack else None
+
+
+def _connected(
+    crossings: list[tuple[int, int, float, float]],
+) -> list[list[tuple[int, int, float, float]]]:
+    """Return the crossings in groups whose lines do not cross those of another group."""
+    groups: list[tuple[set[int], list[tuple[int, int, float, float]]]] = []
+    for crossing in crossings:
+        lines, members = {crossing[0], crossing[1]}, [crossing]
+        for group in [g for g in groups if g[0] & lines]:
+            groups.remove(group)
+            lines, members = lines | group[0], members + group[1]
+        groups.append((lines, members))
+    return [members for _, members in groups]
