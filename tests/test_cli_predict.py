@@ -64,21 +64,73 @@ def test_json_and_csv_have_the_same_content(model, pictures, capsys):
         assert [item["label"], item["runner_up"]] == labels[number].tolist()
         assert item["probability"] == float(row["probability"])
         assert item["probability"] == pytest.approx(probabilities[number][0], rel=1e-9)
-        assert item["box"] is None and row["left"] == ""
+        assert item["box"] == [int(row[side]) for side in ("left", "top", "right", "bottom")]
+        left, top, right, bottom = item["box"]
+        assert 0 <= left < right <= 200 and 0 <= top < bottom <= 200
 
 
-def test_a_page_is_read_digit_by_digit(model, pictures, tmp_path, capsys):
-    page = np.concatenate([np.asarray(Image.open(path)) for path in pictures], axis=1)
-    path = str(tmp_path / "page.png")
-    Image.fromarray(page).save(path)
-    assert cli.main(["predict", model, path, "--page", "--json"]) == 0
+@pytest.fixture
+def page(pictures, tmp_path):
+    row = np.concatenate([np.asarray(Image.open(path)) for path in pictures], axis=1)
+    Image.fromarray(row).save(tmp_path / "page.png")
+    return str(tmp_path / "page.png")
+
+
+@pytest.mark.parametrize("option", [(), ("--page",)])
+def test_a_page_is_read_digit_by_digit(option, model, page, capsys):
+    assert cli.main(["predict", model, page, *option, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found) == 3
     assert [item["box"][0] // 200 for item in found] == [0, 1, 2]
-    assert cli.main(["predict", model, path, "--page"]) == 0
-    assert " at " in capsys.readouterr().out
-    assert cli.main(["predict", model, path, "--page", "--csv"]) == 0
+    assert cli.main(["predict", model, page, *option, "--csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
+    assert cli.main(["predict", model, page, *option]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(" at " in line for line in lines)
+    assert [line.split()[4] for line in lines] == [str(item["label"]) for item in found]
+
+
+def test_pages_and_single_digits_are_shown_in_the_same_columns(model, pictures, page, capsys):
+    assert cli.main(["predict", model, page, pictures[0]]) == 0
+    *digits, single = capsys.readouterr().out.splitlines()
+    assert [" at " in line for line in [*digits, single]] == [True] * 3 + [False]
+    assert single.index("%") == digits[0].index("%")
+
+
+def test_a_page_can_be_read_as_a_single_digit(model, page, capsys):
+    assert cli.main(["predict", model, page, "--no-page", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(
+    model, pictures, monkeypatch, capsys
+):
+    def errors_of(*arguments, screen=Terminal):
+        monkeypatch.setattr(sys, "stderr", screen())
+        assert cli.main(["predict", model, *arguments]) == 0
+        return sys.stderr.getvalue()
+
+    assert "pictures:" in errors_of(*pictures)
+    assert errors_of(pictures[0]) == ""
+    assert errors_of(*pictures, "--json") == ""
+    assert errors_of(*pictures, "--csv") == ""
+    assert errors_of(*pictures, screen=io.StringIO) == ""
+
+
+def test_results_and_errors_are_in_the_order_of_the_pictures(model, pictures, capsys):
+    names = [pictures[0], "a.png", *pictures * 10, "b.png", pictures[1]]
+    assert cli.main(["predict", model, *names]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == [
+        pictures[0], *pictures * 10, pictures[1]
+    ]  # fmt: skip
+    assert " at " not in out
+    assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]
 
 
 def test_pictures_that_cannot_be_read_are_named_and_skipped(model, pictures, tmp_path, capsys):
@@ -94,10 +146,11 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(model, pictures, tmp
     ]
 
 
-def test_a_page_without_digits_is_an_error(model, tmp_path, capsys):
+@pytest.mark.parametrize("option", [(), ("--page",), ("--no-page",)])
+def test_a_page_without_digits_is_an_error(option, model, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")
     Image.new("L", (50, 50), 255).save(blank)
-    assert cli.main(["predict", model, blank, "--page", "--json"]) == 1
+    assert cli.main(["predict", model, blank, *option, "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == []
     assert "does not show a digit" in err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -22,14 +24,21 @@ if TYPE_CHECKING:
 
 
 class Reading(NamedTuple):
-    """The prediction for one picture, or for one digit on a page."""
+    """The prediction for one digit."""
 
     image: str
-    box: list[int] | None  # left, top, right, bottom, of a digit on a page
+    box: list[int]  # left, top, right, bottom in the upright picture
     label: Any
     probability: float
     runner_up: Any
     runner_up_probability: float
+
+
+class Digits(NamedTuple):
+    """What was found in one file."""
+
+    boxes: NDArray[np.int64]
+    images: NDArray[np.uint8]
 
 
 class Polarity(Enum):
@@ -42,8 +51,13 @@ class Polarity(Enum):
 
 Pictures = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Picture files.")]
 Page = Annotated[
-    bool,
-    typer.Option("--page", help="Find several digits in each picture, and read them row by row."),
+    bool | None,
+    typer.Option(
+        "--page/--no-page",
+        help="Read several digits in each picture row by row, or a single one "
+        "[dim](default: what is in the picture)[/]",
+        show_default=False,
+    ),
 ]
 PolarityOption = Annotated[
     Polarity,
@@ -60,19 +74,19 @@ Csv = Annotated[
 
 EXAMPLES = (
     "skorch-mnist predict skorch_mnist_output seven.jpg photos/*.png",
-    "skorch-mnist predict model.safetensors --page --json sheet.jpg",
+    "skorch-mnist predict model.safetensors --json number.jpg sheet.jpg",
 )
 
 
 def predict(
     model: Model,
     images: Pictures,
-    page: Page = False,
+    page: Page = None,
     polarity: PolarityOption = Polarity.AUTO,
     json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Read the digit in each picture, a drawing or photograph in any format that Pillow reads."""
+    """Read the digits in each picture, a drawing or photograph in any format that Pillow reads."""
     if json and as_csv:
         raise UsageError("--json and --csv cannot be combined")
     for name in images:
@@ -82,12 +96,12 @@ def predict(
     clf = load_reader(model)
     readings: list[Reading] = []
     failures = 0
-    for name in images:
-        try:
-            readings += read_picture(clf, name, page, polarity.value)
-        except ValueError as error:
-            report("error", error)
+    for name, found in found_in(images, page, polarity.value, quiet=json or as_csv):
+        if isinstance(found, ValueError):
+            report("error", found)
             failures += 1
+        else:
+            readings += read_digits(clf, name, *found)
     if as_csv:
         write_csv(readings)
     else:
@@ -106,19 +120,40 @@ def load_reader(path: Path) -> MNISTCNNClassifier:
     return clf
 
 
-def read_picture(clf: MNISTCNNClassifier, name: str, page: bool, polarity: str) -> list[Reading]:
-    """Return the readings of a file."""
-    from skorch_mnist.pictures import DigitPreprocessor, NoDigitError, find_digits
+def found_in(
+    names: list[str], page: bool | None, polarity: str, quiet: bool
+) -> Iterator[tuple[str, Digits | ValueError]]:
+    """Yield the name of each file and its digits, or why there are none, with a progress bar."""
+    from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
+    from skorch_mnist.pictures import NoDigitError, find_digits
+    from skorch_mnist.pictures._threads import in_threads
 
-    if not page:
-        images = DigitPreprocessor(polarity=polarity).transform([name])
-        return [Reading(name, None, *answer) for answer in answers_of(clf, images)]
-    found = find_digits(name, polarity=polarity)
-    if not len(found.images):
-        raise NoDigitError(name)
-    answers = answers_of(clf, found.images)
-    boxes = found.boxes.tolist()
-    return [Reading(name, box, *answer) for box, answer in zip(boxes, answers, strict=True)]
+    def find(name: str) -> Digits | ValueError:
+        try:
+            found = find_digits(name, page="auto" if page is None else page, polarity=polarity)
+        except ValueError as error:
+            return error
+        return Digits(found.boxes, found.images) if len(found.images) else NoDigitError(name)
+
+    with Bar(
+        desc="pictures:",
+        total=len(names),
+        bar_format=TIME_LEFT,
+        leave=False,
+        disable=quiet or len(names) == 1 or not is_watched(),
+    ) as bar:
+        found = in_threads(find, ((name,) for name in names), n_jobs=-1)
+        for name, digits in zip(names, found, strict=True):
+            bar.update()
+            yield name, digits
+
+
+def read_digits(
+    clf: MNISTCNNClassifier, name: str, boxes: NDArray[np.int64], images: NDArray[np.uint8]
+) -> list[Reading]:
+    """Return the reading of each digit in a file."""
+    answers = answers_of(clf, images)
+    return [Reading(name, box, *a) for box, a in zip(boxes.tolist(), answers, strict=True)]
 
 
 def answers_of(
@@ -137,13 +172,19 @@ def answers_of(
 
 
 def write_text(readings: list[Reading], screen: Screen) -> None:
-    """Print a table for people."""
+    """Print a table for people, with the places of digits if a picture has several."""
     if not readings:
         return
     width = max(len(one_line(reading.image)) for reading in readings)
+    places = {(reading.image, *reading.box) for reading in readings}  # a file may be named twice
+    count = Counter(image for image, *_ in places)
     for reading in readings:
         name = one_line(reading.image)
-        place = "" if reading.box is None else " at {:>5} {:>5}".format(*reading.box)
+        place = " at {:>5} {:>5}".format(*reading.box)
+        if max(count.values()) == 1:
+            place = ""
+        elif count[reading.image] == 1:
+            place = " " * len(place)
         screen.say(
             f"{name:<{width}}{place}  {reading.label}  {reading.probability:6.1%}  "
             f"(or {reading.runner_up}  {reading.runner_up_probability:6.1%})"
@@ -158,5 +199,4 @@ def write_csv(readings: list[Reading]) -> None:
     image, _, *rest = Reading._fields
     writer.writerow([image, "left", "top", "right", "bottom", *rest])
     for reading in readings:
-        corners: list[Any] = reading.box or [""] * 4
-        writer.writerow([reading.image, *corners, *reading[2:]])
+        writer.writerow([reading.image, *reading.box, *reading[2:]])
