@@ -11,8 +11,8 @@ drawings and photographs into this form.
 # Pictures
 # --------
 #
-# This code draws three digits with a few strokes: with a pen on squared paper next to a lamp, with
-# a pencil half in the shadow of a hand, and with chalk on a board.
+# This code draws five digits that are hard to read: on squared paper half in the shadow of a hand,
+# in a printed box, with a pen that runs dry, next to a blot, and with chalk on a board.
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -38,55 +38,81 @@ def arc(x, y, width, height, start, end):
 
 rng = np.random.default_rng(0)
 rows, columns = np.mgrid[0:1:400j, 0:1:400j]
+paper, blue, gray = (240, 238, 230), (30, 40, 120), (80, 80, 85)
 
 five = [[(62, 20), (38, 21), (36, 42)], arc(45, 55, 18, 16, -120, 150)]
-squared = draw(five, 400, (245, 245, 240), (30, 40, 120), 9)
+squared = draw(five, 400, paper, blue, 9)
 for k in range(12, 400, 36):
-    squared[k : k + 2, :] = np.minimum(squared[k : k + 2, :], (170, 190, 225))
-    squared[:, k : k + 2] = np.minimum(squared[:, k : k + 2], (170, 190, 225))
-squared *= (1.05 - 0.5 * np.hypot(rows - 0.1, columns - 0.9))[..., None]
+    squared[k : k + 3, :] = np.minimum(squared[k : k + 3, :], (120, 150, 205))
+    squared[:, k : k + 3] = np.minimum(squared[:, k : k + 3], (120, 150, 205))
+squared[(columns - 0.3 * rows) > 0.4] *= 0.6
 
-three = [[*arc(60, 62, 9, 8, -160, 90), *arc(59, 79, 11, 9, -90, 150)]]
-shaded = draw(three, 400, (225, 220, 210), (95, 95, 100), 5)
-shaded[(columns - 0.3 * rows) > 0.4] *= 0.62
+three = [[*arc(50, 37, 13, 13, -160, 90), *arc(49, 63, 16, 13, -90, 150)]]
+box = [[(18, 12), (82, 12), (82, 88), (18, 88), (18, 12)]]
+boxed = np.minimum(draw(three, 400, paper, gray, 8), draw(box, 400, paper, (90, 120, 100), 4))
+
+two = [[*arc(49, 36, 16, 16, -170, 40), (33, 78), (68, 77)]]
+dry = draw(two, 400, paper, blue, 10)
+dry = paper - (paper - dry) * (0.6 + 0.4 * np.sin(18 * rows + 6 * columns))[..., None]
+
+six = [[*arc(66, 56, 32, 40, -105, -175), *arc(50, 64, 16, 15, 180, 530)]]
+blot = [[(82, 20), (86, 24)], [(79, 25), (80, 26)]]
+blotted = np.minimum(draw(six, 400, paper, gray, 9), draw(blot, 400, paper, gray, 34))
 
 seven = [[(30, 28), (66, 26), (44, 80)], [(40, 54), (64, 52)]]
 chalk = draw(seven, 400, (40, 62, 52), (215, 220, 215), 14)
 
 pictures = []
-for picture in (squared, shaded, chalk):
-    noisy = (picture + rng.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8)
+for picture in (squared, boxed, dry, blotted, chalk):
+    lit = picture * (1.05 - 0.4 * np.hypot(rows - 0.1, columns - 0.9))[..., None]
+    noisy = (lit + rng.normal(0, 6, lit.shape)).clip(0, 255).astype(np.uint8)
     pictures.append(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(0.8)))
 
 # %%
 # Convert a picture to the form of MNIST
 # --------------------------------------
 #
-# ``stages`` shows what happens to a picture. The first step separates the ink from the background,
-# whichever of the two is darker, and removes uneven light, shadows and ruled lines. The second step
-# finds the digit, with the parts that belong to it. Then its strokes get the width that they have
-# in MNIST, and the digit is fitted into 20x20 pixels and centered.
+# ``stages`` shows what happens to a picture. ``ink`` is the picture without light and shadows,
+# whether ink is darker or lighter than paper. ``kinds`` says what each pixel was taken for: paper,
+# the digit, a ruled line, a frame, or dirt. The strokes of the digit get the width that they have
+# in MNIST, and ``image`` shows the digit in 20x20 pixels, centered in 28x28.
 
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Patch
 
 from skorch_mnist import DigitPreprocessor
+from skorch_mnist.pictures import Kind
 
 preprocessor = DigitPreprocessor()
-figure, axes = plt.subplots(3, 4, figsize=(8, 6.2), layout="constrained")
-for picture, line in zip(pictures, axes, strict=True):
+colors = {Kind.DIGIT: "C0", Kind.RULING: "C1", Kind.FRAME: "C2", Kind.DIRT: "C3"}
+palette = np.array([(0, 0, 0, 0), *map(to_rgba, colors.values())])
+
+titles = ("picture", "ink", "kinds", "image")
+figure, axes = plt.subplots(4, 5, figsize=(8, 6.9), layout="constrained")
+for picture, column in zip(pictures, axes.T, strict=True):
     stages = preprocessor.stages(picture)
-    for stage, axis in zip(stages, line, strict=True):
-        axis.imshow(stage, cmap="gray", vmin=0, vmax=None if stage.dtype.kind == "f" else 255)
+    pale = 255 - (255 - stages.picture.mean(axis=-1)) / 3
+    for axis, shown in zip(column, (stages.picture, stages.ink, pale, stages.image), strict=True):
+        axis.imshow(shown, cmap="gray", vmin=0, vmax=None if shown is stages.ink else 255)
         axis.set(xticks=[], yticks=[])
-for axis, title in zip(axes[0], stages._fields, strict=True):
-    axis.set_title(title)
+    column[2].imshow(palette[stages.kinds])
+for axis, title in zip(axes[:, 0], titles, strict=True):
+    axis.set_ylabel(title)
+figure.legend(
+    handles=[Patch(color=color, label=kind.name.lower()) for kind, color in colors.items()],
+    loc="outside lower center",
+    ncols=len(colors),
+    frameon=False,
+)
 
 # %%
 # Read the pictures
 # -----------------
 #
-# A pipeline with the preprocessor classifies pictures: arrays, Pillow images or file paths. Here,
-# the network learns from MNIST if it is cached, otherwise from the scikit-learn digits.
+# A pipeline with the preprocessor classifies pictures: file paths, open files or bytes, Pillow
+# images, or arrays. Here, the network learns from MNIST if it is cached, otherwise from the
+# scikit-learn digits.
 
 from sklearn.pipeline import make_pipeline
 
@@ -128,7 +154,7 @@ except PictureError as error:
 # --------------
 #
 # ``find_digits`` finds the digits on a page, in reading order. Digits that touch count as one
-# digit.
+# digit. With ``page="auto"``, a picture may show a single digit or a page.
 
 from skorch_mnist.pictures import find_digits
 
@@ -148,5 +174,6 @@ for (left, top, right, bottom), label in zip(found.boxes, clf.predict(found.imag
     axis.text(left, top - 8, str(label), color="C0", fontsize=14, weight="bold")
 
 # %%
-# The command line reads files, too: ``skorch-mnist predict MODEL IMAGE...``, with ``--page`` for
-# pages and ``--json`` or ``--csv`` for programs; see :doc:`../guide/command_line`.
+# The command line reads files, too: ``skorch-mnist predict MODEL IMAGE...`` finds out whether a
+# picture shows one digit or several. ``--json`` and ``--csv`` print the answers for programs. See
+# :doc:`../guide/command_line`.
