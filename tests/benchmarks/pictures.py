@@ -202,12 +202,15 @@ def _is_inside(point, corners):
 # Photographs
 
 
+_ORIENTATION, _TO_THE_RIGHT = 0x112, 6  # of EXIF
+
+
 def judge_sudokus(clf, folder):
     """Print how many digits of photographed sudokus were found and read.
 
     ``labels.csv`` has a row for each picture: its name, its 81 cells row by row (0 is empty), and x
-    and y of the grid's corners in pixels as stored, clockwise from the top left. Where the corners
-    are missing, only the counts are shown, and the total leaves the picture out.
+    and y of the grid's corners in pixels, clockwise from the top left. Where the corners are
+    missing, only the counts are shown, and the total leaves the picture out.
     """
     print("| photograph | digits | found | in wrong cells | outside the grid | read |")
     print("|---|---|---|---|---|---|")
@@ -219,11 +222,15 @@ def judge_sudokus(clf, folder):
         # An array has no orientation that could be applied.
         with Image.open(folder / name) as picture:
             pixels = np.asarray(picture.convert("RGB"))
+            turned = picture.getexif().get(_ORIENTATION) == _TO_THE_RIGHT
         boxes, labels, seconds = _read(clf, pixels)
         if len(numbers) != 8 or not all(numbers):
             print(f"| {name} | {len(truth)} | {len(boxes)} boxes | | | |")
             continue
         corners = np.array(numbers, dtype=float).reshape(4, 2)
+        if turned:  # the corners were marked after the turn
+            x, y = corners.T
+            corners = np.roll(np.column_stack([y, len(pixels) - x]), -1, axis=0)
         view = View([(0, 0), (9, 0), (9, 9), (0, 9)], corners)
         places = np.floor(view.to_sheet(_centers(boxes))).astype(int)
         inside = ((places >= 0) & (places < 9)).all(axis=1)
