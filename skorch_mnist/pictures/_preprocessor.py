@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from skorch_mnist._geometry import SIDE
+from skorch_mnist._threads import in_threads
 
 from ._digits import Stages, stages_of
 from ._reading import NoDigitError, PictureError, each_picture, read_picture
-from ._threads import in_threads
 
 MAX_PIXELS = 100_000_000  # phone pictures have about 12 million; the largest sensors, 200 million
 POLARITIES = ("auto", "dark_on_light", "light_on_dark")

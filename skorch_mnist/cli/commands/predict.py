@@ -125,8 +125,8 @@ def found_in(
 ) -> Iterator[tuple[str, Digits | ValueError]]:
     """Yield the name of each file and its digits, or why there are none, with a progress bar."""
     from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
+    from skorch_mnist._threads import in_threads
     from skorch_mnist.pictures import NoDigitError, find_digits
-    from skorch_mnist.pictures._threads import in_threads
 
     def find(name: str) -> Digits | ValueError:
         try:
