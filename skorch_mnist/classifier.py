@@ -669,9 +669,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         save : Write everything that prediction needs, in one file.
         """
         net = copy.copy(self)
-        if (
-            use_safetensors and self.initialized_
-        ):  # its files only have tensors in the order of their axes
+        if use_safetensors and self.initialized_:  # which only takes contiguous tensors
             network = copy.deepcopy(detach_derived(self.module_))
             net.__dict__["module_"] = network.to(memory_format=torch.contiguous_format)
         super(MNISTCNNClassifier, net).save_params(*args, use_safetensors=use_safetensors, **kwargs)

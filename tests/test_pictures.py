@@ -117,8 +117,7 @@ def test_a_lopsided_digit_is_not_cut_off():
 def test_images_in_the_form_of_mnist_hardly_change(images):
     X = DigitPreprocessor().transform(images).reshape(-1, 28, 28)
     correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, X, strict=True)]
-    assert np.mean(correlations) > 0.9
-    assert min(correlations) > 0.7
+    assert min(correlations) > 0.8
 
 
 # Valid input

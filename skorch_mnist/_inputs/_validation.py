@@ -122,7 +122,7 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     if not reset and math.prod(item_shape) != estimator.n_features_in_:
         refuse_single_image(shape, estimator.image_shape_)
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
-    # In rows of integers, check_array has nothing to find or to change, but takes its time.
+    # Nothing can be wrong with rows of integers, and check_array takes a tenth of a prediction.
     integers = type(flat) is np.ndarray and flat.dtype.kind in "biu" and flat.flags.c_contiguous
     if integers and flat.ndim == 2 and flat.size and not labels:
         checked = validate_data(estimator, flat, reset=reset, skip_check_array=True)

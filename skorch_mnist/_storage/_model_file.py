@@ -192,5 +192,5 @@ def check_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> No
         different = sorted(name for name, _ in wanted.items() ^ found.items())
         raise ValueError(
             f"its weights do not fit the network {type(network).__name__}: {different}. If layers "
-            "were changed before it was saved, pass what makes such a network as module=..."
+            "were changed before it was saved, pass a function that builds this network as module."
         )

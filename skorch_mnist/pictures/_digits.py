@@ -19,12 +19,15 @@ _SMALL, _LARGE = 160, 320  # pixels of the longer side while one digit is search
 _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
-_LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it has no end
+_LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it crosses all
 _STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
+_EXACT = 0.45, 0.4  # edge and weakest ink once it is known
+_REACHES = 3, 6  # times the width of strokes: wider is paper, unless strokes lose their ink
+_FILLED = 0.6  # of the ink: strokes that keep less have lost it
 _PARTS = (12, 6, 3)  # of the longer side: strokes are narrower than one of these
 _EDGE = 0.04  # of the width: a line that ends as near to the side crosses the picture
 _AS_DARK = 0.65  # of the ink of the digit: what is as dark is ink
-_HOLLOW = 0.1  # of the ink: as much more shows that only the edges of strokes were found
+_HOLLOW = 0.1  # of the area of the digit: more new ink means that only edges were found
 _FEWEST = 3  # parallel lines: as many are a ruling even if they are dark
 _FAINT = 0.6  # of the ink of the digit: a fainter line is a ruling even if it is alone
 _WEAKEST = 0.3  # of the usual strength of ink: a weaker stroke counts as that strong
@@ -76,12 +79,12 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) ->
     longer = max(found.ink.shape)
     zoom = max(picture.shape[:2]) / longer
     if closer and zoom > 1 and box.size < _TINY * longer:
-        top, left, bottom, right = _around(box, zoom, picture.shape)
+        left, top, right, bottom = in_picture(_with_margin(box), zoom, picture.shape)
         stages = stages_of(picture[top:bottom, left:right], polarity, closer=False)
         if stages is None:
             return None
-        x, y, right, bottom = stages.box
-        return stages._replace(box=(x + left, y + top, right + left, bottom + top))
+        x0, y0, x1, y1 = stages.box
+        return stages._replace(box=(left + x0, top + y0, left + x1, top + y1))
     digit = cut_out(found.ink, found.shapes, found.parts)
     whole = in_picture(box, zoom, picture.shape)
     return Stages(scaled, found.ink, found.kinds(), digit, mnist_form(digit), whole)
@@ -104,14 +107,13 @@ def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
     width = max(1.0, float(found.shapes.stroke[found.parts[0]]))
     mask = found.shapes.mask(found.parts)
     core = mask & (found.ink > 0.8 * np.quantile(found.ink[mask], 0.95))
-    for reached in (5 * width + 2, 10 * width + 2):
-        if reached < reaches[-1]:
-            ink = np.where(found.erased, 0, contrast_map(gray, reached, is_light))
-            if np.median(ink[core]) > 0.6 * np.median(found.ink[core]):
-                mask = ink_mask(ink, reaches[-1], 0.45, 0.4) & ~found.erased
-                shapes = find_shapes(mask, ink)
-                return found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
-    return found
+    for times in _REACHES:
+        reach = min(times * width + 2, reaches[-1])
+        ink = np.where(found.erased, 0, contrast_map(gray, reach, is_light))
+        if np.median(ink[core]) > _FILLED * np.median(found.ink[core]):
+            break
+    shapes = find_shapes(ink_mask(ink, reaches[-1], *_EXACT) & ~found.erased, ink)
+    return found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
 
 
 class _Found(NamedTuple):
@@ -231,15 +233,10 @@ def _strength(ink: Map, mask: Mask, stroke: float) -> Map:
     return np.asarray(np.clip(nearby, _WEAKEST * usual, usual), np.float32)
 
 
-def _around(box: Box, zoom: float, shape: tuple[int, ...]) -> Box:
-    """Return a box and its surroundings in the whole picture."""
-    margin = box.size
-    left, top, right, bottom = in_picture(
-        Box(box.top - margin, box.left - margin, box.bottom + margin, box.right + margin),
-        zoom,
-        shape,
-    )
-    return Box(top, left, bottom, right)
+def _with_margin(box: Box) -> Box:
+    """Return a box and its surroundings."""
+    top, left, bottom, right = box
+    return Box(top - box.size, left - box.size, bottom + box.size, right + box.size)
 
 
 def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -89,14 +89,14 @@ def _log(pixels: NDArray[np.uint8]) -> Map:
 def _is_light(gray: Map, deviation: Map) -> bool:
     """Return whether ink is lighter than paper.
 
-    Ink deviates from its surroundings. If that is unclear, because of a lamp or a shadow, what is
-    narrow decides, then whether one of both tones is thin, and in the end the border. A digit that
-    fills its picture may cover more of it than paper. Such a picture has two tones, and paper has
-    most of the border, but not all of it, which a table around a sheet would have.
+    Ink deviates from its surroundings. If a lamp or a shadow makes that unclear, narrow parts
+    decide, then whether only one of the two tones is thin, and finally the border. A digit that
+    fills its picture may cover more of it than paper does. Such a picture has two tones, and paper
+    covers most of its border, but not all of it, as a table around a sheet would.
     """
     bright = gray > _two_tones(gray)
     narrow = _narrow_share(gray, max(gray.shape) // 4)
-    dark_border = 1 - np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]]).mean()
+    dark_border = 1 - border_of(bright).mean()
     thin = int(_is_thin(bright)) - int(_is_thin(~bright))
     if _separation(gray, bright) > _SEPARATE:
         if _MOST < dark_border < _ALL and narrow > 0.5 + _UNCLEAR / 2 and thin >= 0:
@@ -149,11 +149,16 @@ def _two_tones(gray: Map) -> float:
 
 
 def _is_thin(mask: NDArray[np.bool_]) -> bool:
-    """Return whether a mask has no area as wide as paper, which goes on outside of the picture."""
+    """Return whether a mask has strokes only. Paper is wider, and extends beyond the picture."""
     margin = max(mask.shape)
     around = np.pad(mask.astype(np.uint8), margin, mode="edge")
     depth = cv2.distanceTransform(around, cv2.DIST_L2, 3)[margin:-margin, margin:-margin]
     return bool(depth.max() < _THIN * margin)
+
+
+def border_of(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values at the border of a map, those at the corners only once."""
+    return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
 
 
 def brightness(pixels: NDArray[np.uint8], weights: Map, is_light: bool) -> Map:

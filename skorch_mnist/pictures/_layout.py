@@ -9,11 +9,14 @@ from ._lines import Mask
 from ._shapes import Box, Shapes, border_pixels, bounds, is_blot, is_frame
 
 _LARGEST = 0.4  # of the longer side of the page: larger shapes are not digits
-# In sizes of a usual digit, the longer side of its box.
+# In heights of a usual digit.
 _LOWEST = 0.5  # smaller shapes are dots, dashes and dirt
 _HIGHEST = 1.8  # larger shapes are frames and pictures
 _LOWEST_BY_LINE = 0.7  # smaller shapes at a line are pieces of it
-_NARROWEST_BY_LINE, _NARROW_BY_LINE = 0.2, 0.6  # below the second, off the line
+_NARROWEST_BY_LINE = 0.2  # so are narrower shapes,
+_NARROW_ON_LINE = 0.6  # and narrower shapes in the middle of a line
+_SEPARATOR = 0.35  # times its height: a narrower shape between two lines is a line
+_USUAL = 0.7, 1.4  # the sizes of shapes that show how wide and how dark strokes are
 _NEAR = 0.12  # small shapes that belong to a digit are nearer
 _FLATTEST = 1.6  # times its height: a wider shape is a dash
 _THINNEST = 0.45  # of the usual width of strokes: thinner shapes are pieces of lines
@@ -30,8 +33,8 @@ _SPACE = 0.8  # of the height of the higher letter: they are nearer
 _DUST = 0.08  # smaller shapes are never parts of a digit
 
 
-def usual_size(shapes: Shapes, whole: Mask | None = None) -> float:
-    """Return the size of a usual digit in pixels, 0 if there are no shapes.
+def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
+    """Return the height of a usual digit in pixels, or 0 if nothing looks like a digit.
 
     Parameters
     ----------
@@ -102,11 +105,11 @@ def separated(shapes: Shapes, usual: float) -> Mask:
     mask = shapes.labels > 0
     for k, box in enumerate(shapes.boxes):
         if _LOWEST * usual < box.height < _HIGHEST * usual and box.width > _WIDE * box.height:
-            here = shapes.labels[box.top : box.bottom, box.left : box.right] == k + 1
-            _separate(here, float(shapes.stroke[k]))
-            mask[box.top : box.bottom, box.left : box.right] &= here | (
-                shapes.labels[box.top : box.bottom, box.left : box.right] != k + 1
-            )
+            rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+            shape = shapes.labels[rows, columns] == k + 1
+            remaining = shape.copy()
+            _separate(remaining, float(shapes.stroke[k]))
+            mask[rows, columns] &= ~shape | remaining
     return mask
 
 
@@ -163,11 +166,13 @@ def digits_among(
     along : ndarray of bool, shape (height, width)
         Where pieces of lines may be that were not seen.
     usual : float
-        The size of a usual digit in pixels.
+        The height of a usual digit in pixels.
     """
     boxes = shapes.boxes
     apart = [is_whole(shapes, k, whole) for k in range(len(boxes))]
-    alike = [k for k, box in enumerate(boxes) if apart[k] and 0.7 < box.size / usual < 1.4]
+    alike = [
+        k for k, box in enumerate(boxes) if apart[k] and _USUAL[0] < box.size / usual < _USUAL[1]
+    ]
     stroke = float(np.median(shapes.stroke[alike])) if alike else 0.0
     strength = shapes.ink / np.maximum(shapes.area, 1)
     faintest = _FAINTEST * float(np.median(strength[alike])) if alike else 0.0
@@ -201,12 +206,11 @@ def _is_of_line(shapes: Shapes, k: int, covered: Mask, along: Mask, usual: float
     top, left, bottom, right = box = shapes.boxes[k]
     if box.height < _LOWEST_BY_LINE * usual or box.width < _NARROWEST_BY_LINE * usual:
         return True
-    if box.width < _NARROW_BY_LINE * usual and along[(top + bottom) // 2, (left + right) // 2]:
+    if box.width < _NARROW_ON_LINE * usual and along[(top + bottom) // 2, (left + right) // 2]:
         return True
     around = covered[max(0, top - 3) : bottom + 3, max(0, left - 3) : right + 3]
-    quarter = max(1, len(around) // 8)
-    between = around[:quarter].any() and around[-quarter:].any()
-    return bool(between and box.width < 0.35 * box.height)
+    first, last = (around[rows] for rows in _ends(max(1, len(around) // 8)))
+    return bool(first.any() and last.any() and box.width < _SEPARATOR * box.height)
 
 
 def _words(boxes: list[Box], letters: list[int]) -> set[int]:
@@ -229,7 +233,10 @@ def _words(boxes: list[Box], letters: list[int]) -> set[int]:
 
 
 def _are_beside(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which other boxes may be letters next to one, each top, left, bottom and right."""
+    """Return which other boxes may be the next letters of a word.
+
+    A box is its top, left, bottom and right in pixels.
+    """
     top, left, bottom, right = box
     tops, lefts, bottoms, rights = others.T
     heights = bottoms - tops

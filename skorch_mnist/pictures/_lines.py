@@ -114,7 +114,7 @@ def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
 
 
 def _continues(piece: Line, other: Line, thickest: int) -> bool:
-    """Return whether another piece is where the first one would go on."""
+    """Return whether another piece lies where the first one would continue."""
     gap = other.start - piece.end
     if gap > max(_GAP * thickest, _GAP_OF_LONG * min(len(piece.path), len(other.path))):
         return False
@@ -172,7 +172,7 @@ def _drawn(lines: list[Line], mask: Mask) -> tuple[Mask, Mask]:
 
 
 def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) -> Mask:
-    """Return the pixels of lines of some width that go on at both ends, all in pixels."""
+    """Return the pixels of lines drawn ``width`` pixels wide and ``length`` longer at both ends."""
     found = []
     for group, size in ((lines.level, shape), (lines.upright, shape[::-1])):
         drawing = np.zeros(size, np.uint8)

@@ -60,12 +60,10 @@ def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def distance_to_edge(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the distance of each pixel inside to the nearest one outside, 0 for those outside.
 
-    It is exact to 2 %, which takes a quarter of the time of an exact transform (G. Borgefors,
+    It is exact to 2 %, which takes a sixth of the time of an exact transform (G. Borgefors,
     "Distance transformations in digital images", 1986).
     """
-    return np.asarray(
-        cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    )
+    return np.asarray(cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
 
 
 def _fit(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:

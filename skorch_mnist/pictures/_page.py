@@ -12,24 +12,25 @@ from skorch_mnist._geometry import SIDE
 
 from ._digits import cut_out, in_picture, stages_of
 from ._ink import brightness, contrast_map, is_text_light, scale
-from ._layout import digits_among, in_reading_order, separated, usual_size
+from ._layout import digits_among, in_reading_order, separated, usual_height
 from ._lines import Lines, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import each_picture, is_one, read_picture
-from ._shapes import bounds, find_shapes, ink_mask
+from ._shapes import bounds, filled, find_shapes, ink_mask
 from ._sheet import only_sheet
 
 _SMALL, _LARGE = 1000, 1600  # pixels of the longer side of a page while digits are searched for
 _REACH = 1 / 12  # of the longer side: anything wider counts as paper
-_THICKEST = 0.016  # of the longer side: a thicker line is not a line
+_THICKEST = 0.016  # of the longer side: anything thicker is not a line
 _SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
-_LONGER = 1.5  # times the size of a usual digit: a shorter line, too
+_LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
 _EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than digits
-_MISSED = 3  # times the size of a digit: a part of a line that was not seen is shorter
-_ALONG = 0.3  # of the size of a digit: the middle of a piece of a line is as near to the line
+_MISSED = 3  # times the height of a digit: the missed part of a line is shorter
+_ALONG = 0.3  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
+_MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
 
 
 class FoundDigits(NamedTuple):
@@ -104,8 +105,9 @@ def find_digits(
     check_max_pixels(max_pixels)
     if not is_one(image):
         raise ValueError(
-            f"image must be a single picture; got {type(image).__name__}. Pass a path, a PIL image "
-            "or an array of shape (height, width) or (height, width, channels)"
+            f"image must be a single picture; got {type(image).__name__}. Pass a path, a file, "
+            "bytes, a PIL image or an array of shape (height, width), (height, width, channels) or "
+            "(3, height, width)"
         )
     if not isinstance(page, bool) and page != "auto":
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto"')
@@ -117,7 +119,7 @@ def find_digits(
     single = stages_of(picture, polarity)
     if single is None:
         return _empty(picture)
-    return _found(picture, [single.box], [single.image])
+    return _digits_at(picture, [single.box], [single.image])
 
 
 def _is_page(found: FoundDigits) -> bool:
@@ -128,7 +130,7 @@ def _is_page(found: FoundDigits) -> bool:
     return bool(np.median(heights) > _ALIKE * heights.max())
 
 
-def _found(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
+def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
     crops = [picture[top:bottom, left:right] for left, top, right, bottom in boxes]
     return FoundDigits(
         np.array(boxes, np.int64).reshape(-1, 4),
@@ -138,7 +140,7 @@ def _found(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> F
 
 
 def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
-    return _found(picture, [], [])
+    return _digits_at(picture, [], [])
 
 
 def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
@@ -149,15 +151,17 @@ def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
     ink = contrast_map(gray, _REACH * longer, is_light)
     mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
     thickest = max(4, round(_THICKEST * longer))
-    usual = usual_size(find_shapes(mask, ink, 0))
+    usual = usual_height(find_shapes(mask, ink, 0))
     lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual))
     covered, crossed = drawn(lines, mask)
     erased = covered & ~crossed
     ink = np.where(erased, 0, ink)
-    written = _written(mask, lines, covered, 2 * thickest)
-    whole = ~_connected_to(covered, mask)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    on_lines = np.bincount(labels[covered & mask], minlength=count) > 0
+    whole = mask & ~on_lines[labels]
+    written = _written(labels, lines, covered & mask, 2 * thickest)
     shapes = find_shapes(mask & ~erased & written, ink, 0)
-    usual = usual_size(shapes, whole) or usual_size(shapes)
+    usual = usual_height(shapes, whole) or usual_height(shapes)
     if not usual:
         return _empty(picture)
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
@@ -165,34 +169,22 @@ def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
     digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual))
     zoom = max(picture.shape) / longer
     boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
-    return _found(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
+    return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
 
 
-def _written(mask: Mask, lines: Lines, covered: Mask, slack: float) -> Mask:
-    """Return where digits may be: inside of grids if there are any, else everywhere."""
+def _written(labels: NDArray[Any], lines: Lines, covered: Mask, slack: float) -> Mask:
+    """Return where digits may be: inside grids if there are any, else everywhere."""
     outlines = grids(lines, slack)
     if not outlines:
-        return np.ones(mask.shape, bool)
+        return np.ones(labels.shape, bool)
     areas = [cv2.contourArea(outline) for outline in outlines]
-    inside = np.zeros(mask.shape, np.uint8)
+    drawing = np.zeros(labels.shape, np.uint8)
     for outline, area in zip(outlines, areas, strict=True):
         if area > _SMALLER_GRID * max(areas):
-            cv2.fillConvexPoly(inside, np.rint(outline).astype(np.int32), 1)
-    # A part of the grid may have no lines that were seen.
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    pixels = np.bincount(labels[covered & mask & (inside > 0)], minlength=count)
-    for label in np.flatnonzero(pixels > 0.25 * pixels.sum()):
-        outline = cv2.findContours(
-            (labels == label).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-        )[0]
-        cv2.drawContours(inside, outline, -1, 1, cv2.FILLED)
-    return inside > 0
-
-
-def _connected_to(covered: Mask, mask: Mask) -> Mask:
-    """Return the shapes of a mask that have pixels on a line."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
-    touched[labels[covered & mask]] = True
-    touched[0] = False
-    return np.asarray(touched[labels])
+            cv2.fillConvexPoly(drawing, np.rint(outline).astype(np.int32), 1)
+    inside = drawing > 0
+    # Some lines of the grid may have been missed, but they are part of the same shape.
+    pixels = np.bincount(labels[covered & inside])
+    for label in np.flatnonzero(pixels > _MUCH * pixels.sum()):
+        inside |= filled(labels == label)
+    return inside

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ink import Map, ink_strength, noise_level
+from ._ink import Map, border_of, ink_strength, noise_level
 from ._lines import Mask
 from ._mnist_form import distance_to_edge
 
@@ -196,8 +196,15 @@ def _gaps(shapes: Shapes, parts: list[int], others: set[int]) -> dict[int, float
 
 def border_pixels(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
     """Return the number of pixels of each shape at the border of the picture."""
-    border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
-    return np.bincount(border, minlength=count + 1)[1:]
+    return np.bincount(border_of(labels), minlength=count + 1)[1:]
+
+
+def filled(mask: Mask) -> Mask:
+    """Return a mask without its holes."""
+    found = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    whole = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(whole, found[0], -1, 1, cv2.FILLED)
+    return whole > 0
 
 
 def is_frame(shapes: Shapes, k: int) -> bool:

@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ._ink import border_of
+from ._shapes import filled
+
 _COARSE = 100  # pixels of the longer side while a sheet is searched for
 _SMALLEST = 0.2  # of the picture: the smallest area of a sheet
 _STEP = 0.35  # of full brightness: the smallest step from table to paper; a shadow has less
@@ -29,12 +32,11 @@ def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     bright = gray > (low + high) / 2
     _, labels, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8), connectivity=4)
     sheet = labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA])
-    whole = _filled(sheet)
-    border = np.concatenate([sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]])
+    whole = filled(sheet)
     around = bright[~whole]
     if whole.mean() < _SMALLEST or not around.size or around.mean() > _CUT_OFF:
         return pixels
-    if border.mean() > _CUT_OFF or not 0 < 1 - sheet.sum() / whole.sum() < _INKED:
+    if border_of(sheet).mean() > _CUT_OFF or not 0 < 1 - sheet.sum() / whole.sum() < _INKED:
         return pixels
     outline = cv2.convexHull(np.argwhere(whole)[:, ::-1].astype(np.int32))
     hull = np.zeros(whole.shape, np.uint8)
@@ -49,20 +51,10 @@ def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _edge_step(gray: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float:
-    """Return how much brighter a mask is inside of its edge than outside."""
+    """Return how much brighter a picture is just inside the edge of a mask than just outside."""
     pixels, square = mask.astype(np.uint8), np.ones((3, 3), np.uint8)
     inside = mask & (cv2.erode(pixels, square, iterations=2) == 0)
     outside = (cv2.dilate(pixels, square, iterations=2) > 0) & ~mask
     if not outside.any():
         return 0.0
     return float(np.median(gray[inside]) - np.median(gray[outside]))
-
-
-def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a mask without its holes."""
-    outlines: Any = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )[0]
-    filled = np.zeros(mask.shape, np.uint8)
-    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
-    return filled > 0

@@ -14,7 +14,7 @@ from .view import View, turned
 
 
 def frame(image, rng):
-    """A printed box around the digit, whole or cut off, or the dark border of a scan."""
+    """A printed box around the digit, complete or cropped, or the dark border of a scan."""
     height, width = size_of_picture(rng, 40, 700)
     scene = Scene(plain_paper(height, width, rng))
     size = min(height, width)
@@ -35,7 +35,7 @@ def frame(image, rng):
             sides = np.array([0, 0, width, height]) + np.array([1, 1, -1, -1]) * (
                 thick * rng.uniform(0, 1)
             )
-        else:  # cut off by the picture
+        else:  # cropped by the picture
             sides = np.array([0, 0, width, height]) + np.array([1, 1, -1, -1]) * (
                 rng.uniform(-0.08, 0.12, 4) * size
             )

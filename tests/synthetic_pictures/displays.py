@@ -76,7 +76,7 @@ def draw_display(digit, rng, *, kind):
 
 
 def _lit(digit, high, height, width, rng, kind):
-    """Return a display that glows or an LCD, with neighbors that are cut off."""
+    """Return a glowing display or an LCD, with parts of neighboring digits."""
     glows = kind == "led" or (kind == "dots" and rng.random() < 0.7)
     if glows:
         ground = rng.uniform(0, 0.12) * (1 + rng.uniform(-0.2, 0.2, 3))

@@ -15,7 +15,7 @@ def draw_lines(height, width, segments):
         length = np.hypot(x2 - x1, y2 - y1) or 1.0
         along = np.array([x2 - x1, y2 - y1]) / length
         side = np.array([-along[1], along[0]]) * thickness / 2
-        # Corners are closed: each end goes on by half the thickness.
+        # Extending each end by half the thickness closes the corners.
         start, end = (
             np.array([x1, y1]) - along * thickness / 2,
             np.array([x2, y2]) + along * (thickness / 2),

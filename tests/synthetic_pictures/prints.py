@@ -44,7 +44,7 @@ def draw_print(digit, rng, *, font=None):
     top, left = int(margins[0]), int(margins[2])
     color = ink_color(rng, ("black", "black", "black", "blue", "red", "green"))
     scene.put(cover * rng.uniform(0.75, 1), color, top, left)
-    if rng.random() < 0.25:  # neighbors of the same number or word, cut off
+    if rng.random() < 0.25:  # parts of neighbors in the same number or word
         for text, at in ((str(rng.integers(10)), -1), ("abcdefghkmnrst"[rng.integers(14)], 1)):
             other = printed(text, font, high)
             gap = int(high * rng.uniform(0.2, 0.5))

@@ -35,7 +35,7 @@ class Reading(NamedTuple):
 
 
 class Digits(NamedTuple):
-    """What was found in one file."""
+    """What was found in one file, without the crops, which take memory."""
 
     boxes: NDArray[np.int64]
     images: NDArray[np.uint8]
@@ -55,7 +55,7 @@ Page = Annotated[
     typer.Option(
         "--page/--no-page",
         help="Read several digits in each picture row by row, or a single one "
-        "[dim](default: what is in the picture)[/]",
+        "[dim](default: decide from the picture)[/]",
         show_default=False,
     ),
 ]
@@ -172,7 +172,7 @@ def answers_of(
 
 
 def write_text(readings: list[Reading], screen: Screen) -> None:
-    """Print a table for people, with the places of digits if a picture has several."""
+    """Print a table for people, with the positions of digits if a picture has several."""
     if not readings:
         return
     width = max(len(one_line(reading.image)) for reading in readings)
