@@ -216,7 +216,7 @@ def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
     box = bounds(shapes, parts)
     rows = slice(max(0, box.top - 3), box.bottom + 3)
     columns = slice(max(0, box.left - 3), box.right + 3)
-    ink, mask = ink[rows, columns], shapes.mask(parts)[rows, columns]
+    ink, mask = ink[rows, columns], shapes.mask(parts, rows, columns)
     # The soft edge of the strokes is outside the shapes.
     near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     alone = np.where(near, ink, 0)

@@ -194,10 +194,13 @@ def digits_among(
             large.append(k)
     words = _words(boxes, [k for k, box in enumerate(boxes) if box.height < _PRINT * usual])
     digits = _joined(shapes, [[k] for k in large if k not in words])
-    for k in small:
-        gaps = [_gap(boxes[k], bounds(shapes, parts)) for parts in digits]
-        if apart[k] and gaps and min(gaps) <= _NEAR * usual:
-            digits[int(np.argmin(gaps))].append(k)
+    edges = np.array([bounds(shapes, parts) for parts in digits], float).reshape(-1, 4)
+    for k in small if digits else ():
+        gaps = _gaps(boxes[k], edges)
+        nearest = int(gaps.argmin())
+        if apart[k] and gaps[nearest] <= _NEAR * usual:
+            digits[nearest].append(k)
+            edges[nearest] = bounds(shapes, digits[nearest])
     return digits
 
 
@@ -273,11 +276,12 @@ def _belong_together(a: Box, b: Box) -> bool:
     return shared > 0.3 * min(a.width, b.width) and apart < 0.1 * max(a.size, b.size)
 
 
-def _gap(a: Box, b: Box) -> float:
-    """Return the distance between two boxes, 0 if they overlap."""
-    down = max(a.top, b.top) - min(a.bottom, b.bottom)
-    across = max(a.left, b.left) - min(a.right, b.right)
-    return float(np.hypot(max(down, 0), max(across, 0)))
+def _gaps(box: Box, others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance from a box to each of some others, 0 where they overlap."""
+    tops, lefts, bottoms, rights = others.T
+    down = np.maximum(box.top, tops) - np.minimum(box.bottom, bottoms)
+    across = np.maximum(box.left, lefts) - np.minimum(box.right, rights)
+    return np.asarray(np.hypot(np.maximum(down, 0), np.maximum(across, 0)))
 
 
 def in_reading_order(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:

@@ -70,10 +70,11 @@ def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
         chain = [pieces[first]]
         while True:
             last = chain[-1]
-            first_near = int(np.searchsorted(starts, last.end - thickest))
+            gap = max(_GAP * thickest, _GAP_OF_LONG * len(last.path))
+            nearby = np.searchsorted(starts, (last.end - thickest, last.end + gap + 1))
             continued = [
                 k
-                for k in range(first_near, len(pieces))
+                for k in range(*nearby.tolist())
                 if not used[k] and _continues(last, pieces[k], thickest)
             ]
             if not continued:

@@ -60,11 +60,13 @@ class Shapes(NamedTuple):
     ink: NDArray[np.float64]  # the sum of the map of ink
     stroke: NDArray[np.float64]  # width of the strokes in pixels
 
-    def mask(self, parts: list[int]) -> Mask:
-        """Return the pixels of some shapes."""
+    def mask(
+        self, parts: list[int], rows: slice = slice(None), columns: slice = slice(None)
+    ) -> Mask:
+        """Return the pixels of some shapes, in the whole picture or in some rows and columns."""
         chosen = np.zeros(len(self.boxes) + 1, bool)
         chosen[np.array(parts, int) + 1] = True
-        return np.asarray(chosen[self.labels])
+        return np.asarray(chosen[self.labels[rows, columns]])
 
 
 def ink_mask(contrast: Map, reach: float, edge: float = 0.4, weakest: float = 0.25) -> Mask:
