@@ -8,17 +8,21 @@ scikit-image 0.15 and ImageMagick. This module works on all images at once, with
 Each corruption takes images as float64 from 0 to 1, of shape (n, 28, 28), and a random generator.
 It may return values outside of 0 to 1, which ``corrupt`` clips. The random numbers are drawn from
 the distributions of the reference, but not in its order, so single images differ from those of the
-published files. Three properties of the reference are easily taken for mistakes of this module:
+published files. The differences from scikit-image and ImageMagick, of one gray level at most, come
+from rounding: see "Corruptions" in ``docs/guide/benchmarks.md``.
 
-- ``glass_blur`` blurs only along the columns of pixels, because scikit-image takes the last axis of
-  an image for its channels if it is told that there are some;
-- ``shear`` also compresses the image, by the cosine of its angle;
-- ``motion_blur`` follows the motion in one direction only, which shifts the digit.
+Three properties of the reference look like mistakes of this module:
+
+- ``glass_blur`` blurs each column of pixels, but not the rows, because the reference says that the
+  last axis of an image is its channels;
+- ``shear`` also makes digits taller, by one over the cosine of its angle;
+- ``motion_blur`` moves digits to the left, because ImageMagick blurs in one direction.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 from scipy import ndimage
@@ -54,10 +58,20 @@ def corrupt(images: np.ndarray, name: str, rng: np.random.Generator) -> np.ndarr
     Returns
     -------
     ndarray of uint8, shape (n, 28, 28)
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is not a corruption.
+    TypeError
+        If the images are not uint8.
     """
-    corruption = CORRUPTIONS[name]
-    pixels = images.reshape(-1, SIZE, SIZE) / 255
-    return np.round(np.clip(corruption(pixels, rng), 0, 1) * 255).astype(np.uint8)
+    if name not in CORRUPTIONS:
+        raise ValueError(f"name={name!r} is not valid: it must be one of {', '.join(CORRUPTIONS)}.")
+    if images.dtype != np.uint8:
+        raise TypeError(f"images of {images.dtype} are not valid: pass pixels of uint8, 0 to 255.")
+    corrupted = CORRUPTIONS[name](images.reshape(-1, SIZE, SIZE) / 255, rng)
+    return np.round(np.clip(corrupted, 0, 1) * 255).astype(np.uint8)
 
 
 # --- noise and light ------------------------------------------------------------------------
@@ -106,20 +120,22 @@ def plasma(n, rng, decay, size=256):
         corners = heights[:, ::step, ::step]
         centers = heights[:, half::step, half::step]
 
-        def wobbly(total):
-            noise = rng.uniform(-amplitude, amplitude, total.shape)  # noqa: B023
-            return total / 4 + amplitude * noise  # noqa: B023
-
         pairs = corners + np.roll(corners, -1, axis=1)
-        centers[:] = wobbly(pairs + np.roll(pairs, -1, axis=2))
+        centers[:] = wobbly_mean(pairs + np.roll(pairs, -1, axis=2), amplitude, rng)
         for along, across in ((1, 2), (2, 1)):
             ends = corners + np.roll(corners, -1, axis=across)
             sides = centers + np.roll(centers, 1, axis=along)
             rows, columns = (0, half) if along == 1 else (half, 0)
-            heights[:, rows::step, columns::step] = wobbly(ends + sides)
+            heights[:, rows::step, columns::step] = wobbly_mean(ends + sides, amplitude, rng)
         step, amplitude = half, amplitude / decay
     low, high = heights.min(axis=(1, 2), keepdims=True), heights.max(axis=(1, 2), keepdims=True)
     return (heights[:, :SIZE, :SIZE] - low) / (high - low)
+
+
+def wobbly_mean(total_of_four, amplitude, rng):
+    # The reference multiplies by the amplitude twice.
+    noise = rng.uniform(-amplitude, amplitude, total_of_four.shape)
+    return total_of_four / 4 + amplitude * noise
 
 
 def spatter(x, rng, mean=0.65, spread=0.3, blur=1.0, level=0.65, soft=1.5, color=63 / 255):
@@ -248,7 +264,7 @@ def zigzag_line(left, right, start=2, end=25, length=2.0, width=2.0):
     columns = start + np.cos(angle) * along - np.sin(angle) * across
     rows = left + np.sin(angle) * along + np.cos(angle) * across
     points = list(zip(columns.tolist(), rows.tolist(), strict=True))
-    return sum(line(*one, *other) for one, other in zip(points[:-1], points[1:], strict=True))
+    return sum(line(*one, *other) for one, other in itertools.pairwise(points))
 
 
 def zigzag(x, rng):
@@ -278,8 +294,8 @@ def canny_edges(x, rng, low=0.1, high=0.2):
     inner = np.s_[:, 1:-1, 1:-1]
     steep = (np.abs(down) >= np.abs(right))[inner]
     falling = (down * right >= 0)[inner]
-    weight = np.minimum(np.abs(down), np.abs(right))[inner]
-    weight /= np.maximum(np.maximum(np.abs(down), np.abs(right))[inner], np.finfo(float).tiny)
+    short, long = np.sort([np.abs(down)[inner], np.abs(right)[inner]], axis=0)
+    weight = short / np.maximum(long, np.finfo(float).tiny)
 
     def neighbor(rows, columns):
         return strength[:, 1 + rows : SIZE - 1 + rows, 1 + columns : SIZE - 1 + columns]
