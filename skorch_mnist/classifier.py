@@ -53,6 +53,7 @@ from skorch_mnist._storage._model_file import (
 )
 from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
+from skorch_mnist.pretrained import model_path
 
 if TYPE_CHECKING:
     import pandas
@@ -605,6 +606,43 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
             clf._validate_params()
             clf._take_over(stored)
         return clf
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> Self:
+        """Return a classifier that comes with the package, already fitted. It needs no network.
+
+        Parameters
+        ----------
+        name : {"digits"}
+            "digits" reads digits in the form of MNIST: 28x28 pixels, white on black.
+
+        Returns
+        -------
+        MNISTCNNClassifier
+            Fitted, with ``verbose=0``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such classifier.
+
+        See Also
+        --------
+        skorch_mnist.read_digits : Read digits in pictures with it.
+
+        Notes
+        -----
+        ``partial_fit`` continues its training on your images, and so does ``fit`` after
+        ``set_params(warm_start=True)``.
+
+        Examples
+        --------
+        >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+        >>> X, y = load_digits28(return_X_y=True)
+        >>> MNISTCNNClassifier.from_pretrained("digits").score(X, y) > 0.9
+        True
+        """
+        return cls.load(model_path(name)).set_params(verbose=0)
 
     def _take_over(self, stored: StoredModel) -> None:
         """Become the fitted classifier of a file; check its weights before memory is taken."""

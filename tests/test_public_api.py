@@ -17,7 +17,7 @@ import skorch_mnist
 
 LIST = Path(__file__).with_name("data") / "public_api.txt"
 MODULES = ("checkpoint", "classifier", "clusters", "datasets", "displays", "network", "pictures",
-           "recipes")  # fmt: skip
+           "pretrained", "recipes")  # fmt: skip
 
 
 def signature_of(function):
