@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skorch_mnist.datasets import load_digits28 as load_digits28
     from skorch_mnist.network import MNISTCNN as MNISTCNN
     from skorch_mnist.pictures import DigitPreprocessor as DigitPreprocessor
+    from skorch_mnist.reading import read_digits as read_digits
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ _HOMES = {
     "MNISTCNN": "network",
     "MNISTCNNClassifier": "classifier",
     **dict.fromkeys([*_FETCHERS, "load_digits28"], "datasets"),
+    "read_digits": "reading",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -22,7 +22,7 @@ ORDER = (
     "_geometry", "_atomic", "_threads", "network", "pretrained", "recipes", "datasets", "pictures",
     "_compat", "clusters", "_devices", "_inputs", "displays", "_parameters", "_learning_rate",
     "_progress", "_batches", "_storage", "_listeners", "_processes", "_training", "checkpoint",
-    "_net", "classifier", "__init__", "cli", "__main__",
+    "_net", "classifier", "reading", "__init__", "cli", "__main__",
 )  # fmt: skip
 ALONE = {  # the only modules of ours that these know
     "network": set(),
@@ -31,6 +31,7 @@ ALONE = {  # the only modules of ours that these know
     "pictures": {"_geometry", "_threads"},
     "clusters": {"_compat"},
     "displays": {"_inputs"},
+    "reading": {"_geometry", "classifier", "pictures"},
     "_storage": {"_atomic", "_batches", "_compat", "_inputs"},
 }
 COMPAT = {PACKAGE / "_compat.py", PACKAGE / "cli" / "_compat.py"}

@@ -689,7 +689,7 @@ def test_a_blank_page_has_no_digits():
 
 
 def test_find_digits_refuses_several_pages():
-    with pytest.raises(ValueError, match="image must be a single picture; got list"):
+    with pytest.raises(ValueError, match="got list instead of a single picture"):
         find_digits([seven()])
     with pytest.raises(PictureError, match=r"nowhere\.png cannot be read"):
         find_digits("nowhere.png")

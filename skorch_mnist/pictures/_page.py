@@ -105,7 +105,7 @@ def find_digits(
     check_max_pixels(max_pixels)
     if not is_one(image):
         raise ValueError(
-            f"image must be a single picture; got {type(image).__name__}. Pass a path, a file, "
+            f"got {type(image).__name__} instead of a single picture. Pass a path, a file, "
             "bytes, a PIL image or an array of shape (height, width), (height, width, channels) or "
             "(3, height, width)"
         )

@@ -1,0 +1,162 @@
+"""Digits in pictures, read with a classifier that comes with the package or with another one."""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+
+from skorch_mnist._geometry import SIDE
+from skorch_mnist.classifier import MNISTCNNClassifier
+from skorch_mnist.pictures import DigitPreprocessor, find_digits
+from skorch_mnist.pictures._preprocessor import MAX_PIXELS
+
+__all__ = ["Digit", "read_digits"]
+
+IMAGE_SHAPE = (1, SIDE, SIDE)  # of a digit in the form of MNIST, with channels, and its pixels
+N_PIXELS = SIDE * SIDE
+LOADING = Lock()
+
+
+class Digit(NamedTuple):
+    """A digit in a picture.
+
+    Attributes
+    ----------
+    label : object
+        A member of ``classes_`` of the classifier as a Python scalar, such as 7.
+    probability : float
+        Probability of the label in [0, 1].
+    box : tuple of int
+        Left, top, right and bottom of the digit in the upright picture in pixels, as for
+        ``Image.crop`` of Pillow.
+    """
+
+    label: Any
+    probability: float
+    box: tuple[int, int, int, int]
+
+
+def read_digits(
+    picture: Any,
+    *,
+    classifier: Any = None,
+    page: bool | str = "auto",
+    polarity: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+) -> list[Digit]:
+    """Read the digits in a picture: a single one, a number, a row, a form or a grid.
+
+    No training and no network access is needed. The classifier that comes with the package is
+    loaded in the first call.
+
+    Parameters
+    ----------
+    picture : path, binary file, bytes, PIL image or array
+        A drawing, photograph or scan, as for :func:`~skorch_mnist.pictures.find_digits`.
+    classifier : fitted classifier or None, default=None
+        What reads the digits, with ``predict_proba`` and ``classes_``. It takes an array of shape
+        (n_digits, 784), with pixels from 0 (paper) to 255 (ink). An ``MNISTCNNClassifier`` that was
+        trained on pixels from 0 to 1, or on another range, gets them in that range. None takes
+        ``MNISTCNNClassifier.from_pretrained("digits")``.
+    page : bool or "auto", default="auto"
+        Whether there may be several digits. "auto" decides by what is in the picture.
+    polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
+        Whether ink is darker or lighter than its background.
+    max_pixels : int, default=100_000_000
+        A file with more pixels is rejected before it is decoded.
+
+    Returns
+    -------
+    list of Digit
+        Label, probability and box of each digit in reading order; empty if no digit was found.
+
+    Raises
+    ------
+    PictureError
+        If the picture cannot be read.
+    sklearn.exceptions.NotFittedError
+        If the classifier is not fitted.
+    TypeError
+        If the classifier does not have ``predict_proba``.
+    ValueError
+        If the classifier takes other images, or another argument is not valid.
+
+    See Also
+    --------
+    skorch_mnist.pictures.find_digits : Only find the digits.
+
+    Notes
+    -----
+    Threads may call this function at the same time.
+
+    Examples
+    --------
+    A seven, dark on light:
+
+    >>> import numpy as np
+    >>> from skorch_mnist import read_digits
+    >>> picture = np.full((300, 200), 230, dtype=np.uint8)
+    >>> picture[60:80, 50:150] = 40
+    >>> for row in range(60, 240):
+    ...     picture[row, 145 - row // 4 : 165 - row // 4] = 40
+    >>> [digit] = read_digits(picture)
+    >>> digit.label, digit.box
+    (7, (50, 60, 150, 240))
+    """
+    if classifier is not None:
+        _check_classifier(classifier)
+    found = find_digits(picture, page=page, polarity=polarity, max_pixels=max_pixels)
+    if not len(found.images):
+        return []
+    if classifier is None:
+        with LOADING:  # once, even if several threads need it at the same time
+            classifier = _pretrained()
+    labels = np.asarray(classifier.classes_).tolist()
+    probabilities = np.asarray(classifier.predict_proba(_rows(found.images, classifier)))
+    return [
+        Digit(labels[row.argmax()], float(row.max()), tuple(box))
+        for row, box in zip(probabilities, found.boxes.tolist(), strict=True)
+    ]
+
+
+@cache
+def _pretrained() -> MNISTCNNClassifier:
+    return MNISTCNNClassifier.from_pretrained("digits")
+
+
+def _rows(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
+    """Return the pixels of each image, in the range of the images that the classifier knows."""
+    rows = images.reshape(len(images), N_PIXELS)
+    known = getattr(classifier, "pixel_statistics_", None)
+    return rows if known is None else known.low + rows * (known.high - known.low) / 255
+
+
+def _check_classifier(classifier: Any) -> None:
+    """Raise an error unless the classifier is fitted and takes images in the form of MNIST."""
+    if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
+        raise TypeError(
+            f"classifier={classifier!r} is not valid: it must be a fitted classifier with "
+            "predict_proba, such as what MNISTCNNClassifier.load returns"
+        )
+    if any(isinstance(step, DigitPreprocessor) for _, step in getattr(classifier, "steps", ())):
+        raise ValueError(
+            "classifier is a pipeline with a DigitPreprocessor, but read_digits prepares the "
+            "digits itself: pass the steps after it, as in classifier[1:]"
+        )
+    if not hasattr(classifier, "classes_"):
+        raise NotFittedError(
+            f"classifier is a {type(classifier).__name__} that is not fitted: call fit first"
+        )
+    n_pixels = getattr(classifier, "n_features_in_", N_PIXELS)
+    shape = getattr(classifier, "image_shape_", IMAGE_SHAPE)
+    if n_pixels != N_PIXELS or shape != IMAGE_SHAPE:
+        of_shape = f" of shape {shape}" if hasattr(classifier, "image_shape_") else ""
+        raise ValueError(
+            f"classifier takes images{of_shape} with {n_pixels} pixels, but digits are converted "
+            f"to {IMAGE_SHAPE}, {N_PIXELS} pixels. Pass one that was fitted on such images"
+        )
