@@ -239,6 +239,8 @@ REFUSED = {  # what our message begins with
     "search --grid device=cpu,cuda:99": "device='cuda:99' cannot be used on this machine",
     "search --grid lr=0.1 --backend dask": "--backend dask needs the --address of its scheduler",
     "search --grid lr=0.1 --address tcp://x": "--address requires --backend dask",
+    "predict model.safetensors seven.jpg": "model.safetensors is a model, not a picture: write "
+    "--model model.safetensors",
     "train --dataset cifar": "cifar is not a dataset: give auto, mnist,",
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
     "train --dataset digits --preprocess": "--preprocess is for your own images",
@@ -259,7 +261,7 @@ REFUSED_BY_LIBRARIES = {  # a pattern of what the message of Typer or scikit-lea
     "cross-validate --n-jobs 0": "--n-jobs.* '0' is not a number of processes",
     "search --grid lr=0.1 --n-iter 0": "--n-iter",
     "evaluate": "MODEL",
-    "predict model": "IMAGE",
+    "predict": "IMAGE",
     "export": "MODEL",
     "export model --format tensorflow": "--format.*tensorflow",
     "train --max-epochs 0": "max_epochs",

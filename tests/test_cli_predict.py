@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skorch_mnist import MNISTCNNClassifier, cli
-from skorch_mnist.pictures import DigitPreprocessor
+from skorch_mnist import MNISTCNNClassifier, cli, read_digits
 
 
 @pytest.fixture(scope="module")
@@ -35,38 +34,33 @@ def pictures(tmp_path, digits):
     return paths
 
 
-def answers(model, pictures):
-    clf = MNISTCNNClassifier.load(model)
-    probabilities = clf.predict_proba(DigitPreprocessor().transform(pictures))
-    order = probabilities.argsort(axis=1)[:, ::-1]
-    return clf.classes_[order[:, :2]], np.take_along_axis(probabilities, order[:, :2], axis=1)
-
-
-def test_text_shows_label_probability_and_runner_up(model, pictures, capsys):
-    assert cli.main(["predict", model, *pictures]) == 0
-    labels, probabilities = answers(model, pictures)
+def test_text_shows_label_and_probability(pictures, capsys):
+    assert cli.main(["predict", *pictures]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == pictures
-    for line, (first, second), (p, q) in zip(lines, labels, probabilities, strict=True):
-        assert line.split()[1:] == [
-            str(first), f"{p:.1%}", "(or", str(second), f"{q:.1%})"
-        ]  # fmt: skip
+    assert [line.split() for line in lines] == [
+        [path, str(digit.label), f"{digit.probability:.1%}"]
+        for path in pictures
+        for digit in read_digits(path)
+    ]
 
 
-def test_json_and_csv_have_the_same_content(model, pictures, capsys):
-    assert cli.main(["predict", model, *pictures, "--json"]) == 0
-    objects = json.loads(capsys.readouterr().out)
-    assert cli.main(["predict", "--csv", model, *pictures]) == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    labels, probabilities = answers(model, pictures)
-    for number, (item, row) in enumerate(zip(objects, rows, strict=True)):
-        assert item["image"] == row["image"] == pictures[number]
-        assert [item["label"], item["runner_up"]] == labels[number].tolist()
-        assert item["probability"] == float(row["probability"])
-        assert item["probability"] == pytest.approx(probabilities[number][0], rel=1e-9)
-        assert item["box"] == [int(row[side]) for side in ("left", "top", "right", "bottom")]
-        left, top, right, bottom = item["box"]
-        assert 0 <= left < right <= 200 and 0 <= top < bottom <= 200
+def test_json_and_csv_are_what_read_digits_returns(model, pictures, capsys):
+    clf = MNISTCNNClassifier.load(model)
+    for options, classifier in ([], None), (["--model", model], clf):
+        assert cli.main(["predict", *pictures, *options, "--json"]) == 0
+        objects = json.loads(capsys.readouterr().out)
+        assert cli.main(["predict", "--csv", *options, *pictures]) == 0
+        rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+        for path, item, row in zip(pictures, objects, rows, strict=True):
+            [digit] = read_digits(path, classifier=classifier)
+            assert item == {"image": path, **digit._asdict(), "box": list(digit.box)}
+            sides = dict(zip(("left", "top", "right", "bottom"), digit.box, strict=True))
+            assert row == {
+                "image": path,
+                "label": str(digit.label),
+                "probability": str(digit.probability),
+                **{side: str(pixel) for side, pixel in sides.items()},
+            }
 
 
 @pytest.fixture
@@ -77,28 +71,28 @@ def page(pictures, tmp_path):
 
 
 @pytest.mark.parametrize("option", [(), ("--page",)])
-def test_a_page_is_read_digit_by_digit(option, model, page, capsys):
-    assert cli.main(["predict", model, page, *option, "--json"]) == 0
+def test_a_page_is_read_digit_by_digit(option, page, capsys):
+    assert cli.main(["predict", page, *option, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found) == 3
     assert [item["box"][0] // 200 for item in found] == [0, 1, 2]
-    assert cli.main(["predict", model, page, *option, "--csv"]) == 0
+    assert cli.main(["predict", page, *option, "--csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
-    assert cli.main(["predict", model, page, *option]) == 0
+    assert cli.main(["predict", page, *option]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(" at " in line for line in lines)
     assert [line.split()[4] for line in lines] == [str(item["label"]) for item in found]
 
 
-def test_pages_and_single_digits_are_shown_in_the_same_columns(model, pictures, page, capsys):
-    assert cli.main(["predict", model, page, pictures[0]]) == 0
+def test_pages_and_single_digits_are_shown_in_the_same_columns(pictures, page, capsys):
+    assert cli.main(["predict", page, pictures[0]]) == 0
     *digits, single = capsys.readouterr().out.splitlines()
     assert [" at " in line for line in [*digits, single]] == [True] * 3 + [False]
     assert single.index("%") == digits[0].index("%")
 
 
-def test_a_page_can_be_read_as_a_single_digit(model, page, capsys):
-    assert cli.main(["predict", model, page, "--no-page", "--json"]) == 0
+def test_a_page_can_be_read_as_a_single_digit(page, capsys):
+    assert cli.main(["predict", page, "--no-page", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1
 
 
@@ -107,12 +101,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(
-    model, pictures, monkeypatch, capsys
-):
+def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(pictures, monkeypatch, capsys):
     def errors_of(*arguments, screen=Terminal):
         monkeypatch.setattr(sys, "stderr", screen())
-        assert cli.main(["predict", model, *arguments]) == 0
+        assert cli.main(["predict", *arguments]) == 0
         return sys.stderr.getvalue()
 
     assert "pictures:" in errors_of(*pictures)
@@ -122,9 +114,9 @@ def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(
     assert errors_of(*pictures, screen=io.StringIO) == ""
 
 
-def test_results_and_errors_are_in_the_order_of_the_pictures(model, pictures, capsys):
+def test_results_and_errors_are_in_the_order_of_the_pictures(pictures, capsys):
     names = [pictures[0], "a.png", *pictures * 10, "b.png", pictures[1]]
-    assert cli.main(["predict", model, *names]) == 1
+    assert cli.main(["predict", *names]) == 1
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == [
         pictures[0], *pictures * 10, pictures[1]
@@ -133,10 +125,10 @@ def test_results_and_errors_are_in_the_order_of_the_pictures(model, pictures, ca
     assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]
 
 
-def test_pictures_that_cannot_be_read_are_named_and_skipped(model, pictures, tmp_path, capsys):
+def test_pictures_that_cannot_be_read_are_named_and_skipped(pictures, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")
     Image.new("L", (50, 50), 255).save(blank)
-    assert cli.main(["predict", model, pictures[0], "nowhere.png", blank, pictures[1]]) == 1
+    assert cli.main(["predict", pictures[0], "nowhere.png", blank, pictures[1]]) == 1
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == pictures[:2]
     assert [line.partition(". Leave")[0] for line in err.splitlines()] == [
@@ -147,10 +139,10 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(model, pictures, tmp
 
 
 @pytest.mark.parametrize("option", [(), ("--page",), ("--no-page",)])
-def test_a_page_without_digits_is_an_error(option, model, tmp_path, capsys):
+def test_a_page_without_digits_is_an_error(option, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")
     Image.new("L", (50, 50), 255).save(blank)
-    assert cli.main(["predict", model, blank, *option, "--json"]) == 1
+    assert cli.main(["predict", blank, *option, "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == []
     assert "does not show a digit" in err
@@ -162,7 +154,7 @@ def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
     clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0).fit(X_train / 255, labels)
     path = str(tmp_path / "unit.safetensors")
     clf.save(path)
-    assert cli.main(["predict", path, *pictures, "--json"]) == 0
+    assert cli.main(["predict", *pictures, "--model", path, "--json"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert json.loads(out)[0]["label"].startswith("digit ")
@@ -171,11 +163,13 @@ def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["nowhere.safetensors", "a.png"], 1, "nowhere.safetensors"),
-        ([__file__, "a.png"], 1, Path(__file__).name),
-        ([__file__], 2, "IMAGE"),
-        ([__file__, "a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
-        ([__file__, "a.png", "--polarity", "black"], 2, "black"),
+        (["a.png", "--model", "nowhere.safetensors"], 1, "nowhere.safetensors"),
+        (["a.png", "--model", __file__], 1, Path(__file__).name),
+        (["a.png", "--model="], 2, "--model"),
+        ([], 2, "IMAGE"),
+        (["a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
+        (["a.png", "--polarity", "black"], 2, "black"),
+        (["a.png", str(Path(__file__).parent)], 2, "is a folder: give the pictures in it"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, status, message, capsys):
@@ -189,10 +183,24 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     X, y = rng.integers(0, 256, (40, 20, 20), dtype=np.uint8), np.arange(40) % 2
     path = str(tmp_path / "small.safetensors")
     MNISTCNNClassifier(max_epochs=1, verbose=0).fit(X, y).save(path)
-    assert cli.main(["predict", path, "a.png"]) == 1
-    assert (
-        "reads images of 1x20x20, but pictures are converted to 1x28x28" in capsys.readouterr().err
-    )
+    assert cli.main(["predict", "a.png", "b.png", "--model", path]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "takes images of shape (1, 20, 20) with 400 pixels" in line
+
+
+@pytest.mark.parametrize("pictures", [[], ["seven.jpg"]])
+def test_a_model_among_the_pictures_is_a_usage_error(model, pictures, capsys):
+    for path in (model, str(Path(model).parent)):  # a file, and the folder of a run
+        assert cli.main(["predict", path, *pictures]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"{path} is a model, not a picture: write --model {path} (see" in line
+
+
+def test_the_folder_of_a_run_is_a_model(model, pictures, capsys):
+    assert cli.main(["predict", *pictures, "--model", model]) == 0
+    expected = capsys.readouterr()
+    assert cli.main(["predict", *pictures, "--model", str(Path(model).parent)]) == 0
+    assert capsys.readouterr() == expected
 
 
 def test_help_shows_examples(capsys):
@@ -201,8 +209,8 @@ def test_help_shows_examples(capsys):
 
 
 @pytest.mark.slow
-def test_the_process_ends_with_the_status(model, pictures):
-    command = [sys.executable, "-m", "skorch_mnist", "predict", model]
+def test_the_process_ends_with_the_status(pictures):
+    command = [sys.executable, "-m", "skorch_mnist", "predict"]
     done = subprocess.run([*command, *pictures], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 3)
     done = subprocess.run([*command, "nowhere.png"], capture_output=True, text=True, check=False)
