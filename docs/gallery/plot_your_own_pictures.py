@@ -4,7 +4,8 @@ Your own pictures
 
 A network that was trained on MNIST reads images that were prepared like those of MNIST: white ink
 on black, cropped to 20x20 pixels, and centered by mass in 28x28. ``DigitPreprocessor`` brings
-drawings and photographs into this form.
+drawings and photographs into this form. If you only want to know the digits, see
+:doc:`plot_read_digits`.
 """
 
 # %%
@@ -111,19 +112,13 @@ figure.legend(
 # -----------------
 #
 # A pipeline with the preprocessor classifies pictures: file paths, open files or bytes, Pillow
-# images, or arrays. Here, the network learns from MNIST if it is cached, otherwise from the
-# scikit-learn digits.
+# images, or arrays. This one ends with the network that comes with the package.
 
 from sklearn.pipeline import make_pipeline
 
-from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
-from skorch_mnist.datasets import DatasetError
+from skorch_mnist import MNISTCNNClassifier
 
-try:
-    X, y = fetch_mnist(return_X_y=True, download_if_missing=False)
-except DatasetError:
-    X, y = load_digits28(return_X_y=True)
-clf = MNISTCNNClassifier(max_epochs=4, random_state=0, verbose=0).fit(X, y)
+clf = MNISTCNNClassifier.from_pretrained("digits")
 reader = make_pipeline(preprocessor, clf)
 print("read:     ", reader.predict(pictures), reader.predict_proba(pictures).max(axis=1).round(3))
 
@@ -153,27 +148,5 @@ except PictureError as error:
 # Several digits
 # --------------
 #
-# ``find_digits`` finds the digits on a page, in reading order. Digits that touch count as one
-# digit. With ``page="auto"``, a picture may show a single digit or a page.
-
-from skorch_mnist.pictures import find_digits
-
-page = Image.new("RGB", (1000, 640), (238, 236, 230))
-for number, strokes in enumerate([five, three, seven, seven, five]):
-    digit = Image.fromarray(draw(strokes, 300, (238, 236, 230), (60, 60, 66), 8).astype(np.uint8))
-    page.paste(digit, (20 + 320 * (number % 3), 10 + 310 * (number // 3)))
-found = find_digits(page)
-
-figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-axis.imshow(page)
-axis.set(xticks=[], yticks=[])
-for (left, top, right, bottom), label in zip(found.boxes, clf.predict(found.images), strict=True):
-    axis.add_patch(
-        plt.Rectangle((left, top), right - left, bottom - top, fill=False, ec="C0", lw=2)
-    )
-    axis.text(left, top - 8, str(label), color="C0", fontsize=14, weight="bold")
-
-# %%
-# The command line reads files, too: ``skorch-mnist predict MODEL IMAGE...`` finds out whether a
-# picture shows one digit or several. ``--json`` and ``--csv`` print the answers for programs. See
-# :doc:`../guide/command_line`.
+# ``find_digits`` finds the digits on a page, and returns them in the form of MNIST, in reading
+# order. ``read_digits`` also reads them: see :doc:`plot_read_digits`.
