@@ -91,6 +91,10 @@ def find_digits(
     ValueError
         If another argument is not valid.
 
+    See Also
+    --------
+    skorch_mnist.read_digits : Find the digits, and read them.
+
     Examples
     --------
     >>> import numpy as np

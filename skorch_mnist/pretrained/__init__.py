@@ -6,6 +6,7 @@ from pathlib import Path
 
 __all__ = ["MODELS", "model_path"]
 
+#: Names of the classifiers. ``"digits"`` reads digits in the form of MNIST.
 MODELS = ("digits",)
 
 
