@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.utils.data import DataLoader
 
+from skorch_mnist._batches._augmentation import CHANGES
 from skorch_mnist._batches._batch import first_output
 from skorch_mnist._batches._image_dataset import (
     ImageDataset,
@@ -104,14 +105,15 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         dataset and the labels. None trains on all samples.
     image_shape : (height, width), (channels, height, width) or None, default=None
         Shape of the images in flat rows. None takes them to be squares.
-    augment : "affine", callable or None, default=None
+    augment : {"affine", "robust"}, callable or None, default=None
         Changes the images of each training batch, never those of validation or prediction.
         "affine" rotates each image by up to 12 degrees, stretches its sides by up to 12 %, shears
-        it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random. A
-        callable gets float32 images of shape (batch, channels, height, width), in the pixels of
-        ``X`` and on the device, and returns a tensor of the same shape. A torchvision transform
-        draws once for all of them. To draw for each image, pass ``lambda images:
-        torch.stack([transform(image) for image in images])``.
+        it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random.
+        "robust" also distorts it locally and gives some images another pen, leftover lines,
+        patches, blur, less contrast, uneven light or noise. A callable gets float32 images of shape
+        (batch, channels, height, width), in the pixels of ``X`` and on the device, and returns a
+        tensor of the same shape. A torchvision transform draws once for all of them. To draw for
+        each image, pass ``lambda images: torch.stack([transform(image) for image in images])``.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
     early_stopping : bool, default=False
@@ -219,7 +221,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "train_split": [Interval(Real, 0, 1, closed="neither"), callable, None],
         "image_shape": [tuple, list, None],
-        "augment": [StrOptions({"affine"}), callable, None],
+        "augment": [StrOptions(set(CHANGES)), callable, None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -248,7 +250,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         max_epochs: int = 10,
         train_split: float | Callable[..., Any] | None = 0.2,
         image_shape: tuple[int, int] | tuple[int, int, int] | None = None,
-        augment: Literal["affine"] | Callable[[torch.Tensor], torch.Tensor] | None = None,
+        augment: Literal["affine", "robust"] | Callable[[torch.Tensor], torch.Tensor] | None = None,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         early_stopping: bool = False,
         n_iter_no_change: int = 10,

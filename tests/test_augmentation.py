@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from skorch_mnist._batches import _augmentation
-from skorch_mnist._batches._augmentation import random_affine
+from skorch_mnist._batches._augmentation import CHANGES, random_affine, random_robust
 
 quick = settings(deadline=None, max_examples=30)
+each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 
 
 def square(height=28, width=28, n=1):
@@ -37,49 +38,78 @@ def highest_draw(monkeypatch):
 
 @quick
 @given(
+    change=st.sampled_from([*CHANGES.values()]),
     n=st.integers(1, 5),
     channels=st.integers(1, 3),
     height=st.integers(1, 12),
     width=st.integers(1, 12),
     seed=st.integers(0, 2**31),
 )
-def test_shape_dtype_and_range_stay(n, channels, height, width, seed):
+def test_shape_dtype_and_range_stay(change, n, channels, height, width, seed):
     pixels = np.random.default_rng(seed).uniform(-3, 300, (n, channels, height, width))
     images = torch.as_tensor(pixels.astype(np.float32))
     with torch.random.fork_rng():
-        changed = random_affine(images)
+        changed = change(images)
     assert changed.shape == images.shape and changed.dtype == torch.float32
-    low, high = images.amin((1, 2, 3)), images.amax((1, 2, 3))
-    assert bool((changed.amin((1, 2, 3)) >= low - 1e-3).all())
-    assert bool((changed.amax((1, 2, 3)) <= high + 1e-3).all())
+    assert images.min() - 1e-3 <= changed.min() <= changed.max() <= images.max() + 1e-3
 
 
-def test_a_blank_image_stays_blank_whatever_its_ground():
+@each_change
+def test_a_blank_image_stays_blank_whatever_its_ground(change):
     with torch.random.fork_rng():
-        changed = random_affine(torch.full((4, 1, 9, 7), 255.0))
+        changed = change(torch.full((4, 1, 9, 7), 255.0))
     torch.testing.assert_close(changed, torch.full((4, 1, 9, 7), 255.0))
 
 
-def test_images_of_a_batch_are_changed_differently():
+@each_change
+def test_images_of_a_batch_are_changed_differently(change):
     with torch.random.fork_rng():
-        changed = random_affine(square(n=8))
+        changed = change(square(n=8))
     assert len({image.numpy().tobytes() for image in changed}) == 8
 
 
-def test_the_global_generator_decides():
+@each_change
+def test_the_global_generator_decides(change):
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        first = random_affine(square(n=4))
+        first = change(square(n=4))
         torch.manual_seed(3)
-        assert torch.equal(random_affine(square(n=4)), first)
-        assert not torch.equal(random_affine(square(n=4)), first)
+        assert torch.equal(change(square(n=4)), first)
+        assert not torch.equal(change(square(n=4)), first)
 
 
-def test_the_given_images_are_left_alone():
+@each_change
+def test_the_given_images_are_left_alone(change):
     images = square(n=3)
     with torch.random.fork_rng():
-        random_affine(images)
+        change(images)
     assert torch.equal(images, square(n=3))
+
+
+def test_affine_keeps_the_range_of_each_image():
+    images = square(n=20) * torch.rand(20, 1, 1, 1)
+    with torch.random.fork_rng():
+        changed = random_affine(images)
+    assert bool((changed.amax((1, 2, 3)) <= images.amax((1, 2, 3)) + 1e-6).all())
+
+
+def test_robust_keeps_most_of_the_digit_where_it_is():
+    images = square(n=400)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        changed = random_robust(images)
+    inside, outside = changed[:, :, 11:17, 11:17].mean((1, 2, 3)), changed[:, :, [0, -1]]
+    assert float((inside > outside.mean((1, 2, 3))).float().mean()) > 0.95
+
+
+def test_robust_leaves_dark_digits_on_light_paper():
+    images = square(n=100)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        changed = random_robust(images)
+        torch.manual_seed(0)
+        inverted = random_robust(1 - images)
+    torch.testing.assert_close(inverted, 1 - changed)
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (20, 44)])

@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skorch_mnist import MNISTCNNClassifier, recipes
-from skorch_mnist.recipes import ACCURATE, FAST, TUTORIAL
+from skorch_mnist.recipes import ACCURATE, FAST, ROBUST, TUTORIAL
 
-ALL = [TUTORIAL, FAST, ACCURATE]
+ALL = [TUTORIAL, FAST, ACCURATE, ROBUST]
 
 
 def test_the_tutorial_recipe_has_the_defaults():
@@ -24,7 +24,7 @@ def test_the_tutorial_recipe_has_the_defaults():
 
 
 def test_public_names():
-    assert sorted(recipes.__all__) == ["ACCURATE", "FAST", "TUTORIAL"]
+    assert sorted(recipes.__all__) == ["ACCURATE", "FAST", "ROBUST", "TUTORIAL"]
 
 
 @pytest.mark.parametrize("recipe", ALL)
@@ -38,7 +38,12 @@ def test_fit_does_not_change_a_recipe(recipe, digits):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "n_epochs"), [(FAST, 2), ({**ACCURATE, "module__widths": (8, 16, 16)}, 8)]
+    ("recipe", "n_epochs"),
+    [
+        (FAST, 2),
+        ({**ACCURATE, "module__widths": (8, 16, 16)}, 8),
+        ({**ROBUST, "module__widths": (8, 16, 16)}, 16),
+    ],
 )
 def test_a_recipe_learns_the_digits(recipe, n_epochs, digits):
     X_train, X_test, y_train, y_test = digits
@@ -46,14 +51,14 @@ def test_a_recipe_learns_the_digits(recipe, n_epochs, digits):
     assert clf.score(X_test[:300], y_test[:300]) > 0.93
 
 
-@pytest.mark.parametrize("recipe", [FAST, ACCURATE])
+@pytest.mark.parametrize("recipe", [FAST, ACCURATE, ROBUST])
 def test_a_recipe_is_repeatable(recipe, digits):
     X, y = digits[0][:50], digits[2][:50]
     first, second = (quick(**{**recipe, "max_epochs": 1}).fit(X, y) for _ in range(2))
     assert_same_weights(first, second)
 
 
-@pytest.mark.parametrize("recipe", [FAST, ACCURATE])
+@pytest.mark.parametrize("recipe", [FAST, ACCURATE, ROBUST])
 def test_a_fitted_recipe_can_be_saved_and_loaded(recipe, digits, tmp_path):
     X, y = digits[0][:50], digits[2][:50]
     clf = quick(**{**recipe, "max_epochs": 1}).fit(X, y)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
 
-RECIPES = ("tutorial", "fast", "accurate")
+RECIPES = ("tutorial", "fast", "accurate", "robust")
 # The sections and entries of a file, and their types: see docs/guide/command_line.md.
 SECTIONS: dict[str, dict[str, type]] = {
     "data": {

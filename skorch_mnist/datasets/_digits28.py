@@ -87,6 +87,6 @@ def _center(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         ink = image.sum(axis=1 - axis, dtype=np.int64)
         inked = np.flatnonzero(ink)
         center = ink @ np.arange(SIDE) / ink.sum()
-        shift = round(MIDDLE - center)
+        shift = round(float(MIDDLE - center))
         shifts.append(int(np.clip(shift, -inked[0], SIDE - 1 - inked[-1])))
     return np.roll(image, shifts, axis=(0, 1))

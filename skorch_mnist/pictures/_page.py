@@ -161,7 +161,7 @@ def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
     erased = covered & ~crossed
     ink = np.where(erased, 0, ink)
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    on_lines = np.bincount(labels[covered & mask], minlength=count) > 0
+    on_lines = np.bincount(labels[covered & mask].astype(np.intp), minlength=count) > 0
     whole = mask & ~on_lines[labels]
     written = _written(labels, lines, covered & mask, 2 * thickest)
     shapes = find_shapes(mask & ~erased & written, ink, 0)

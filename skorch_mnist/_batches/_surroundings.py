@@ -1,0 +1,102 @@
+"""Random pens, papers and cameras: what surrounds the same digit in other pictures of it.
+
+Each function takes and returns ink, float32 of shape (batch, channels, height, width), from 0
+(paper) to 1, and changes a share of the images. Lengths are for MNIST: pixels of 1/28 of a side.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+
+def with_other_pen(ink: torch.Tensor) -> torch.Tensor:
+    """Write half of the digits with a thinner or thicker pen, whose edges are softer or sharper."""
+    soft = _blurred(ink, 0.8)
+    soft = soft / soft.amax((1, 2, 3), keepdim=True).clamp_min(0.1)
+    edge, sharpness = _uniform(ink, 0.2, 0.65), _uniform(ink, 4, 12)
+    lowest, highest = (torch.sigmoid((end - edge) * sharpness) for end in (0.0, 1.0))
+    written = (torch.sigmoid((soft - edge) * sharpness) - lowest) / (highest - lowest)
+    return _where(_some(ink, 0.5), written, ink)
+
+
+def on_other_paper(ink: torch.Tensor) -> torch.Tensor:
+    """Add lines and patches, and take the picture with another camera in another light."""
+    ink = _with_patches(_with_lines(ink))
+    ink = _where(_some(ink, 0.25), _blurred(ink, float(torch.rand(())) * 0.8 + 0.5), ink)
+    ink = _in_a_slope_of_light(_with_less_contrast(ink))
+    noise = torch.randn_like(ink) * _uniform(ink, 0, 0.25) * _some(ink, 0.3)
+    return (ink + noise).clamp(0, 1)
+
+
+def _with_lines(ink: torch.Tensor) -> torch.Tensor:
+    """Leave a piece of a straight line in some images, mostly near an edge, as of a box."""
+    x, y = _coordinates(ink)
+    level = _some(ink, 0.5)
+    along, across = _where(level, x, y), _where(level, y, x)
+    place = _uniform(ink, -0.6, 0.6)
+    place = place + torch.where(place > 0, 0.4, 0.0) + torch.where(place < 0, 0.6, 0.0)
+    distance = (across - place - _uniform(ink, -0.15, 0.15) * (along - 0.5)).abs() * 28
+    start = _uniform(ink, -0.6, 0.6)
+    on_line = (along >= start) & (along <= start + _uniform(ink, 0.3, 1.5))
+    line = (_uniform(ink, 0.6, 1.6) - distance).clamp(0, 1) * _uniform(ink, 0.3, 1) * on_line
+    return torch.maximum(ink, line * _some(ink, 0.15))
+
+
+def _with_patches(ink: torch.Tensor) -> torch.Tensor:
+    """Put a blank, gray or black rectangle on some images."""
+    x, y = _coordinates(ink)
+    inside = (x - _uniform(ink, 0, 1)).abs() < _uniform(ink, 2, 6) / 28
+    inside = inside & ((y - _uniform(ink, 0, 1)).abs() < _uniform(ink, 2, 6) / 28)
+    return _where(inside * _some(ink, 0.15), _uniform(ink, -0.5, 1.5).clamp(0, 1), ink)
+
+
+def _with_less_contrast(ink: torch.Tensor) -> torch.Tensor:
+    """Make the ink of some images paler, and their paper darker."""
+    contrast = _uniform(ink, 0.3, 1)
+    paler = _uniform(ink, 0, 1) * (1 - contrast) + contrast * ink
+    return _where(_some(ink, 0.3), paler, ink)
+
+
+def _in_a_slope_of_light(ink: torch.Tensor) -> torch.Tensor:
+    """Let the paper of some images become darker along one direction."""
+    x, y = _coordinates(ink)
+    angle = _uniform(ink, 0, 2 * math.pi)
+    slope = (x - 0.5) * angle.cos() + (y - 0.5) * angle.sin() + 0.5
+    return ink + _some(ink, 0.25) * _uniform(ink, 0, 0.6) * slope * (1 - ink)
+
+
+def _blurred(ink: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Return images under a Gaussian filter of 5 pixels on each side."""
+    steps = torch.arange(-2, 3, device=ink.device)
+    kernel = torch.exp(-(steps**2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    n, channels, height, width = ink.shape
+    planes = ink.reshape(n * channels, 1, height, width)
+    planes = nn.functional.pad(planes, (2, 2, 2, 2), mode="replicate")
+    planes = nn.functional.conv2d(planes, kernel.view(1, 1, 1, 5))
+    return nn.functional.conv2d(planes, kernel.view(1, 1, 5, 1)).view(ink.shape)
+
+
+def _coordinates(ink: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return x of shape (1, 1, 1, width) and y of shape (1, 1, height, 1), 0 to 1."""
+    height, width = ink.shape[2:]
+    x = (torch.arange(width, device=ink.device) + 0.5) / width
+    y = (torch.arange(height, device=ink.device) + 0.5) / height
+    return x.view(1, 1, 1, width), y.view(1, 1, height, 1)
+
+
+def _uniform(ink: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Return a number for each image, of shape (batch, 1, 1, 1)."""
+    return torch.rand(len(ink), 1, 1, 1, device=ink.device) * (high - low) + low
+
+
+def _some(ink: torch.Tensor, share: float) -> torch.Tensor:
+    """Return 1 for a random share of the images and 0 for the others."""
+    return (torch.rand(len(ink), 1, 1, 1, device=ink.device) < share).to(ink.dtype)
+
+
+def _where(chosen: torch.Tensor, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    return torch.where(chosen > 0, yes, no)
