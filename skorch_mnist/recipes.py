@@ -51,6 +51,7 @@ ACCURATE: dict[str, Any] = {
 #: The network of ``ACCURATE``, made to read the digits of other people, pens, papers and cameras.
 ROBUST: dict[str, Any] = {
     "module": BatchNormCNN,
+    "module__dropout": 0.1,
     "criterion__label_smoothing": 0.02,
     "optimizer": AdamW,
     "optimizer__weight_decay": 1e-2,

@@ -15,8 +15,8 @@ ROTATION = 12.0  # degrees
 SCALE = 0.12  # of the width, and of the height
 SHEAR = 0.15  # of the height, sideways
 SHIFT = 2 / 28  # of the side: two pixels of MNIST
-STRONGER = 1.25  # "robust" against "affine"
-PULL = 1.6 / 28  # of the side: how far "robust" pulls points of an elastic sheet
+STRONGER = 1.2  # "robust" against "affine"
+PULL = 1.2 / 28  # of the side: how far "robust" pulls points of an elastic sheet
 
 
 def augmented(images: torch.Tensor, augment: str | Callable[[torch.Tensor], Any]) -> torch.Tensor:

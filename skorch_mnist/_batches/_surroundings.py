@@ -13,21 +13,21 @@ from torch import nn
 
 
 def with_other_pen(ink: torch.Tensor) -> torch.Tensor:
-    """Write half of the digits with a thinner or thicker pen, whose edges are softer or sharper."""
+    """Write two fifths of the digits with a thinner or thicker pen, of softer or sharper edges."""
     soft = _blurred(ink, 0.8)
     soft = soft / soft.amax((1, 2, 3), keepdim=True).clamp_min(0.1)
     edge, sharpness = _uniform(ink, 0.2, 0.65), _uniform(ink, 4, 12)
     lowest, highest = (torch.sigmoid((end - edge) * sharpness) for end in (0.0, 1.0))
     written = (torch.sigmoid((soft - edge) * sharpness) - lowest) / (highest - lowest)
-    return _where(_some(ink, 0.5), written, ink)
+    return _where(_some(ink, 0.4), written, ink)
 
 
 def on_other_paper(ink: torch.Tensor) -> torch.Tensor:
     """Add lines and patches, and take the picture with another camera in another light."""
     ink = _with_patches(_with_lines(ink))
-    ink = _where(_some(ink, 0.25), _blurred(ink, float(torch.rand(())) * 0.8 + 0.5), ink)
+    ink = _where(_some(ink, 0.2), _blurred(ink, float(torch.rand(())) * 0.8 + 0.5), ink)
     ink = _in_a_slope_of_light(_with_less_contrast(ink))
-    noise = torch.randn_like(ink) * _uniform(ink, 0, 0.25) * _some(ink, 0.3)
+    noise = torch.randn_like(ink) * _uniform(ink, 0, 0.25) * _some(ink, 0.2)
     return (ink + noise).clamp(0, 1)
 
 
@@ -42,7 +42,7 @@ def _with_lines(ink: torch.Tensor) -> torch.Tensor:
     start = _uniform(ink, -0.6, 0.6)
     on_line = (along >= start) & (along <= start + _uniform(ink, 0.3, 1.5))
     line = (_uniform(ink, 0.6, 1.6) - distance).clamp(0, 1) * _uniform(ink, 0.3, 1) * on_line
-    return torch.maximum(ink, line * _some(ink, 0.15))
+    return torch.maximum(ink, line * _some(ink, 0.2))
 
 
 def _with_patches(ink: torch.Tensor) -> torch.Tensor:
@@ -50,14 +50,14 @@ def _with_patches(ink: torch.Tensor) -> torch.Tensor:
     x, y = _coordinates(ink)
     inside = (x - _uniform(ink, 0, 1)).abs() < _uniform(ink, 2, 6) / 28
     inside = inside & ((y - _uniform(ink, 0, 1)).abs() < _uniform(ink, 2, 6) / 28)
-    return _where(inside * _some(ink, 0.15), _uniform(ink, -0.5, 1.5).clamp(0, 1), ink)
+    return _where(inside * _some(ink, 0.1), _uniform(ink, -0.5, 1.5).clamp(0, 1), ink)
 
 
 def _with_less_contrast(ink: torch.Tensor) -> torch.Tensor:
     """Make the ink of some images paler, and their paper darker."""
     contrast = _uniform(ink, 0.3, 1)
     paler = _uniform(ink, 0, 1) * (1 - contrast) + contrast * ink
-    return _where(_some(ink, 0.3), paler, ink)
+    return _where(_some(ink, 0.2), paler, ink)
 
 
 def _in_a_slope_of_light(ink: torch.Tensor) -> torch.Tensor:
@@ -65,7 +65,7 @@ def _in_a_slope_of_light(ink: torch.Tensor) -> torch.Tensor:
     x, y = _coordinates(ink)
     angle = _uniform(ink, 0, 2 * math.pi)
     slope = (x - 0.5) * angle.cos() + (y - 0.5) * angle.sin() + 0.5
-    return ink + _some(ink, 0.25) * _uniform(ink, 0, 0.6) * slope * (1 - ink)
+    return ink + _some(ink, 0.15) * _uniform(ink, 0, 0.6) * slope * (1 - ink)
 
 
 def _blurred(ink: torch.Tensor, sigma: float) -> torch.Tensor:

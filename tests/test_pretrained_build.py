@@ -1,0 +1,102 @@
+"""The generated digits that the pretrained model learns from, and the script that builds it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skorch_mnist import DigitPreprocessor
+from skorch_mnist.pretrained import _printed, build
+from skorch_mnist.pretrained._drawn import draw_digit
+from skorch_mnist.pretrained._pictured import enlarged, picture_of
+from skorch_mnist.pretrained._printed import font_files, print_digit
+
+few = settings(deadline=None, max_examples=40)
+digits_and_seeds = given(digit=st.integers(0, 9), seed=st.integers(0, 2**31))
+
+
+@few
+@digits_and_seeds
+def test_a_drawn_digit_is_ink_of_about_the_height(digit, seed):
+    ink = draw_digit(digit, 60.0, np.random.default_rng(seed))
+    assert ink.dtype == np.float32 and ink.min() == 0 and ink.max() == 1
+    rows = np.flatnonzero((ink > 0.5).any(axis=1))
+    assert 40 < np.ptp(rows) < 100
+    edges = ink[0].max(), ink[-1].max(), ink[:, 0].max(), ink[:, -1].max()
+    assert max(edges) == 0  # nothing is cut off
+
+
+@few
+@digits_and_seeds
+def test_a_seed_draws_the_same_digit_and_picture_again(digit, seed):
+    first, again = (
+        picture_of(draw_digit(digit, 40.0, rng), rng)
+        for rng in (np.random.default_rng(seed), np.random.default_rng(seed))
+    )
+    np.testing.assert_array_equal(first, again)
+
+
+@few
+@digits_and_seeds
+def test_a_digit_is_found_in_its_picture(digit, seed):
+    rng = np.random.default_rng(seed)
+    ink = draw_digit(digit, 40.0, rng)
+    picture = picture_of(ink, rng)
+    assert picture.dtype == np.uint8 and np.all(np.array(picture.shape) > ink.shape)
+    assert DigitPreprocessor().transform([picture]).any()
+
+
+def test_forms_of_a_digit_differ():
+    rng = np.random.default_rng(0)
+    assert len({draw_digit(1, 40.0, rng).tobytes() for _ in range(20)}) == 20
+
+
+def test_an_image_of_mnist_keeps_its_shape_when_it_is_enlarged(digits):
+    image, rng = digits[0][0].reshape(28, 28), np.random.default_rng(0)
+    for _ in range(20):
+        ink = enlarged(image, rng)
+        assert ink.dtype == np.float32 and 0 <= ink.min() < 0.1 and 0.9 < ink.max() <= 1
+        assert ink.shape[0] == ink.shape[1] >= 28
+
+
+def test_fonts_name_the_packages_that_are_missing(monkeypatch):
+    nothing = subprocess.CompletedProcess([], 1, stdout="")
+    monkeypatch.setattr(_printed.shutil, "which", lambda name: "/usr/bin/dpkg")
+    monkeypatch.setattr(_printed.subprocess, "run", lambda *args, **kwargs: nothing)
+    with pytest.raises(
+        FileNotFoundError, match=r"apt-get install .*fonts-3270 fonts-adf-accanthis"
+    ):
+        font_files(np.random.default_rng(0))
+    monkeypatch.setattr(_printed.shutil, "which", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="packages of Debian"):
+        font_files(np.random.default_rng(0))
+
+
+def test_a_printed_digit_has_the_height_of_the_font_that_was_asked_for():
+    font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+    ink = print_digit(8, font, 30.0, np.random.default_rng(0))
+    assert ink.shape[0] == 30 and 10 < ink.shape[1] < 30
+    assert ink.dtype == np.float32 and ink.max() > 0.9
+
+
+@pytest.mark.slow
+def test_the_script_builds_the_same_file_again(tmp_path, monkeypatch):
+    if shutil.which("dpkg") is None:
+        pytest.skip("the fonts are packages of Debian")
+    try:
+        font_files(np.random.default_rng(0))
+    except FileNotFoundError:
+        pytest.skip("the fonts are not installed")
+    monkeypatch.setattr(build, "N_DRAWN", 50)
+    monkeypatch.setattr(build, "N_PICTURED", 50)
+    monkeypatch.setattr(_printed, "FAMILIES", _printed.FAMILIES[:2])
+    monkeypatch.setattr(build, "ROBUST", {**build.ROBUST, "max_epochs": 1})
+    for name in ("first", "again"):
+        monkeypatch.setattr("sys.argv", ["build", str(tmp_path / name)])
+        build.main()
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
