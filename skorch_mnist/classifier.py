@@ -109,11 +109,12 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Changes the images of each training batch, never those of validation or prediction.
         "affine" rotates each image by up to 12 degrees, stretches its sides by up to 12 %, shears
         it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random.
-        "robust" also distorts it locally and gives some images another pen, leftover lines,
-        patches, blur, less contrast, uneven light or noise. A callable gets float32 images of shape
-        (batch, channels, height, width), in the pixels of ``X`` and on the device, and returns a
-        tensor of the same shape. A torchvision transform draws once for all of them. To draw for
-        each image, pass ``lambda images: torch.stack([transform(image) for image in images])``.
+        "robust" also distorts it locally and gives some images another pen, a random filter,
+        leftover lines, patches, blur, less contrast, uneven light or noise. A callable gets float32
+        images of shape (batch, channels, height, width), in the pixels of ``X`` and on the device,
+        and returns a tensor of the same shape. A torchvision transform draws once for all of them.
+        To draw for each image, pass ``lambda images: torch.stack([transform(image) for image in
+        images])``.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
     early_stopping : bool, default=False

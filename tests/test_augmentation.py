@@ -93,13 +93,13 @@ def test_affine_keeps_the_range_of_each_image():
     assert bool((changed.amax((1, 2, 3)) <= images.amax((1, 2, 3)) + 1e-6).all())
 
 
-def test_robust_keeps_most_of_the_digit_where_it_is():
+def test_robust_mostly_keeps_the_ink_brighter_than_the_paper():
     images = square(n=400)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         changed = random_robust(images)
     inside, outside = changed[:, :, 11:17, 11:17].mean((1, 2, 3)), changed[:, :, [0, -1]]
-    assert float((inside > outside.mean((1, 2, 3))).float().mean()) > 0.95
+    assert float((inside > outside.mean((1, 2, 3))).float().mean()) > 0.8
 
 
 def test_robust_leaves_dark_digits_on_light_paper():

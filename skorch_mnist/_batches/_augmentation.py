@@ -89,7 +89,9 @@ def random_robust(images: torch.Tensor) -> torch.Tensor:
     ----------
     Elastic distortion: P. Simard, D. Steinkraus, J. Platt, "Best practices for convolutional neural
     networks applied to visual document analysis", 2003. Patches: Z. Zhong, L. Zheng, G. Kang, S.
-    Li, Y. Yang, "Random erasing data augmentation", 2020.
+    Li, Y. Yang, "Random erasing data augmentation", 2020. Filters: Z. Xu, D. Liu, J. Yang, C.
+    Raffel, M. Niethammer, "Robust and generalizable visual representation learning via random
+    convolutions", 2021.
     """
     low, high = images.aminmax()
     if high <= low:

@@ -24,25 +24,45 @@ def with_other_pen(ink: torch.Tensor) -> torch.Tensor:
 
 def on_other_paper(ink: torch.Tensor) -> torch.Tensor:
     """Add lines and patches, and take the picture with another camera in another light."""
-    ink = _with_patches(_with_lines(ink))
-    ink = _where(_some(ink, 0.2), _blurred(ink, float(torch.rand(())) * 0.8 + 0.5), ink)
+    ink = _filtered(ink)
+    for _ in range(2):
+        ink = _with_lines(ink)
+    ink = _with_patches(ink)
+    ink = _where(_some(ink, 0.15), _blurred(ink, float(torch.rand(())) * 0.8 + 0.5), ink)
     ink = _in_a_slope_of_light(_with_less_contrast(ink))
-    noise = torch.randn_like(ink) * _uniform(ink, 0, 0.25) * _some(ink, 0.2)
+    noise = torch.randn_like(ink) * _uniform(ink, 0, 0.25) * _some(ink, 0.15)
     return (ink + noise).clamp(0, 1)
 
 
+def _filtered(ink: torch.Tensor) -> torch.Tensor:
+    """Show some images mostly as a random filter sees them, each its own: other textures."""
+    chosen = (torch.rand(len(ink), device=ink.device) < 0.3).nonzero()[:, 0]
+    if not len(chosen):
+        return ink
+    n, (channels, height, width) = len(chosen), ink.shape[1:]
+    size = 3 if torch.rand(()) < 0.5 else 5
+    filters = torch.randn(n * channels, 1, size, size, device=ink.device)
+    planes = ink[chosen].reshape(1, n * channels, height, width)
+    wider = nn.functional.pad(planes, (size // 2,) * 4, mode="replicate")
+    seen = nn.functional.conv2d(wider, filters, groups=n * channels)
+    seen = seen.view(n, channels, height, width)
+    seen = seen - seen.amin((1, 2, 3), keepdim=True)
+    seen = seen / seen.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
+    share = _uniform(seen, 0, 0.5)
+    return ink.index_copy(0, chosen, share * ink[chosen] + (1 - share) * seen)
+
+
 def _with_lines(ink: torch.Tensor) -> torch.Tensor:
-    """Leave a piece of a straight line in some images, mostly near an edge, as of a box."""
+    """Leave a piece of a straight line in some images, as of a box or of ruled paper."""
     x, y = _coordinates(ink)
     level = _some(ink, 0.5)
     along, across = _where(level, x, y), _where(level, y, x)
-    place = _uniform(ink, -0.6, 0.6)
-    place = place + torch.where(place > 0, 0.4, 0.0) + torch.where(place < 0, 0.6, 0.0)
-    distance = (across - place - _uniform(ink, -0.15, 0.15) * (along - 0.5)).abs() * 28
+    distance = across - _uniform(ink, 0, 1) - _uniform(ink, -0.5, 0.5) * (along - 0.5)
+    distance = distance.abs() * 28
     start = _uniform(ink, -0.6, 0.6)
     on_line = (along >= start) & (along <= start + _uniform(ink, 0.3, 1.5))
     line = (_uniform(ink, 0.6, 1.6) - distance).clamp(0, 1) * _uniform(ink, 0.3, 1) * on_line
-    return torch.maximum(ink, line * _some(ink, 0.2))
+    return torch.maximum(ink, line * _some(ink, 0.35))
 
 
 def _with_patches(ink: torch.Tensor) -> torch.Tensor:
@@ -50,7 +70,7 @@ def _with_patches(ink: torch.Tensor) -> torch.Tensor:
     x, y = _coordinates(ink)
     inside = (x - _uniform(ink, 0, 1)).abs() < _uniform(ink, 2, 6) / 28
     inside = inside & ((y - _uniform(ink, 0, 1)).abs() < _uniform(ink, 2, 6) / 28)
-    return _where(inside * _some(ink, 0.1), _uniform(ink, -0.5, 1.5).clamp(0, 1), ink)
+    return _where(inside * _some(ink, 0.15), _uniform(ink, -0.5, 1.5).clamp(0, 1), ink)
 
 
 def _with_less_contrast(ink: torch.Tensor) -> torch.Tensor:
