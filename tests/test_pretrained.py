@@ -1,15 +1,26 @@
-"""The classifiers that come with the package."""
+"""The classifier that comes with the package, the digits it learns from, and its script."""
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 
 import numpy as np
 import pytest
 from helpers import assert_same_weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from skorch_mnist import MNISTCNNClassifier, load_digits28
-from skorch_mnist.pretrained import MODELS, model_path
+from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28
+from skorch_mnist.classifier import PRETRAINED
+from skorch_mnist.pretrained import _printed, build
+from skorch_mnist.pretrained._drawn import draw_digit
+from skorch_mnist.pretrained._pictured import enlarged, picture_of
+from skorch_mnist.pretrained._printed import font_files, print_digit
+
+few = settings(deadline=None, max_examples=40)
+digits_and_seeds = given(digit=st.integers(0, 9), seed=st.integers(0, 2**31))
 
 
 @pytest.fixture(scope="module")
@@ -17,19 +28,16 @@ def pretrained():
     return MNISTCNNClassifier.from_pretrained("digits")
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_is_a_small_file_with_a_card(name):
-    path = model_path(name)
-    assert path.stem == name
+@pytest.mark.parametrize("path", PRETRAINED.values(), ids=list(PRETRAINED))
+def test_every_model_is_a_small_file_with_a_card(path):
     assert path.stat().st_size <= 1_000_000
     assert path.with_suffix(".md").read_text(encoding="utf-8").startswith("# ")
 
 
 @pytest.mark.parametrize("name", ["digts", "", "digits.safetensors", None])
-@pytest.mark.parametrize("find", [model_path, MNISTCNNClassifier.from_pretrained])
-def test_the_error_for_an_unknown_name_lists_the_names(find, name):
+def test_the_error_for_an_unknown_name_lists_the_names(name):
     with pytest.raises(ValueError, match=r"name=.* is not valid: it must be one of \"digits\""):
-        find(name)
+        MNISTCNNClassifier.from_pretrained(name)
 
 
 def test_the_model_of_digits_takes_images_of_mnist(pretrained):
@@ -81,3 +89,88 @@ def test_it_is_silent_and_can_be_trained_further(digits, tmp_path, capfd):
 def test_it_reads_other_handwriting(pretrained):
     X, y = load_digits28(return_X_y=True)
     assert pretrained.score(X, y) > 0.9
+
+
+# --- generated digits ------------------------------------------------------------------------
+
+
+@few
+@digits_and_seeds
+def test_a_drawn_digit_is_ink_of_about_the_height(digit, seed):
+    ink = draw_digit(digit, 60.0, np.random.default_rng(seed))
+    assert ink.dtype == np.float32 and ink.min() == 0 and ink.max() == 1
+    rows = np.flatnonzero((ink > 0.5).any(axis=1))
+    assert 40 < np.ptp(rows) < 100
+    edges = ink[0].max(), ink[-1].max(), ink[:, 0].max(), ink[:, -1].max()
+    assert max(edges) == 0  # nothing is cut off
+
+
+@few
+@digits_and_seeds
+def test_a_seed_draws_the_same_digit_and_picture_again(digit, seed):
+    first, again = (
+        picture_of(draw_digit(digit, 40.0, rng), rng)
+        for rng in (np.random.default_rng(seed), np.random.default_rng(seed))
+    )
+    np.testing.assert_array_equal(first, again)
+
+
+@few
+@digits_and_seeds
+def test_a_digit_is_found_in_its_picture(digit, seed):
+    rng = np.random.default_rng(seed)
+    ink = draw_digit(digit, 40.0, rng)
+    picture = picture_of(ink, rng)
+    assert picture.dtype == np.uint8 and np.all(np.array(picture.shape) > ink.shape)
+    assert DigitPreprocessor().transform([picture]).any()
+
+
+def test_forms_of_a_digit_differ():
+    rng = np.random.default_rng(0)
+    assert len({draw_digit(1, 40.0, rng).tobytes() for _ in range(20)}) == 20
+
+
+def test_an_image_of_mnist_keeps_its_shape_when_it_is_enlarged(digits):
+    image, rng = digits[0][0].reshape(28, 28), np.random.default_rng(0)
+    for _ in range(20):
+        ink = enlarged(image, rng)
+        assert ink.dtype == np.float32 and 0 <= ink.min() < 0.1 and 0.9 < ink.max() <= 1
+        assert ink.shape[0] == ink.shape[1] >= 28
+
+
+def test_fonts_name_the_packages_that_are_missing(monkeypatch):
+    nothing = subprocess.CompletedProcess([], 1, stdout="")
+    monkeypatch.setattr(_printed.shutil, "which", lambda name: "/usr/bin/dpkg")
+    monkeypatch.setattr(_printed.subprocess, "run", lambda *args, **kwargs: nothing)
+    with pytest.raises(
+        FileNotFoundError, match=r"apt-get install .*fonts-3270 fonts-adf-accanthis"
+    ):
+        font_files(np.random.default_rng(0))
+    monkeypatch.setattr(_printed.shutil, "which", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="packages of Debian"):
+        font_files(np.random.default_rng(0))
+
+
+def test_a_printed_digit_has_the_height_of_the_font_that_was_asked_for():
+    font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+    ink = print_digit(8, font, 30.0, np.random.default_rng(0))
+    assert ink.shape[0] == 30 and 10 < ink.shape[1] < 30
+    assert ink.dtype == np.float32 and ink.max() > 0.9
+
+
+@pytest.mark.slow
+def test_the_script_builds_the_same_file_again(tmp_path, monkeypatch):
+    if shutil.which("dpkg") is None:
+        pytest.skip("the fonts are packages of Debian")
+    try:
+        font_files(np.random.default_rng(0))
+    except FileNotFoundError:
+        pytest.skip("the fonts are not installed")
+    monkeypatch.setattr(build, "N_DRAWN", 50)
+    monkeypatch.setattr(build, "N_PICTURED", 50)
+    monkeypatch.setattr(_printed, "FAMILIES", _printed.FAMILIES[:2])
+    monkeypatch.setattr(build, "ROBUST", {**build.ROBUST, "max_epochs": 1})
+    for name in ("first", "again"):
+        monkeypatch.setattr("sys.argv", ["build", str(tmp_path / name)])
+        build.main()
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
