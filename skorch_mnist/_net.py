@@ -84,6 +84,7 @@ class ImageClassifierNet(NeuralNetClassifier):
     virtual_params_: dict[str, Any] = {}
 
     _training: TrainingRun | None = None  # while fit or partial_fit is running
+    _for_prediction = False  # while a model file is loaded
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
     device: Any
     device_ = torch.device("cpu")  # until the parameter is resolved
@@ -156,6 +157,10 @@ class ImageClassifierNet(NeuralNetClassifier):
         if getattr(self.module_, "channels_last", False) and not flattened:
             self.module_ = self.module_.to(memory_format=torch.channels_last)
         return self
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Self:
+        """Create the optimizer, or leave that to training: the first takes a second of imports."""
+        return self if self._for_prediction else super().initialize_optimizer(*args, **kwargs)
 
     def initialized_instance(self, instance_or_cls: Any, kwargs: dict[str, Any]) -> Any:
         """Copy a component that is an instance, so that the parameter stays as it was."""

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -54,7 +55,6 @@ from skorch_mnist._storage._model_file import (
 )
 from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 from skorch_mnist.network import MNISTCNN, BatchNormCNN
-from skorch_mnist.pretrained import model_path
 
 if TYPE_CHECKING:
     import pandas
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = ["MNISTCNNClassifier"]
 
 OWN_NETWORKS = {name_of_network(network): network for network in (MNISTCNN, BatchNormCNN)}
+PRETRAINED = {"digits": Path(__file__).with_name("pretrained") / "digits.safetensors"}
 CALLBACK_PARAMETERS = ("callbacks", "early_stopping", "lr_schedule", "n_iter_no_change", "verbose")
 UNFITTED = (
     "load_params needs a fitted %(name)s: classes_ and the scale of pixels are not in its files. "
@@ -175,7 +176,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
     n_iter_ : int
         Number of epochs that were trained.
     module_, criterion_, optimizer_, callbacks_ :
-        The components in use. A pickle leaves the optimizer out.
+        The components in use. Files and pickles leave the optimizer out.
     device_ : torch.device
         Device of the network.
 
@@ -645,7 +646,10 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         >>> MNISTCNNClassifier.from_pretrained("digits").score(X, y) > 0.9
         True
         """
-        return cls.load(model_path(name)).set_params(verbose=0)
+        if name not in PRETRAINED:
+            valid = ", ".join(f'"{model}"' for model in PRETRAINED)
+            raise ValueError(f"name={name!r} is not valid: it must be one of {valid}")
+        return cls.load(PRETRAINED[name]).set_params(verbose=0)
 
     def _take_over(self, stored: StoredModel) -> None:
         """Become the fitted classifier of a file; check its weights before memory is taken."""
@@ -660,11 +664,13 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         own, weights = self.module in OWN_NETWORKS.values(), stored.weights
         device = available_device(self.device)
         parameter, self.device = self.device, str(device)
+        self._for_prediction = True
         with seeded(0, device):
             if not isinstance(self.module, nn.Module):
                 self._check_on_meta_device(weights, own)
             self.initialize()
         self.device = parameter
+        del self.__dict__["_for_prediction"]
         network = uncompiled(self.module_)
         check_weights(network, weights)
         finite = weights if own else dict(network.named_parameters())  # some buffers are masks

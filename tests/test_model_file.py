@@ -600,7 +600,6 @@ FORGERIES = {
     ),
     "function of torch": (setting(optimizer={"class": "torch.load"}), "'torch.load', which is not"),
     "unknown class": (setting(criterion={"class": "torch.nn.NoLoss"}), "'torch.nn.NoLoss', which"),
-    "base class": (setting(optimizer={"class": "torch.optim.Optimizer"}), "cannot be loaded"),
     "layer as loss": (
         setting(
             criterion={"class": "torch.nn.Linear"},
@@ -746,6 +745,17 @@ def test_forged_file_is_refused_without_much_memory(name, path):
     with little_memory(), pytest.raises(ValueError, match=message) as caught:
         load(path)
     assert str(caught.value).startswith(str(path))
+
+
+def test_a_forged_optimizer_is_not_made_before_training(path):
+    write_forged(path, setting(optimizer={"class": "torch.optim.Optimizer"}))
+    clf = load(path)
+    assert not hasattr(clf, "optimizer_")
+    X = np.random.RandomState(0).randint(256, size=(4, clf.n_features_in_)).astype(np.uint8)
+    before = clf.predict(X)
+    with pytest.raises(TypeError):
+        clf.partial_fit(X, clf.classes_[[0, 1, 0, 1]])
+    np.testing.assert_array_equal(clf.predict(X), before)
 
 
 KEYS = [
