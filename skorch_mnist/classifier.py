@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -38,6 +38,7 @@ from skorch_mnist._compat import (
     with_callbacks,
 )
 from skorch_mnist._devices import available_device, seeded
+from skorch_mnist._features import inputs_of_layer
 from skorch_mnist._inputs._validation import Given, refuse_one_hot
 from skorch_mnist._learning_rate import restore_peaks
 from skorch_mnist._listeners import SklearnCallbacks
@@ -71,7 +72,9 @@ UNFITTED = (
 TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than a model file
 
 
-class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
+class MNISTCNNClassifier(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageClassifierNet
+):
     """Convolutional network for images, as a scikit-learn classifier.
 
     Parameters
@@ -151,6 +154,10 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         Whether to compile the network with ``torch.compile``.
     use_caching : bool or "auto", default="auto"
         As in skorch: whether scoring callbacks reuse the outputs of the validation step.
+    features_before : str or None, default=None
+        Name of the layer whose input ``transform`` returns, as in ``module_.named_modules()``:
+        "hidden" in ``MNISTCNN``, or "features.4" in ``BatchNormCNN``. None is "output", the last
+        layer of both.
     **nested : object
         Arguments of the components: ``module__dropout``, ``criterion__label_smoothing``,
         ``optimizer__weight_decay``, ``iterator_train__num_workers``,
@@ -238,6 +245,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         "iterator_valid": [callable],
         "compile": ["boolean"],
         "use_caching": ["boolean", StrOptions({"auto"})],
+        "features_before": [str, None],
     }
 
     def __init__(
@@ -267,6 +275,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         iterator_valid: Callable[..., Any] = DataLoader,
         compile: bool = False,
         use_caching: bool | Literal["auto"] = "auto",
+        features_before: str | None = None,
         **nested: Any,
     ) -> None:
         self.module = module
@@ -293,6 +302,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         self.iterator_valid = iterator_valid
         self.compile = compile
         self.use_caching = use_caching
+        self.features_before = features_before
         self.__dict__.update(nested)
 
     # --- training -----------------------------------------------------------------------------
@@ -523,6 +533,71 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         batches = self.forward_iter(X, device="cpu")  # the cache of skorch replaces this method
         return torch.cat([first_output(batch).detach().double() for batch in batches])
 
+    # --- features -----------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the features of each image: what the last layer of the network gets.
+
+        Use the fitted classifier as a transformer, in front of another estimator or to compare
+        images.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, tensor, Dataset or SliceDataset
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float64
+            The input of the layer that ``features_before`` names, flattened to rows. If the network
+            calls this layer several times for each image, as ``BatchNormCNN`` does with
+            ``shifted_copies=True``, this is the mean of the inputs. ``set_output`` makes it a data
+            frame.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If ``X`` is not valid, the network does not have or does not call that layer, or the
+            layer does not get one row for each image.
+
+        Examples
+        --------
+        >>> from sklearn.neighbors import KNeighborsClassifier
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+        >>> X, y = load_digits28(return_X_y=True)
+        >>> clf = MNISTCNNClassifier(max_epochs=5, random_state=0, verbose=0)
+        >>> clf = clf.fit(X[:1500], y[:1500])
+        >>> clf.transform(X[:3]).shape
+        (3, 50)
+        >>> neighbors = KNeighborsClassifier().fit(clf.transform(X[:1500]), y[:1500])
+        >>> neighbors.score(clf.transform(X[1500:]), y[1500:]) > 0.9
+        True
+        """
+        features: NDArray[np.float64] = self._features(X).numpy()
+        return features
+
+    def _features(self, X: Any) -> torch.Tensor:
+        """Return what the layer gets, float64 of shape (n_samples, n_features)."""
+        check_is_fitted(self)
+        net = copy.copy(self)
+        net.__dict__["module_"] = uncompiled(self.module_)  # compiled code does not call hooks
+        with inputs_of_layer(net.module_, self.features_before) as inputs:
+            batches = ImageClassifierNet.forward_iter(net, X)  # not the cache of skorch
+            return torch.cat([inputs.take(len(first_output(batch))) for batch in batches])
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of features, which ``get_feature_names_out`` needs."""
+        check_is_fitted(self)
+        return self._features(self._blank()).shape[1]
+
+    def _blank(self) -> ImageDataset:
+        """Return an empty image."""
+        return ImageDataset(np.zeros((1, *self.image_shape_), dtype=np.float32))
+
     # --- files --------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -696,9 +771,8 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
         many_workers = getattr(self, "iterator_valid__num_workers", 0)
         if math.prod(self.image_shape_) > TRIED_PIXELS or many_workers:
             return
-        blank = ImageDataset(np.zeros((1, *self.image_shape_), dtype=np.float32))
         compiled, self.module_ = self.module_, uncompiled(self.module_)
-        next(self.forward_iter(blank))
+        next(self.forward_iter(self._blank()))
         self.module_ = compiled
 
     def save_params(self, *args: Any, use_safetensors: bool = False, **kwargs: Any) -> None:
@@ -828,7 +902,7 @@ class MNISTCNNClassifier(CallbackSupportMixin, ImageClassifierNet):
 
         A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
         anew; ``lr``, the arguments of the optimizer, callbacks, ``batch_size``, ``augment`` and
-        ``precision`` also in ``partial_fit`` and in a warm start.
+        ``precision`` also in ``partial_fit`` and in a warm start, and ``features_before`` at once.
 
         Parameters
         ----------

@@ -159,6 +159,7 @@ def test_every_parameter_of_the_estimator_can_be_set():
         "verbose": "0", "callbacks": "[GradientNormClipping]", "compile": "false",
         "use_caching": "true", "module": "BatchNormCNN", "criterion": "NLLLoss",
         "optimizer": "SGD", "iterator_train": "DataLoader", "iterator_valid": "DataLoader",
+        "features_before": "hidden",
     }  # fmt: skip
     every = MNISTCNNClassifier().get_params(deep=False).keys()
     assert params.keys() == every - {"accelerator"}

@@ -116,6 +116,22 @@ for ensemble in (
     print(f"{type(ensemble).__name__:<24}{ensemble.fit(X, y).score(X_test, y_test):.3f}")
 
 # %%
+# Features
+# --------
+# The classifier is a transformer, too. ``transform`` returns what its last layer gets: 50 features
+# of each image, which other estimators can use. ``features_before`` names another layer, and
+# ``set_output`` makes data frames.
+
+from sklearn.base import clone
+from sklearn.neighbors import NearestCentroid
+
+pixels, features = NearestCentroid(), make_pipeline(quick, NearestCentroid())
+print(f"nearest mean of pixels:   {pixels.fit(X, y).score(X_test, y_test):.3f}")
+print(f"nearest mean of features: {features.fit(X, y).score(X_test, y_test):.3f}")
+to_frame = clone(quick).set_params(features_before="hidden").set_output(transform="pandas")
+print(to_frame.fit_transform(X, y).iloc[:2, :3])
+
+# %%
 # Thresholds, self-training and frozen classifiers
 # ------------------------------------------------
 
@@ -138,7 +154,6 @@ print(f"frozen and calibrated: {calibrated.score(X_test[500:], y_test[500:]):.3f
 # ``class_weight`` is a parameter. ``sample_weight`` is routed to the estimators that request it.
 
 import sklearn
-from sklearn.base import clone
 
 with sklearn.config_context(enable_metadata_routing=True):
     weighted = make_pipeline(MinMaxScaler(), clone(quick).set_fit_request(sample_weight=True))
@@ -203,6 +218,8 @@ else:
 #      - ``test_stacking_and_voting``
 #    * - ``BaggingClassifier``, ``AdaBoostClassifier``
 #      - ``test_bagging_and_boosting``
+#    * - ``transform``, ``set_output``, ``get_feature_names_out``
+#      - ``test_features.py``
 #    * - ``OneVsRestClassifier``
 #      - ``test_one_against_the_rest``
 #    * - ``SelfTrainingClassifier``

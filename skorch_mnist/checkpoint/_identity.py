@@ -18,7 +18,8 @@ from skorch_mnist._batches._image_dataset import fingerprint
 from skorch_mnist._storage._plain_data import UnstorableError, encode, name_of
 from skorch_mnist._training import TrainingRun
 
-WITHOUT_EFFECT = {"accelerator", "callbacks", "verbose"}  # callbacks are compared one by one
+# Callbacks are compared one by one.
+WITHOUT_EFFECT = {"accelerator", "callbacks", "features_before", "verbose"}
 DEPTH = 6  # of objects within objects
 LONGEST_SHOWN = 60  # characters of a value in a message
 MOVED = {  # where classes were when the first checkpoints were written
