@@ -59,7 +59,6 @@ from skorch_mnist._training import SplitData, TrainingRun, detach_derived
 # of a CPU, and what keeps a GPU busy. See "Prediction" in the benchmarks of the documentation.
 PIXELS_ON_CPU = 128 * 28 * 28
 PIXELS_ON_GPU = 4096 * 28 * 28
-
 FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 
 
