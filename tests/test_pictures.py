@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
+from scipy import ndimage
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from synthetic_pictures import RULINGS, draw_picture
+from synthetic_pictures.fonts import printed
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28, pictures
 from skorch_mnist.pictures import Kind, PictureError, find_digits
@@ -104,6 +106,18 @@ def test_thin_and_thick_strokes_give_strokes_of_similar_width(width):
     picture[40:200, 120 - width // 2 : 120 + width // 2] = 20
     image = transform(picture)
     assert 1.4 <= image[14].sum() / 255 <= 4.5
+
+
+@pytest.mark.parametrize("digit", [6, 8, 9])
+def test_a_small_digit_that_is_out_of_focus_keeps_its_eyes(digit):
+    font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans-Bold.ttf"
+    picture = np.full((60, 60), 0.7)
+    ink = printed(str(digit), font, 22)
+    picture[15 : 15 + len(ink), 20 : 20 + ink.shape[1]] -= 0.4 * ink
+    blurred = ndimage.gaussian_filter(picture, 2.5)
+    image = DigitPreprocessor().transform([blurred]).reshape(28, 28)
+    _, n_grounds = ndimage.label(image < 128)
+    assert n_grounds == 1 + (2 if digit == 8 else 1)
 
 
 def test_a_lopsided_digit_is_not_cut_off():
