@@ -22,7 +22,7 @@ from torch import nn
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
 from skorch_mnist.datasets._cache import data_home
-from skorch_mnist.recipes import ACCURATE, FAST
+from skorch_mnist.recipes import ACCURATE, FAST, ROBUST
 
 EPOCHS = 10
 
@@ -79,6 +79,10 @@ def fast(seed: int, data: Data) -> Contender:
 
 def accurate(seed: int, data: Data) -> Contender:
     return ours(seed, data, **ACCURATE)
+
+
+def robust(seed: int, data: Data) -> Contender:
+    return ours(seed, data, **ROBUST)
 
 
 # --- stock skorch ---------------------------------------------------------------------------
@@ -221,4 +225,5 @@ ENTRIES = {
     "svc": Entry("`SVC(C=10)`, RBF kernel", svc, 1),
     "trees": Entry("`HistGradientBoostingClassifier()`", boosted_trees, 1),
     "accurate": Entry("`MNISTCNNClassifier(**ACCURATE)`", accurate, 3),
+    "robust": Entry("`MNISTCNNClassifier(**ROBUST)`", robust, 3),
 }

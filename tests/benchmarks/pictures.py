@@ -1,12 +1,11 @@
 """How well digits in pictures are read, by kind of picture, and how many of a page are found.
 
 The kinds are those of ``tests/synthetic_pictures``, and, with ``--sudoku``, photographs. The
-default network, trained once on the MNIST training images, reads the digits.
+pretrained network reads the digits, or, with ``--model``, that of a model file.
 
 Seeds below 1000 are for tuning: their pictures are drawn from MNIST training images. Seeds of 1000
 and more are for the final judgment: their pictures are drawn from MNIST test images, and nothing
-may be chosen by them. To judge another version, put its folder first in ``PYTHONPATH``: only public
-names are used.
+may be chosen by them.
 
 A digit of a page is found if the center of exactly one box is in its cell, or in the box of its ink
 where no cell is printed. Every other box is spurious: a second one on the same digit, two digits in
@@ -25,7 +24,6 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 from PIL import Image
 
@@ -77,10 +75,12 @@ def main():
     parser.add_argument("--pages", type=int, default=30, help="pages of each kind")
     parser.add_argument("--seed", type=int, default=FIRST_JUDGING_SEED, help="below 1000 to tune")
     parser.add_argument("--kinds", nargs="+", help="only these kinds of pictures and pages")
-    parser.add_argument("--network", type=Path, help="file that keeps the trained network")
+    parser.add_argument("--model", type=Path, help="model file to read with")
     parser.add_argument("--sudoku", type=Path, help="folder of photographs with a labels.csv")
     args = parser.parse_args()
-    clf = trained(args.network)
+    clf = MNISTCNNClassifier.from_pretrained("digits")
+    if args.model is not None:
+        clf = MNISTCNNClassifier.load(args.model)
     subset = "test" if args.seed >= FIRST_JUDGING_SEED else "train"
     mnist = fetch_mnist(subset=subset)
     print(f"Seed {args.seed}, {subset} images\n")
@@ -90,17 +90,6 @@ def main():
         judge_pages(clf, mnist, args)
     if args.sudoku:
         judge_sudokus(clf, args.sudoku)
-
-
-def trained(path):
-    """Return the default network, from a file if it is there."""
-    if path is not None and path.exists():
-        return joblib.load(path)
-    clf = MNISTCNNClassifier(random_state=0, verbose=0)
-    clf.fit(*fetch_mnist(return_X_y=True))
-    if path is not None:
-        joblib.dump(clf, path)
-    return clf
 
 
 # Single digits
