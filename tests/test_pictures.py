@@ -726,6 +726,24 @@ def test_synthetic_pictures_are_drawn_as_requested(images, ruling, light_on_dark
     assert picture.dtype == np.uint8
     assert (np.median(picture) < 90) == light_on_dark
 
+def patterns():
+    """Pictures whose thousands of marks must not be compared with each other one by one."""
+    rng, across = np.random.default_rng(0), np.arange(1600)
+    distance = np.hypot.outer(across % 8 - 4, across % 8 - 4)
+    yield "dots", np.where(distance < 2.5, 20, 240).astype(np.uint8)
+    code = np.kron(rng.random((400, 400)) < 0.5, np.ones((4, 4), bool))
+    yield "a code", np.where(code, 20, 240).astype(np.uint8)
+    dashes = np.full((1600, 1600), 240, np.uint8)
+    for row in range(2, 1600, 8):
+        dashes[row : row + 2, (across + rng.integers(68)) % 68 < 28] = 20
+    yield "dashes", dashes
+
+
+@pytest.mark.parametrize(("kind", "picture"), [*patterns()])
+def test_hardly_any_digits_are_found_in_a_pattern(kind, picture):
+    assert len(find_digits(picture).boxes) < 100
+
+
 
 @pytest.mark.slow
 def test_pictures_of_digits_are_read_nearly_as_well_as_the_digits(reader, mnist):

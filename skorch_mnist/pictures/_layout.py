@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ._lines import Mask
-from ._shapes import Box, Shapes, border_pixels, bounds, is_blot, is_frame
+from ._shapes import Box, Shapes, around, border_pixels, bounds, is_blot, is_frame
 
 _LARGEST = 0.4  # of the longer side of the page: larger shapes are not digits
 # In heights of a usual digit.
@@ -67,14 +68,22 @@ def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
 
 def _contain_others(boxes: list[Box]) -> NDArray[np.bool_]:
     """Return whether each box has several others in it that may be digits."""
-    tops, lefts, bottoms, rights = np.array(boxes, float).reshape(-1, 4).T
+    found = np.zeros(len(boxes), bool)
+    if not boxes:
+        return found
+    tops, lefts, bottoms, rights = np.array(boxes).T
     rows, columns = (tops + bottoms) / 2, (lefts + rights) / 2
     heights = bottoms - tops
-    found = np.zeros(len(boxes), bool)
-    for k, (top, left, bottom, right) in enumerate(boxes):
-        inside = (top < rows) & (rows < bottom) & (left < columns) & (columns < right)
-        inside &= (heights > _INNER * (bottom - top)) & (heights < bottom - top)
-        found[k] = inside.sum() >= 2
+    # A page may have tens of thousands of dots: only boxes with several centers are looked into.
+    centers = np.zeros((bottoms.max(), rights.max()))
+    np.add.at(centers, (rows.astype(int), columns.astype(int)), 1)
+    total = cv2.integral(centers)
+    inside = total[bottoms, rights] - total[tops, rights] - total[bottoms, lefts]
+    for k in np.flatnonzero(inside + total[tops, lefts] > 2):  # with its own center
+        top, left, bottom, right = boxes[k]
+        others = (top < rows) & (rows < bottom) & (left < columns) & (columns < right)
+        others &= (heights > _INNER * (bottom - top)) & (heights < bottom - top)
+        found[k] = others.sum() >= 2
     return found
 
 
@@ -200,7 +209,7 @@ def digits_among(
         nearest = int(gaps.argmin())
         if apart[k] and gaps[nearest] <= _NEAR * usual:
             digits[nearest].append(k)
-            edges[nearest] = bounds(shapes, digits[nearest])
+            edges[nearest] = around([Box(*edges[nearest]), boxes[k]])
     return digits
 
 
@@ -251,29 +260,33 @@ def _are_beside(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArra
 
 def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
     """Join parts that are close above each other, such as the bar of a 5 or a broken stroke."""
-    waiting = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
-    joined: list[list[int]] = []
-    while waiting:
-        parts = waiting.pop(0)
-        box = bounds(shapes, parts)
-        for k, other in enumerate(waiting):
-            beside = bounds(shapes, other)
-            if beside.left >= box.right:
-                joined.append(parts)
-                break
-            if _belong_together(box, beside):
-                waiting[k] = parts + other
-                waiting.sort(key=lambda parts: bounds(shapes, parts).left)
-                break
-        else:
-            joined.append(parts)
+    digits = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
+    boxes = [bounds(shapes, parts) for parts in digits]
+    edges = np.array(boxes, float).reshape(-1, 4)
+    waiting = np.ones(len(digits), bool)
+    joined = []
+    for first, box in enumerate(boxes):
+        if not waiting[first]:
+            continue
+        waiting[first] = False
+        parts = [*digits[first]]
+        while len(near := np.flatnonzero(waiting & _belong_together(box, edges))):
+            waiting[near[0]] = False
+            parts += digits[near[0]]
+            box = around([box, boxes[near[0]]])
+        joined.append(parts)
     return joined
 
 
-def _belong_together(a: Box, b: Box) -> bool:
-    shared = min(a.right, b.right) - max(a.left, b.left)
-    apart = max(a.top, b.top) - min(a.bottom, b.bottom)
-    return shared > 0.3 * min(a.width, b.width) and apart < 0.1 * max(a.size, b.size)
+def _belong_together(box: Box, others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which other boxes hold parts of the digit in a box."""
+    tops, lefts, bottoms, rights = others.T
+    shared = np.minimum(box.right, rights) - np.maximum(box.left, lefts)
+    apart = np.maximum(box.top, tops) - np.minimum(box.bottom, bottoms)
+    heights, widths = bottoms - tops, rights - lefts
+    beside = shared > 0.3 * np.minimum(box.width, widths)
+    sizes = np.maximum(heights, widths)
+    return np.asarray(beside & (apart < 0.1 * np.maximum(box.size, sizes)))
 
 
 def _gaps(box: Box, others: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -60,7 +60,8 @@ def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
 def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
     """Join pieces, which end where something crosses them, to lines."""
     pieces = _level_pieces(mask, thickest)
-    starts = np.array([piece.start for piece in pieces])
+    heads = np.array([(p.start, len(p.path), p.path[:3].mean(), p.thickness) for p in pieces])
+    heads = heads.reshape(-1, 4)
     used = np.zeros(len(pieces), bool)
     lines = []
     for first in range(len(pieces)):
@@ -71,16 +72,13 @@ def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
         while True:
             last = chain[-1]
             gap = max(_GAP * thickest, _GAP_OF_LONG * len(last.path))
-            nearby = np.searchsorted(starts, (last.end - thickest, last.end + gap + 1))
-            continued = [
-                k
-                for k in range(*nearby.tolist())
-                if not used[k] and _continues(last, pieces[k], thickest)
-            ]
-            if not continued:
+            nearby = slice(*np.searchsorted(heads[:, 0], (last.end - thickest, last.end + gap + 1)))
+            continued = np.flatnonzero(~used[nearby] & _continues(last, heads[nearby], thickest))
+            if not len(continued):
                 break
-            used[continued[0]] = True
-            chain.append(pieces[continued[0]])
+            following = nearby.start + continued[0]
+            used[following] = True
+            chain.append(pieces[following])
         if max(piece.end for piece in chain) - chain[0].start >= shortest:
             line = _joined(chain, thickest)
             if abs(line.path[-1] - line.path[0]) <= _STEEPEST * len(line.path):
@@ -114,17 +112,22 @@ def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
     return sorted(pieces, key=lambda piece: piece.start)
 
 
-def _continues(piece: Line, other: Line, thickest: int) -> bool:
-    """Return whether another piece lies where the first one would continue."""
-    gap = other.start - piece.end
-    if gap > max(_GAP * thickest, _GAP_OF_LONG * min(len(piece.path), len(other.path))):
-        return False
+def _continues(piece: Line, heads: NDArray[np.float64], thickest: int) -> Mask:
+    """Return which other pieces lie where the first one would continue.
+
+    The head of a piece is its start, its length, its first row and its thickness.
+    """
+    starts, lengths, rows, thicknesses = heads.T
+    gaps = starts - piece.end
+    shorter = np.minimum(len(piece.path), lengths)
     ends = piece.path[-3 * thickest :]
     third = max(1, len(ends) // 3)
     slope = (ends[-third:].mean() - ends[:third].mean()) / max(1, 2 * len(ends) / 3)
-    expected = piece.path[-3:].mean() + np.clip(slope, -0.3, 0.3) * (gap + 2)
-    off = abs(other.path[:3].mean() - expected)
-    return bool(off <= max(1.6, 0.6 * max(piece.thickness, other.thickness)))
+    expected = piece.path[-3:].mean() + np.clip(slope, -0.3, 0.3) * (gaps + 2)
+    near = gaps <= np.maximum(_GAP * thickest, _GAP_OF_LONG * shorter)
+    off = np.abs(rows - expected)
+    thicker = np.maximum(piece.thickness, thicknesses)
+    return np.asarray(near & (off <= np.maximum(1.6, 0.6 * thicker)))
 
 
 def _joined(chain: list[Line], thickest: int) -> Line:

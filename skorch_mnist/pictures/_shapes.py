@@ -226,5 +226,10 @@ def is_blot(shapes: Shapes, k: int) -> bool:
 
 def bounds(shapes: Shapes, parts: list[int]) -> Box:
     """Return the smallest box around some shapes."""
-    tops, lefts, bottoms, rights = zip(*(shapes.boxes[k] for k in parts), strict=True)
+    return around([shapes.boxes[k] for k in parts])
+
+
+def around(boxes: list[Box]) -> Box:
+    """Return the smallest box around others."""
+    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
     return Box(min(tops), min(lefts), max(bottoms), max(rights))
