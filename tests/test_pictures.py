@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageOps
+from PIL import IcnsImagePlugin, IcoImagePlugin, Image, ImageFile, ImageOps
 from scipy import ndimage
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -221,7 +221,7 @@ def test_an_open_file_is_read_from_its_position_and_stays_open(tmp_path):
         with pytest.raises(PictureError, match=r"picture 0 \(.*upload\) is empty, or a file that"):
             transform(file)
         file.seek(0)
-        with pytest.raises(PictureError, match=r"upload\) is not a picture that Pillow can read"):
+        with pytest.raises(PictureError, match=r"upload\) is not a picture in a supported format"):
             transform(file)
 
 
@@ -256,7 +256,7 @@ def closed(file):
     ("make", "message"),
     [
         (lambda: b"", "picture 0 is empty"),
-        (lambda: b"bytes", r"picture 0 is not a picture that Pillow can read\. Try PNG or JPEG"),
+        (lambda: b"bytes", r"picture 0 is not a picture in a supported format\. Try PNG or JPEG"),
         (lambda: png(seven())[:200], "picture 0 is damaged"),
         (lambda: io.StringIO("text"), r"must return bytes, not str\. Open the file in binary mode"),
         (lambda: closed(io.BytesIO(b"x")), "picture 0 cannot be read: I/O operation on closed"),
@@ -302,7 +302,7 @@ def test_heic_is_read_if_pillow_heif_is_installed(monkeypatch, request):
         monkeypatch.setitem(sys.modules, "pillow_heif", installed)
         register.cache_clear()
         if installed is None:
-            with pytest.raises(PictureError, match="picture 0 is not a picture that Pillow can"):
+            with pytest.raises(PictureError, match="picture 0 is not a picture in a supp"):
                 transform(content)
         else:
             np.testing.assert_array_equal(transform(content), transform(seven()))
@@ -393,7 +393,9 @@ def test_damaged_files_are_named(tmp_path):
         with pytest.raises(PictureError, match=f"{suffix} is damaged"):
             transform(path)
     path.write_bytes(b"digit")
-    with pytest.raises(PictureError, match=r"not a picture that Pillow can read\. Try PNG or JPEG"):
+    with pytest.raises(
+        PictureError, match=r"not a picture in a supported format\. Try PNG or JPEG"
+    ):
         transform(path)
 
 
@@ -418,6 +420,16 @@ def test_decompression_bombs_are_rejected_before_decoding(tmp_path, monkeypatch)
         ({"n_jobs": 0}, "n_jobs=0 is not valid: it must be None or an integer other than 0"),
         ({"n_jobs": 1.5}, "n_jobs=1.5 is not valid"),
     ],
+@pytest.mark.parametrize("form", ["ico", "icns", "eps"])
+def test_files_whose_size_is_not_known_before_decoding_are_refused(form, monkeypatch):
+    file = io.BytesIO()
+    Image.fromarray(seven()).resize((256, 256)).save(file, form)
+    for plugin in (ImageFile.ImageFile, IcnsImagePlugin.IcnsImageFile, IcoImagePlugin.IcoImageFile):
+        monkeypatch.setattr(plugin, "load", None)
+    with pytest.raises(PictureError, match="picture 0 is not a picture in a supported format"):
+        transform(file.getvalue())
+
+
 )
 def test_the_error_names_the_invalid_parameter(parameters, message):
     with pytest.raises(ValueError, match=message):

@@ -114,9 +114,10 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Parameters
         ----------
         X : path, binary file, bytes, PIL image, array, or an iterable of these
-            Pictures of one digit each. Files may have any format that Pillow reads, and HEIC, the
-            format of iPhones, if the package pillow-heif is installed. Open files, such as uploads,
-            are read from their current position and stay open; bytes are the content of a file.
+            Pictures of one digit each. Files may have any format that Pillow reads, except vector
+            graphics and icons, and HEIC, the format of iPhones, if the package pillow-heif is
+            installed. Open files, such as uploads, are read from their current position and stay
+            open; bytes are the content of a file.
             Arrays have shape (height, width) or (height, width, channels) with 1 to 4 channels:
             gray, gray and alpha, RGB, or RGBA. Their values are 0 to 1, 0 to 255 or 0 to 65,535,
             depending on the largest value. An array of shape (n, height, width) or (n, height,

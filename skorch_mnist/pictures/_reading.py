@@ -19,6 +19,8 @@ _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as ma
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
 _STRIP = 4_000_000  # pixels that are converted at a time, which takes little memory
+# Pillow lets another program draw the first two, and unpacks the others before their size is known.
+_REFUSED = {"EPS", "WMF", "BLP", "ICNS", "ICO", "IPTC"}
 _LOADING = Lock()  # Pillow images load when they are used, and one may be in a batch twice
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
     2: np.fliplr,
@@ -170,6 +172,13 @@ def _register_heif() -> None:
 def _content(file: Any, name: str) -> bytes | bytearray | memoryview:
     """Return what an open file holds from its position on. Pillow would read it from its start."""
     try:
+def _formats() -> list[str]:
+    """Return the formats of files that are read."""
+    _register_heif()
+    Image.init()
+    return [name for name in Image.ID if name not in _REFUSED]
+
+
         content = file.read()
     except UnicodeError:
         content = ""
@@ -194,15 +203,14 @@ def _from_bytes(
 
 
 def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
-    _register_heif()
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=_formats()) as image:
             return _decoded(image, name, max_pixels)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{name} is not a picture that Pillow can read. Try PNG or JPEG"
+            f"{name} is not a picture in a supported format. Try PNG or JPEG"
         ) from error
     except Image.DecompressionBombError as error:
         raise PictureError(_too_large(name, min(max_pixels, 2 * _PILLOW_LIMIT))) from error

@@ -76,7 +76,7 @@ def predict(
     json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Read the digits in each picture, a drawing or photograph in any format that Pillow reads."""
+    """Read the digits in each picture, a drawing or photograph in any common format."""
     if json and as_csv:
         raise UsageError("--json and --csv cannot be combined")
     check_names(images)
