@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import sys
 import threading
 import types
@@ -24,7 +25,7 @@ from synthetic_pictures import RULINGS, draw_picture
 from synthetic_pictures.fonts import printed
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28, pictures
-from skorch_mnist.pictures import Kind, PictureError, find_digits
+from skorch_mnist.pictures import Kind, NoDigitError, PictureError, find_digits
 from skorch_mnist.recipes import FAST
 
 
@@ -379,6 +380,12 @@ def test_one_bad_path_does_not_stop_a_batch(tmp_path):
 def test_noise_is_not_a_digit():
     rng = np.random.default_rng(0)
     for _ in range(5):
+def test_an_error_of_another_process_is_the_same():
+    with pytest.raises(NoDigitError) as caught:
+        transform(np.full((50, 60), 128, np.uint8))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
         paper = rng.normal(200, 8, (300, 400)) - np.linspace(0, 60, 400)
         with pytest.raises(PictureError, match="does not show a digit"):
             transform(paper.clip(0, 255))

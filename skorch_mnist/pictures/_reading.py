@@ -47,9 +47,12 @@ class NoDigitError(PictureError):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name} does not show a digit: nothing in it stands out like ink. Leave a margin "
-            'around the digit, and set polarity to "dark_on_light" or "light_on_dark"'
+        super().__init__(name)  # which pickle passes again, in another process
+
+    def __str__(self) -> str:
+        return (
+            f"{self.args[0]} does not show a digit: nothing in it stands out like ink. Leave a "
+            'margin around the digit, and set polarity to "dark_on_light" or "light_on_dark"'
         )
 
 
