@@ -260,6 +260,8 @@ def closed(file):
         (lambda: b"bytes", r"picture 0 is not a picture in a supported format\. Try PNG or JPEG"),
         (lambda: png(seven())[:200], "picture 0 is damaged"),
         (lambda: io.StringIO("text"), r"must return bytes, not str\. Open the file in binary mode"),
+        (lambda: memoryview(2 * png(seven()))[::2], "picture 0 cannot be read: .*contiguous"),
+        (lambda: memoryview(np.array(5, np.uint8)), "picture 0 is not a picture in a supported"),
         (lambda: closed(io.BytesIO(b"x")), "picture 0 cannot be read: I/O operation on closed"),
         (
             lambda: Stream(None),
@@ -352,6 +354,7 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (np.full((30, 30), -1.0), "values from -1.0"),
         (np.full((30, 30), "a"), "type <U1"),
         (np.zeros((5, 784)), "too narrow a strip"),
+        (Image.new("L", (0, 5)), "picture 0 has no pixels"),
         (object(), "is not a picture"),
         ("nowhere.png", "nowhere.png cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),

@@ -200,9 +200,13 @@ def _formats() -> list[str]:
 def _from_bytes(
     content: bytes | bytearray | memoryview, name: str, max_pixels: int
 ) -> NDArray[np.uint8]:
-    if not len(content):
+    try:
+        file = io.BytesIO(content)
+    except (BufferError, ValueError) as error:  # a memoryview of anything
+        raise PictureError(f"{name} cannot be read: {error}") from error
+    if not file.getvalue():
         raise PictureError(f"{name} is empty, or a file that was read to its end before")
-    return _from_file(io.BytesIO(content), name, max_pixels)
+    return _from_file(file, name, max_pixels)
 
 
 def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -232,6 +236,8 @@ def _too_large(name: str, max_pixels: int) -> str:
 
 
 def _decoded(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    if not image.width * image.height:
+        raise PictureError(f"{name} has no pixels")
     if image.width * image.height > max_pixels:
         raise PictureError(_too_large(name, max_pixels))
     try:
