@@ -644,6 +644,8 @@ def test_stages_are_the_intermediate_results():
     assert stages.ink.min() >= 0 and stages.ink.max() <= 1
     assert stages.digit.max() == 1
     np.testing.assert_array_equal(stages.image, transform(seven()))
+    color = np.stack([seven()] * 3, axis=-1)  # of a size that needs no scaling
+    assert not np.shares_memory(DigitPreprocessor().stages(color).picture, color)
 
 
 def box_of_ink(picture):

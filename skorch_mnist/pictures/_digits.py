@@ -87,7 +87,7 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) ->
         return stages._replace(box=(left + x0, top + y0, left + x1, top + y1))
     digit = cut_out(found.ink, found.shapes, found.parts)
     whole = in_picture(box, zoom, picture.shape)
-    return Stages(scaled, found.ink, found.kinds(), digit, mnist_form(digit), whole)
+    return Stages(scaled.copy(), found.ink, found.kinds(), digit, mnist_form(digit), whole)
 
 
 def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
