@@ -77,7 +77,7 @@ def find_digits(
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
-        A file with more pixels is rejected before it is decoded.
+        A file or PIL image with more pixels is rejected before it is decoded.
 
     Returns
     -------

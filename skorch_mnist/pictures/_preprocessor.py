@@ -37,12 +37,13 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         What to do with a picture that cannot be read or does not show a digit. "raise" raises a
         ``PictureError`` that names it. "warn" warns and returns a row of zeros for it.
     max_pixels : int, default=100_000_000
-        A file with more pixels is rejected before it is decoded, because a small file can be
-        crafted to fill the memory.
+        A file or PIL image with more pixels is rejected before it is decoded, because a small file
+        can be crafted to fill the memory.
     n_jobs : int, default=None
         Number of threads that convert the pictures of a batch. ``None`` means 1 unless in a
         :obj:`joblib.parallel_config` context, and ``-1`` means as many as there are cores. The
-        result does not depend on it.
+        result does not depend on it. Several threads take pictures from an iterator before they
+        read them: up to eight per thread, which must stay open and unchanged until then.
 
     Attributes
     ----------
