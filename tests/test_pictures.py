@@ -380,15 +380,15 @@ def test_one_bad_path_does_not_stop_a_batch(tmp_path):
     assert rows.any(axis=1).tolist() == [False, False, False, True]
 
 
-def test_noise_is_not_a_digit():
-    rng = np.random.default_rng(0)
-    for _ in range(5):
 def test_an_error_of_another_process_is_the_same():
     with pytest.raises(NoDigitError) as caught:
         transform(np.full((50, 60), 128, np.uint8))
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+def test_noise_is_not_a_digit():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
         paper = rng.normal(200, 8, (300, 400)) - np.linspace(0, 60, 400)
         with pytest.raises(PictureError, match="does not show a digit"):
             transform(paper.clip(0, 255))
@@ -420,16 +420,6 @@ def test_decompression_bombs_are_rejected_before_decoding(tmp_path, monkeypatch)
         transform(Image.new("L", (200, 200)), max_pixels=10_000)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"polarity": "black"}, "polarity='black' is not valid: it must be one of auto, dark_on"),
-        ({"on_error": "ignore"}, "on_error='ignore' is not valid: it must be \"raise\" or"),
-        ({"max_pixels": 0}, "max_pixels=0 is not valid: it must be a positive"),
-        ({"max_pixels": True}, "max_pixels=True is not valid"),
-        ({"n_jobs": 0}, "n_jobs=0 is not valid: it must be None or an integer other than 0"),
-        ({"n_jobs": 1.5}, "n_jobs=1.5 is not valid"),
-    ],
 @pytest.mark.parametrize("form", ["ico", "icns", "eps"])
 def test_files_whose_size_is_not_known_before_decoding_are_refused(form, monkeypatch):
     file = io.BytesIO()
@@ -440,6 +430,16 @@ def test_files_whose_size_is_not_known_before_decoding_are_refused(form, monkeyp
         transform(file.getvalue())
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"polarity": "black"}, "polarity='black' is not valid: it must be one of auto, dark_on"),
+        ({"on_error": "ignore"}, "on_error='ignore' is not valid: it must be \"raise\" or"),
+        ({"max_pixels": 0}, "max_pixels=0 is not valid: it must be a positive"),
+        ({"max_pixels": True}, "max_pixels=True is not valid"),
+        ({"n_jobs": 0}, "n_jobs=0 is not valid: it must be None or an integer other than 0"),
+        ({"n_jobs": 1.5}, "n_jobs=1.5 is not valid"),
+    ],
 )
 def test_the_error_names_the_invalid_parameter(parameters, message):
     with pytest.raises(ValueError, match=message):
@@ -726,6 +726,24 @@ def test_a_blank_page_has_no_digits():
     assert found.crops == []
 
 
+def patterns():
+    """Pictures whose thousands of marks must not be compared with each other one by one."""
+    rng, across = np.random.default_rng(0), np.arange(1600)
+    distance = np.hypot.outer(across % 8 - 4, across % 8 - 4)
+    yield "dots", np.where(distance < 2.5, 20, 240).astype(np.uint8)
+    code = np.kron(rng.random((400, 400)) < 0.5, np.ones((4, 4), bool))
+    yield "a code", np.where(code, 20, 240).astype(np.uint8)
+    dashes = np.full((1600, 1600), 240, np.uint8)
+    for row in range(2, 1600, 8):
+        dashes[row : row + 2, (across + rng.integers(68)) % 68 < 28] = 20
+    yield "dashes", dashes
+
+
+@pytest.mark.parametrize(("kind", "picture"), [*patterns()])
+def test_hardly_any_digits_are_found_in_a_pattern(kind, picture):
+    assert len(find_digits(picture).boxes) < 100
+
+
 def test_find_digits_refuses_several_pages():
     with pytest.raises(ValueError, match="got list instead of a single picture"):
         find_digits([seven()])
@@ -749,24 +767,6 @@ def test_synthetic_pictures_are_drawn_as_requested(images, ruling, light_on_dark
     picture = draw_picture(images[0], rng, ruling=ruling, light_on_dark=light_on_dark)
     assert picture.dtype == np.uint8
     assert (np.median(picture) < 90) == light_on_dark
-
-def patterns():
-    """Pictures whose thousands of marks must not be compared with each other one by one."""
-    rng, across = np.random.default_rng(0), np.arange(1600)
-    distance = np.hypot.outer(across % 8 - 4, across % 8 - 4)
-    yield "dots", np.where(distance < 2.5, 20, 240).astype(np.uint8)
-    code = np.kron(rng.random((400, 400)) < 0.5, np.ones((4, 4), bool))
-    yield "a code", np.where(code, 20, 240).astype(np.uint8)
-    dashes = np.full((1600, 1600), 240, np.uint8)
-    for row in range(2, 1600, 8):
-        dashes[row : row + 2, (across + rng.integers(68)) % 68 < 28] = 20
-    yield "dashes", dashes
-
-
-@pytest.mark.parametrize(("kind", "picture"), [*patterns()])
-def test_hardly_any_digits_are_found_in_a_pattern(kind, picture):
-    assert len(find_digits(picture).boxes) < 100
-
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
 
 def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
     scaled = only_sheet(scale(picture, _SMALL, _LARGE))
-    longer = max(scaled.shape)
+    longer = max(scaled.shape[:2])
     is_light = is_text_light(scaled) if polarity == "auto" else polarity == "light_on_dark"
     gray = brightness(scaled, np.full(3, 1 / 3, np.float32), is_light)
     ink = contrast_map(gray, _REACH * longer, is_light)
@@ -171,7 +171,7 @@ def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
     shapes = find_shapes(separated(shapes, usual), ink, 0)
     digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual))
-    zoom = max(picture.shape) / longer
+    zoom = max(picture.shape[:2]) / longer
     boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
     return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
 

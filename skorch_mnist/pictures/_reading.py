@@ -172,9 +172,6 @@ def _register_heif() -> None:
         register_heif_opener()
 
 
-def _content(file: Any, name: str) -> bytes | bytearray | memoryview:
-    """Return what an open file holds from its position on. Pillow would read it from its start."""
-    try:
 def _formats() -> list[str]:
     """Return the formats of files that are read."""
     _register_heif()
@@ -182,6 +179,9 @@ def _formats() -> list[str]:
     return [name for name in Image.ID if name not in _REFUSED]
 
 
+def _content(file: Any, name: str) -> bytes | bytearray | memoryview:
+    """Return what an open file holds from its position on. Pillow would read it from its start."""
+    try:
         content = file.read()
     except UnicodeError:
         content = ""
