@@ -125,6 +125,18 @@ def test_results_and_errors_are_in_the_order_of_the_pictures(pictures, capsys):
     assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]
 
 
+def test_names_cannot_steer_the_terminal(pictures, tmp_path, capsys):
+    names = [str(tmp_path / name) for name in ("\x1b[31mred.png", "\x1b[31mmissing.png")]
+    try:
+        Path(names[0]).write_bytes(Path(pictures[0]).read_bytes())
+    except OSError:
+        pytest.skip("the file system allows no such names")
+    assert cli.main(["predict", *names]) == 1
+    out, err = capsys.readouterr()
+    assert r"\x1b[31mred.png " in out and r"\x1b[31mmissing.png cannot be read" in err
+    assert "\x1b" not in out + err
+
+
 def test_pictures_that_cannot_be_read_are_named_and_skipped(pictures, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")
     Image.new("L", (50, 50), 255).save(blank)

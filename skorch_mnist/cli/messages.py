@@ -91,8 +91,9 @@ def above_bars() -> Any:
 
 
 def one_line(message: object) -> str:
-    """Return ``message`` without line breaks."""
-    return " ".join(str(message).split())
+    """Return ``message`` without line breaks, and with codes that steer a terminal as escapes."""
+    line = " ".join(str(message).split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def show_all_letters() -> None:

@@ -152,7 +152,8 @@ def write_text(digits: list[tuple[str, Digit]], screen: Screen) -> None:
             place = ""
         elif count[name] == 1:
             place = " " * len(place)
-        screen.say(f"{one_line(name):<{width}}{place}  {digit.label}  {digit.probability:6.1%}")
+        label = one_line(digit.label)
+        screen.say(f"{one_line(name):<{width}}{place}  {label}  {digit.probability:6.1%}")
 
 
 def write_csv(digits: list[tuple[str, Digit]]) -> None:
