@@ -28,14 +28,14 @@ def find_layer(network: nn.Module, name: str | None) -> nn.Module:
     del layers[""]  # the network itself
     if wanted in layers:
         return layers[wanted]
-    dots = ", ..." if len(layers) > MOST_NAMED else ""
-    names = f"{', '.join(list(layers)[:MOST_NAMED])}{dots}" if layers else "none at all"
+    dots = "..., " if len(layers) > MOST_NAMED else ""
+    names = f"{dots}{', '.join(list(layers)[-MOST_NAMED:])}" if layers else "none at all"
     if name is None:
         raise ValueError(
             f"transform returns the input of the layer {OUTPUT!r}, which {type(network).__name__} "
             f"does not have. Name another with features_before. Its layers: {names}."
         )
-    nearest = difflib.get_close_matches(name, layers, n=1)
+    nearest = difflib.get_close_matches(str(name), layers, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ValueError(
         f"features_before={name!r} is not a layer of {type(network).__name__}.{hint} Its layers: "

@@ -81,7 +81,6 @@ class ImageClassifierNet(NeuralNetClassifier):
     predict_nonlinearity = None
     torch_load_kwargs = None
     virtual_params_: dict[str, Any] = {}
-
     _training: TrainingRun | None = None  # while fit or partial_fit is running
     _for_prediction = False  # while a model file is loaded
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
@@ -151,14 +150,15 @@ class ImageClassifierNet(NeuralNetClassifier):
                 f"module={self.module!r} made a {type(self.module_).__name__}. It must be or make "
                 "a torch.nn.Module."
             )
-        # LBFGS makes one vector of all weights, which other layouts do not allow.
-        flattened = isinstance(self.optimizer, type) and issubclass(self.optimizer, LBFGS)
-        if getattr(self.module_, "channels_last", False) and not flattened:
+        if getattr(self.module_, "channels_last", False):
             self.module_ = self.module_.to(memory_format=torch.channels_last)
         return self
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Self:
         """Create the optimizer, or leave that to training: the first takes a second of imports."""
+        # LBFGS makes one vector of all weights, which other layouts do not allow.
+        if isinstance(self.optimizer, type) and issubclass(self.optimizer, LBFGS):
+            self.module_.to(memory_format=torch.contiguous_format)
         return self if self._for_prediction else super().initialize_optimizer(*args, **kwargs)
 
     def initialized_instance(self, instance_or_cls: Any, kwargs: dict[str, Any]) -> Any:

@@ -721,9 +721,9 @@ class MNISTCNNClassifier(
         >>> MNISTCNNClassifier.from_pretrained("digits").score(X, y) > 0.9
         True
         """
-        if name not in PRETRAINED:
-            valid = ", ".join(f'"{model}"' for model in PRETRAINED)
-            raise ValueError(f"name={name!r} is not valid: it must be one of {valid}")
+        if name not in [*PRETRAINED]:
+            valid = " or ".join(f'"{model}"' for model in PRETRAINED)
+            raise ValueError(f"name={name!r} is not valid: it must be {valid}")
         return cls.load(PRETRAINED[name]).set_params(verbose=0)
 
     def _take_over(self, stored: StoredModel) -> None:
@@ -810,6 +810,8 @@ class MNISTCNNClassifier(
         """
         check_is_fitted(self, msg=UNFITTED)
         with self._device_resolved():
+            if not hasattr(self, "optimizer_"):  # left out of a model file
+                self.initialize_optimizer()
             super().load_params(*args, **kwargs)
         restore_peaks(getattr(self, "optimizer_", None))  # not a rate from within a cycle
 
@@ -901,8 +903,9 @@ class MNISTCNNClassifier(
         """Set parameters, all or none.
 
         A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
-        anew; ``lr``, the arguments of the optimizer, callbacks, ``batch_size``, ``augment`` and
-        ``precision`` also in ``partial_fit`` and in a warm start, and ``features_before`` at once.
+        anew; ``lr``, the arguments of the optimizer, callbacks, ``batch_size``, ``augment``,
+        ``precision`` and ``random_state`` also in ``partial_fit`` and in a warm start, and
+        ``features_before`` at once.
 
         Parameters
         ----------
@@ -922,6 +925,8 @@ class MNISTCNNClassifier(
         trial.__dict__.update({**self.__dict__, **params})
         check_names(trial, params, self._get_param_names())
         self.__dict__.update(params)
+        if params.get("random_state") is not None and self.initialized_:
+            self._random_state = check_random_state(self.random_state)
         if any(name.partition("__")[0] in CALLBACK_PARAMETERS for name in params):
             if self._training is None:
                 self.__dict__.pop("callbacks_", None)  # the next training run makes them again

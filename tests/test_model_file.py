@@ -917,3 +917,28 @@ def test_loading_while_another_replaces_the_file(clf, path):
         for _ in range(5):
             assert load(path).n_iter_ == 2
         saves.result()
+
+
+def test_a_seed_that_is_set_after_loading_repeats_the_training(path):
+    X = np.random.RandomState(0).randint(256, size=(8, load(path).n_features_in_)).astype(np.uint8)
+    first, again = (load(path).set_params(random_state=0, verbose=0) for _ in range(2))
+    for clf in (first, again):
+        clf.partial_fit(X, clf.classes_[[0, 1] * 4])
+    assert_same_weights(first, again)
+
+
+def test_lbfgs_that_is_set_after_loading_trains(path):
+    X = np.random.RandomState(0).randint(256, size=(8, load(path).n_features_in_)).astype(np.uint8)
+    clf = load(path).set_params(optimizer=torch.optim.LBFGS, lr=0.1, verbose=0)
+    clf.partial_fit(X, clf.classes_[[0, 1] * 4])
+    assert isinstance(clf.optimizer_, torch.optim.LBFGS)
+
+
+def test_the_state_of_an_optimizer_can_be_loaded_after_loading(path, tmp_path):
+    X = np.random.RandomState(0).randint(256, size=(8, load(path).n_features_in_)).astype(np.uint8)
+    clf = load(path).set_params(verbose=0)
+    clf.partial_fit(X, clf.classes_[[0, 1] * 4])
+    clf.save_params(f_optimizer=tmp_path / "optimizer.pt")
+    other = load(path)
+    other.load_params(f_optimizer=tmp_path / "optimizer.pt")
+    assert str(other.optimizer_.state_dict()) == str(clf.optimizer_.state_dict())

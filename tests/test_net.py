@@ -295,16 +295,30 @@ def test_checkpoints_in_other_files_or_one_after_another_are_not_noticed(tmp_pat
 
 @pytest.mark.slow
 def test_checkpoints_of_a_search_in_the_same_files_are_noticed(tmp_path):
-    code = (
-        "import sys; from helpers import quick, toy\n"
-        "from sklearn.model_selection import cross_val_score\n"
-        "from skorch.callbacks import Checkpoint\n"
-        "clf = quick(max_epochs=40, callbacks=[Checkpoint(dirname=sys.argv[1])])\n"
-        "cross_val_score(clf, *toy(600), cv=2, n_jobs=2)"
-    )
+    code = """
+import os, sys, time
+from pathlib import Path
+from helpers import quick, toy
+from sklearn.model_selection import cross_val_score
+from skorch.callbacks import Callback, Checkpoint
+
+class Meeting(Callback):
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_begin(self, net, **kwargs):
+        Path(self.folder, f"{os.getpid()}.here").touch()
+        while len(list(Path(self.folder).glob("*.here"))) < 2:
+            time.sleep(0.01)
+
+folder = sys.argv[1]
+clf = quick(max_epochs=1, callbacks=[Checkpoint(dirname=folder), Meeting(folder)])
+cross_val_score(clf, *toy(), cv=2, n_jobs=2)
+"""
     run = subprocess.run(
         [sys.executable, "-c", code, tmp_path],
         check=True,
+        timeout=300,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -783,3 +783,12 @@ def test_pictures_of_digits_are_read_nearly_as_well_as_the_digits(reader, mnist)
         naive = reader.score(resized, y_test[:n])
     assert read >= plain - 0.02
     assert read >= naive + 0.5
+
+
+@pytest.mark.parametrize("light_on_dark", [False, True])
+@pytest.mark.parametrize("digit", [0, 1, 6, 8])
+def test_a_single_digit_that_fills_the_picture_is_not_a_page(digit, light_on_dark):
+    font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+    ink = np.pad(printed(str(digit), font, 130), 32)
+    picture = (255 * (ink if light_on_dark else 1 - ink)).astype(np.uint8)
+    assert len(find_digits(picture, page="auto").boxes) == 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skorch_mnist._geometry import SIDE
 
 from ._digits import cut_out, in_picture, stages_of
-from ._ink import brightness, contrast_map, is_text_light, scale
+from ._ink import brightness, contrast_map, ink_color, scale
 from ._layout import digits_among, in_reading_order, separated, usual_height
 from ._lines import Lines, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
@@ -150,7 +150,7 @@ def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
 def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
     scaled = only_sheet(scale(picture, _SMALL, _LARGE))
     longer = max(scaled.shape[:2])
-    is_light = is_text_light(scaled) if polarity == "auto" else polarity == "light_on_dark"
+    _, is_light = ink_color(scaled, polarity)
     gray = brightness(scaled, np.full(3, 1 / 3, np.float32), is_light)
     ink = contrast_map(gray, _REACH * longer, is_light)
     mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
