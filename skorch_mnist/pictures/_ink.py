@@ -122,6 +122,14 @@ def _separation(gray: Map, bright: NDArray[np.bool_]) -> float:
     return float(weight * (1 - weight) * step**2 / gray.var())
 
 
+def is_text_light(pixels: NDArray[np.uint8]) -> bool:
+    """Return whether what deviates from the paper nearby is mostly lighter than it."""
+    small = _reduced(pixels, 4 * _COARSE)
+    deviation = _log(small) - _log(_median(small, _COARSE // 4))
+    strongest = np.abs(deviation) >= np.quantile(np.abs(deviation), 0.97)
+    return float(np.sum(deviation[strongest] ** 3)) > 0
+
+
 def _narrow_share(gray: Map, widest: int) -> float:
     """Return how much of what is narrow is lighter than its surroundings."""
     window = np.ones((max(3, widest),) * 2, np.uint8)

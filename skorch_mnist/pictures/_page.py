@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skorch_mnist._geometry import SIDE
 
 from ._digits import cut_out, in_picture, stages_of
-from ._ink import brightness, contrast_map, ink_color, scale
+from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
 from ._layout import digits_among, in_reading_order, separated, usual_height
 from ._lines import Lines, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
@@ -131,7 +131,7 @@ def _is_page(found: FoundDigits) -> bool:
     if len(found.boxes) < 2:
         return False
     heights = found.boxes[:, 3] - found.boxes[:, 1]
-    return bool(np.median(heights) > _ALIKE * heights.max())
+    return bool(_height(found) > _ALIKE * heights.max())
 
 
 def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
@@ -148,9 +148,25 @@ def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
 
 
 def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
+    """Return the digits in a picture, dark or light ones."""
     scaled = only_sheet(scale(picture, _SMALL, _LARGE))
+    polarities = {ink_color(scaled, polarity)[1]}
+    if polarity == "auto":
+        polarities.add(is_text_light(scaled))
+    # What is around thick strokes, and in their eyes, is smaller than the digits.
+    return max((_of_polarity(picture, scaled, way) for way in sorted(polarities)), key=_height)
+
+
+def _height(found: FoundDigits) -> float:
+    """Return the height of a usual digit, 0 without any."""
+    boxes = found.boxes
+    return float(np.median(boxes[:, 3] - boxes[:, 1])) if len(boxes) else 0.0
+
+
+def _of_polarity(
+    picture: NDArray[np.uint8], scaled: NDArray[np.uint8], is_light: bool
+) -> FoundDigits:
     longer = max(scaled.shape[:2])
-    _, is_light = ink_color(scaled, polarity)
     gray = brightness(scaled, np.full(3, 1 / 3, np.float32), is_light)
     ink = contrast_map(gray, _REACH * longer, is_light)
     mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
