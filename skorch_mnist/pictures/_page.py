@@ -117,7 +117,7 @@ def find_digits(
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto"')
     ((name, content),) = each_picture([image])
     picture = read_picture(content, name, max_pixels)
-    found = _on_page(picture, polarity) if page else _empty(picture)
+    found = _on_page(picture, polarity, page is True) if page else _empty(picture)
     if _is_page(found) or (page is True and len(found.boxes)):
         return found
     single = stages_of(picture, polarity)
@@ -147,14 +147,17 @@ def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
     return _digits_at(picture, [], [])
 
 
-def _on_page(picture: NDArray[np.uint8], polarity: str) -> FoundDigits:
+def _on_page(picture: NDArray[np.uint8], polarity: str, is_surely_page: bool) -> FoundDigits:
     """Return the digits in a picture, dark or light ones."""
     scaled = only_sheet(scale(picture, _SMALL, _LARGE))
-    polarities = {ink_color(scaled, polarity)[1]}
-    if polarity == "auto":
-        polarities.add(is_text_light(scaled))
-    # What is around thick strokes, and in their eyes, is smaller than the digits.
-    return max((_of_polarity(picture, scaled, way) for way in sorted(polarities)), key=_height)
+    _, is_light = ink_color(scaled, polarity)
+    found = _of_polarity(picture, scaled, is_light)
+    # The strokes of a single digit that fills the picture are too thick for a page.
+    may_be_text = is_surely_page or len(found.boxes) > 1
+    if polarity == "auto" and is_text_light(scaled) != is_light and may_be_text:
+        # What is around thick strokes, and in their eyes, is smaller than the digits.
+        found = max(found, _of_polarity(picture, scaled, not is_light), key=_height)
+    return found
 
 
 def _height(found: FoundDigits) -> float:
