@@ -323,7 +323,7 @@ cross_val_score(clf, *toy(), cv=2, n_jobs=2)
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert run.stderr.count("Another training run is writing the same files") == 1
+    assert "Another training run is writing the same files" in run.stderr  # of one, or of both
 
 
 def test_scheduler_and_early_stopping_of_skorch():
