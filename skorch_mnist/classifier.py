@@ -551,8 +551,9 @@ class MNISTCNNClassifier(
         ndarray of shape (n_samples, n_features), float64
             The input of the layer that ``features_before`` names, flattened to rows. If the network
             calls this layer several times for each image, as ``BatchNormCNN`` does with
-            ``shifted_copies=True``, this is the mean of the inputs. ``set_output`` makes it a data
-            frame.
+            ``shifted_copies=True``, this is the mean of the inputs. After
+            ``set_output(transform="pandas")`` or ``"polars"``, it is a data frame; pandas or polars
+            must be installed.
 
         Raises
         ------

@@ -120,7 +120,7 @@ for ensemble in (
 # --------
 # The classifier is a transformer, too. ``transform`` returns what its last layer gets: 50 features
 # of each image, which other estimators can use. ``features_before`` names another layer, and
-# ``set_output`` makes data frames.
+# ``set_output`` makes data frames, for which pandas or polars must be installed.
 
 from sklearn.base import clone
 from sklearn.neighbors import NearestCentroid
