@@ -137,8 +137,23 @@ def test_boxes_are_in_the_upright_picture(tmp_path):
     ids=["missing", "text file", "folder", "no bytes", "bytes", "file"],
 )
 def test_a_picture_that_cannot_be_read_is_named(picture):
-    name = str(picture) if isinstance(picture, (str, Path)) else "picture 0"
+    name = str(picture) if isinstance(picture, (str, Path)) else "the picture"
     with pytest.raises(PictureError, match=re.escape(name)):
+        read_digits(picture)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.full((30, 40), -1.0), r"^the picture of shape \(30, 40\) has values from -1.0 to -1.0"),
+        (np.full((30, 40), "a"), r"^got ndarray of shape \(30, 40\) instead of a single picture"),
+        (np.zeros((0, 5)), r"^the picture cannot be read: it is ndarray of shape \(0, 5\)"),
+        (np.zeros((10, 784)), r"^the picture is 784 pixels wide and 10 pixels high"),
+        (np.zeros((5, 28, 28)), r"^got ndarray of shape \(5, 28, 28\) instead of a single"),
+    ],
+)
+def test_errors_about_arrays_show_the_shape(picture, message):
+    with pytest.raises(ValueError, match=message):
         read_digits(picture)
 
 

@@ -16,7 +16,7 @@ from ._layout import digits_among, in_reading_order, separated, usual_height
 from ._lines import Lines, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
-from ._reading import each_picture, is_one, read_picture
+from ._reading import is_one, one_picture, read_picture
 from ._shapes import bounds, filled, find_shapes, ink_mask
 from ._sheet import only_sheet
 
@@ -108,14 +108,15 @@ def find_digits(
     check_polarity(polarity)
     check_max_pixels(max_pixels)
     if not is_one(image):
+        shape = f" of shape {image.shape}" if hasattr(image, "shape") else ""
         raise ValueError(
-            f"got {type(image).__name__} instead of a single picture. Pass a path, a file, "
+            f"got {type(image).__name__}{shape} instead of a single picture. Pass a path, a file, "
             "bytes, a PIL image or an array of shape (height, width), (height, width, channels) or "
             "(3, height, width)"
         )
     if not isinstance(page, bool) and page != "auto":
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto"')
-    ((name, content),) = each_picture([image])
+    name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
     found = _on_page(picture, polarity, page is True) if page else _empty(picture)
     if _is_page(found) or (page is True and len(found.boxes)):

@@ -14,7 +14,7 @@ from skorch_mnist._geometry import SIDE
 from skorch_mnist._threads import in_threads
 
 from ._digits import Stages, stages_of
-from ._reading import NoDigitError, PictureError, each_picture, read_picture
+from ._reading import NoDigitError, PictureError, each_picture, one_picture, read_picture
 
 MAX_PIXELS = 100_000_000  # phone pictures have about 12 million; the largest sensors, 200 million
 POLARITIES = ("auto", "dark_on_light", "light_on_dark")
@@ -184,8 +184,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             If the picture cannot be read or does not show a digit.
         """
         self._check()
-        ((name, content),) = each_picture([picture])
-        return self._stages(name, content)
+        return self._stages(*one_picture(picture))
 
     def _image(self, name: str, picture: Any) -> NDArray[np.uint8] | PictureError:
         try:

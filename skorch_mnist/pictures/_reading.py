@@ -60,8 +60,9 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name, for messages, and the content of each picture, or of a single one."""
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
     if is_one(pictures) and not (len(shape) == 3 and shape[2] > 4):
-        pictures = [pictures]
-    elif (
+        yield one_picture(pictures)
+        return
+    if (
         isinstance(pictures, (dict, set))
         or not hasattr(pictures, "__iter__")
         or getattr(pictures, "ndim", 1) == 0
@@ -76,7 +77,12 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
             raise ValueError(f"pictures have {pictures.shape[1]} columns. Pass one column of paths")
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
-        yield _name(picture, number), picture
+        yield _name(picture, f"picture {number}"), picture
+
+
+def one_picture(picture: Any) -> tuple[str, Any]:
+    """Return the name, for messages, and the content of a single picture."""
+    return _name(picture, "the picture"), picture
 
 
 def is_one(pictures: Any) -> bool:
@@ -91,13 +97,13 @@ def is_one(pictures: Any) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and (shape[2] <= 4 or shape[0] in (1, 3)))
 
 
-def _name(picture: Any, number: int) -> str:
+def _name(picture: Any, otherwise: str) -> str:
     if isinstance(picture, (str, os.PathLike)):
         return os.fspath(picture)
     source = getattr(picture, "filename", "")
     if not source and hasattr(picture, "read"):
         source = getattr(picture, "name", "")  # which may be the number of a pipe
-    return f"picture {number}" + (f" ({source})" if source and isinstance(source, str) else "")
+    return f"{otherwise} ({source})" if source and isinstance(source, str) else otherwise
 
 
 def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -217,7 +223,7 @@ def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{name} is not a picture in a supported format. Try PNG or JPEG"
+            f"{name} is not in a supported picture format. Try PNG or JPEG"
         ) from error
     except Image.DecompressionBombError as error:
         raise PictureError(_too_large(name, min(max_pixels, 2 * _PILLOW_LIMIT))) from error
@@ -310,8 +316,8 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
         raise PictureError(
-            f"{name}, {type(picture).__name__} of shape {array.shape}, is not a picture. Pass an "
-            "array of shape (height, width) or (height, width, channels) with 1 to 4 channels"
+            f"{name} cannot be read: it is {type(picture).__name__} of shape {array.shape}. Pass "
+            "an array of shape (height, width) or (height, width, channels) with 1 to 4 channels"
         )
     array = _as_bytes(array, name)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -321,15 +327,17 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
 
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if array.dtype.kind not in "buif":
-        raise PictureError(f"{name} has values of type {array.dtype}. Pass numbers")
+        raise PictureError(
+            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass numbers"
+        )
     sample = array[::16, ::16]
     if array.dtype == np.uint8 and sample.max() > 1:  # nothing else to check
         return array
     lowest, highest = float(array.min()), float(array.max())
     if not (lowest >= 0 and highest <= 65_535):  # or not a number
         raise PictureError(
-            f"{name} has values from {array.min()} to {array.max()}. Pass values from 0 to 1, 0 to "
-            "255 or 0 to 65,535"
+            f"{name} of shape {array.shape} has values from {array.min()} to {array.max()}. Pass "
+            "values from 0 to 1, 0 to 255 or 0 to 65,535"
         )
     # This holds for black ink on a transparent background too: its alpha channel has 255.
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
