@@ -673,6 +673,8 @@ class MNISTCNNClassifier(
         ------
         FileNotFoundError
             If there is no such file.
+        IsADirectoryError
+            If it is a folder.
         ValueError
             If it is damaged, was not written by ``save``, has a newer format, or needs ``module``.
         """

@@ -506,7 +506,9 @@ def test_pickles_are_refused_and_not_run(tmp_path):
 def test_missing_file_and_folder_are_the_usual_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing"):
         load(tmp_path / "nothing")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(
+        IsADirectoryError, match="is a folder, not a model file: pass the file in it"
+    ):
         load(tmp_path)
 
 

@@ -113,11 +113,16 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
 
     Raises
     ------
-    FileNotFoundError
+    FileNotFoundError, IsADirectoryError
         If there is no such file.
     ValueError
         If it is damaged, has a newer format, or holds values that ``fit`` cannot have learned.
     """
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f"{path} is a folder, not a model file: pass the file in it that save has written, "
+            f"such as {os.path.join(path, 'model.safetensors')}"
+        )
     try:
         manifest, weights = read_tensors(path, KEY, newest=FORMAT)
     except DamagedFileError as error:
