@@ -208,6 +208,19 @@ def test_a_model_among_the_pictures_is_a_usage_error(model, pictures, capsys):
         assert f"{path} is a model, not a picture: write --model {path} (see" in line
 
 
+def test_the_classifier_that_comes_with_the_package_has_a_name(
+    pictures, capsys, tmp_path, monkeypatch, model
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["predict", *pictures]) == 0
+    expected = capsys.readouterr()
+    assert cli.main(["predict", *pictures, "--model", "digits"]) == 0
+    assert capsys.readouterr() == expected
+    Path("digits").write_bytes(Path(model).read_bytes())  # a file takes precedence
+    assert cli.main(["predict", *pictures, "--model", "digits"]) == 0
+    assert capsys.readouterr() != expected
+
+
 def test_the_folder_of_a_run_is_a_model(model, pictures, capsys):
     assert cli.main(["predict", *pictures, "--model", model]) == 0
     expected = capsys.readouterr()

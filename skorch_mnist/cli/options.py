@@ -103,7 +103,8 @@ Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="File of a classifier, or folder of a run.",
+        help="File of a classifier, folder of a run, or digits, the classifier that comes with "
+        "skorch_mnist.",
         parser=some_path,
         show_default=False,
     ),

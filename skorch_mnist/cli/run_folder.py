@@ -271,9 +271,11 @@ def digest(path: Path) -> str:
 
 
 def load_classifier(path: Path) -> MNISTCNNClassifier:
-    """Load a classifier from a file or from the folder of a run."""
-    from skorch_mnist.classifier import MNISTCNNClassifier
+    """Load a classifier from a file or the folder of a run, or a pretrained one by its name."""
+    from skorch_mnist.classifier import PRETRAINED, MNISTCNNClassifier
 
+    if str(path) in PRETRAINED and not path.exists():
+        return MNISTCNNClassifier.from_pretrained(str(path))
     model = find_model(path)
     try:
         return MNISTCNNClassifier.load(model)

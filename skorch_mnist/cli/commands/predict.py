@@ -35,8 +35,8 @@ ModelOption = Annotated[
     Path | None,
     typer.Option(
         metavar="MODEL",
-        help="File of a classifier, or folder of a run [dim](default: the classifier for digits "
-        "that comes with skorch_mnist)[/]",
+        help="File of a classifier, folder of a run, or digits, the classifier that comes with "
+        "skorch_mnist [dim](default: digits)[/]",
         parser=some_path,
     ),
 ]
