@@ -53,7 +53,10 @@ def test_json_and_csv_are_what_read_digits_returns(model, pictures, capsys):
         rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
         for path, item, row in zip(pictures, objects, rows, strict=True):
             [digit] = read_digits(path, classifier=classifier)
-            assert item == {"image": path, **digit._asdict(), "box": list(digit.box)}
+            assert item == {
+                "image": path,
+                "digits": [{**digit._asdict(), "box": list(digit.box)}],
+            }
             sides = dict(zip(("left", "top", "right", "bottom"), digit.box, strict=True))
             assert row == {
                 "image": path,
@@ -73,8 +76,9 @@ def page(pictures, tmp_path):
 @pytest.mark.parametrize("option", [(), ("--page",)])
 def test_a_page_is_read_digit_by_digit(option, page, capsys):
     assert cli.main(["predict", page, *option, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert len(found) == 3
+    [result] = json.loads(capsys.readouterr().out)
+    found = result["digits"]
+    assert result["image"] == page and len(found) == 3
     assert [item["box"][0] // 200 for item in found] == [0, 1, 2]
     assert cli.main(["predict", page, *option, "--csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -93,7 +97,8 @@ def test_pages_and_single_digits_are_shown_in_the_same_columns(pictures, page, c
 
 def test_a_page_can_be_read_as_a_single_digit(page, capsys):
     assert cli.main(["predict", page, "--no-page", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 1
+    [result] = json.loads(capsys.readouterr().out)
+    assert len(result["digits"]) == 1
 
 
 class Terminal(io.StringIO):
@@ -151,12 +156,12 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(pictures, tmp_path, 
 
 
 @pytest.mark.parametrize("option", [(), ("--page",), ("--no-page",)])
-def test_a_page_without_digits_is_an_error(option, tmp_path, capsys):
+def test_a_page_without_digits_is_an_error_with_an_empty_list(option, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")
     Image.new("L", (50, 50), 255).save(blank)
-    assert cli.main(["predict", blank, *option, "--json"]) == 1
+    assert cli.main(["predict", blank, "nowhere.png", *option, "--json"]) == 1
     out, err = capsys.readouterr()
-    assert json.loads(out) == []
+    assert json.loads(out) == [{"image": blank, "digits": []}]
     assert "does not show a digit" in err
 
 
@@ -169,7 +174,7 @@ def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
     assert cli.main(["predict", *pictures, "--model", path, "--json"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert json.loads(out)[0]["label"].startswith("digit ")
+    assert json.loads(out)[0]["digits"][0]["label"].startswith("digit ")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -80,21 +80,28 @@ def predict(
     if json and as_csv:
         raise UsageError("--json and --csv cannot be combined")
     check_names(images)
+    from skorch_mnist.pictures import NoDigitError
+
     screen = Screen(json)
     clf = None if model is None else load_classifier(model)
     digits: list[tuple[str, Digit]] = []
+    results: list[dict[str, Any]] = []
     failures = 0
     for name, found in read_all(images, clf, page, polarity.value, quiet=json or as_csv):
         if isinstance(found, ValueError):
             report("error", found)
             failures += 1
         else:
+            if not found:
+                report("error", NoDigitError(name))
+                failures += 1
             digits += [(name, digit) for digit in found]
+            results.append({"image": name, "digits": [digit._asdict() for digit in found]})
     if as_csv:
         write_csv(digits)
     else:
         write_text(digits, screen)
-    screen.result([{"image": name, **digit._asdict()} for name, digit in digits])
+    screen.result(results)
     if failures:
         raise RuntimeError(f"{failures} of {len(images)} pictures could not be read")
 
@@ -111,20 +118,19 @@ def check_names(images: list[str]) -> None:
 def read_all(
     names: list[str], clf: MNISTCNNClassifier | None, page: bool | None, polarity: str, quiet: bool
 ) -> Iterator[tuple[str, list[Digit] | ValueError]]:
-    """Yield the name of each file and its digits, or why there are none, with a progress bar."""
+    """Yield the name of each file and its digits, or why it cannot be read, with a progress bar."""
     from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
     from skorch_mnist._threads import in_threads
-    from skorch_mnist.pictures import NoDigitError, PictureError
+    from skorch_mnist.pictures import PictureError
     from skorch_mnist.reading import read_digits
 
     def read(name: str) -> list[Digit] | ValueError:
         try:
-            found = read_digits(
+            return read_digits(
                 name, classifier=clf, page="auto" if page is None else page, polarity=polarity
             )
         except PictureError as error:
             return error
-        return found or NoDigitError(name)
 
     with Bar(
         desc="pictures:",
