@@ -715,7 +715,10 @@ class MNISTCNNClassifier(
         Notes
         -----
         ``partial_fit`` continues its training on your images, and so does ``fit`` after
-        ``set_params(warm_start=True)``.
+        ``set_params(warm_start=True)``. ``fit`` without ``warm_start``, ``clone``, cross-validation
+        and a search start with new weights and discard the pretrained ones, as scikit-learn
+        demands. To keep them in a meta-estimator, wrap the classifier in
+        :class:`sklearn.frozen.FrozenEstimator`.
 
         Examples
         --------
