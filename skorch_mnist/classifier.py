@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -791,10 +792,23 @@ class MNISTCNNClassifier(
         use_safetensors : bool, default=False
             Whether to write safetensors files, which cannot hold the state of an optimizer.
 
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the state of the optimizer is to be written, but the classifier was loaded and does
+            not have one.
+
         See Also
         --------
         save : Write everything that prediction needs, in one file.
         """
+        f_optimizer = kwargs.get("f_optimizer", args[1] if len(args) > 1 else None)
+        if f_optimizer is not None and self.initialized_ and not hasattr(self, "optimizer_"):
+            raise NotFittedError(
+                f"f_optimizer={f_optimizer!r} cannot be written: a classifier that was loaded does "
+                "not have an optimizer before it is trained. Leave out f_optimizer, or call fit or "
+                "partial_fit first."
+            )
         net = copy.copy(self)
         if use_safetensors and self.initialized_:  # which only takes contiguous tensors
             network = copy.deepcopy(detach_derived(self.module_))

@@ -936,6 +936,14 @@ def test_lbfgs_that_is_set_after_loading_trains(path):
     assert isinstance(clf.optimizer_, torch.optim.LBFGS)
 
 
+def test_a_loaded_classifier_does_not_have_an_optimizer_to_write(path, tmp_path):
+    for clf in (load(path), pickle.loads(pickle.dumps(load(path)))):
+        for args, kwargs in ([], {"f_optimizer": "o.pt"}), ([None, "o.pt"], {}):
+            with pytest.raises(NotFittedError, match=r"f_optimizer='o\.pt' cannot be written"):
+                clf.save_params(*args, **kwargs)
+        clf.save_params(tmp_path / "weights.pt", f_optimizer=None)
+
+
 def test_the_state_of_an_optimizer_can_be_loaded_after_loading(path, tmp_path):
     X = np.random.RandomState(0).randint(256, size=(8, load(path).n_features_in_)).astype(np.uint8)
     clf = load(path).set_params(verbose=0)
