@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from threading import Lock
 from typing import Any, NamedTuple
@@ -86,6 +87,11 @@ def read_digits(
     ValueError
         If the classifier takes other images, or another argument is not valid.
 
+    Warns
+    -----
+    UserWarning
+        If an ``MNISTCNNClassifier`` was trained on dark digits on a light background.
+
     See Also
     --------
     skorch_mnist.pictures.find_digits : Only find the digits.
@@ -159,4 +165,14 @@ def _check_classifier(classifier: Any) -> None:
         raise ValueError(
             f"classifier takes images{of_shape} with {n_pixels} pixels, but digits are converted "
             f"to {IMAGE_SHAPE}, {N_PIXELS} pixels. Pass one that was fitted on such images"
+        )
+    known = getattr(classifier, "pixel_statistics_", None)
+    if known is not None and known.are_mostly_bright():
+        warnings.warn(
+            f"classifier was fitted on pixels in {known.low:g}..{known.high:g} with a mean of "
+            f"{known.mean:g}, dark digits on a light background, but read_digits passes light "
+            "digits on a dark background: predictions will be poor. Fit it on inverted images, "
+            f"{known.low + known.high:g} - X.",
+            UserWarning,
+            stacklevel=3,
         )

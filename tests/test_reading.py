@@ -234,6 +234,16 @@ def test_pixels_are_brought_to_the_scale_of_training(digits, page, scale, shift)
         assert one.probability == pytest.approx(other.probability, abs=0.05)
 
 
+def test_a_classifier_of_dark_digits_triggers_a_warning(digits, page):
+    X, _, y, _ = digits
+    for inverted in (255 - X, 1 - X / 255, -X.astype(float)):
+        clf = quick(max_epochs=1).fit(inverted, y)
+        with pytest.warns(
+            UserWarning, match=r"dark digits on a light .* inverted images, -?\d+ - X"
+        ):
+            read_digits(page, classifier=clf)
+
+
 def test_pipelines_and_searches_get_pixels_up_to_255(digits, page):
     X, _, y, _ = digits
     found = find_digits(page).images.reshape(-1, 784)

@@ -53,6 +53,10 @@ class PixelStatistics(NamedTuple):
         )
         return fit_into_float32 and self.std >= SMALLEST_FLOAT32 and self.low <= self.high
 
+    def are_mostly_bright(self) -> bool:
+        """Whether the images are clearly more bright than dark, as dark digits on white are."""
+        return 2 * self.mean - self.low - self.high >= CLEARLY_SKEWED * (self.high - self.low) > 0
+
     def rounded(self) -> list[str]:
         """Return strings that identify these numbers, up to rounding in their sums."""
         return [f"{number:.9g}" for number in self]
