@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28
 from skorch_mnist.classifier import PRETRAINED
-from skorch_mnist.pretrained import _printed, build
+from skorch_mnist.pretrained import EXEMPLARS, _printed, build, load_exemplars
 from skorch_mnist.pretrained._drawn import draw_digit
 from skorch_mnist.pretrained._pictured import enlarged, picture_of
 from skorch_mnist.pretrained._printed import font_files, print_digit
+from skorch_mnist.recipes import FINE_TUNE
 
 few = settings(deadline=None, max_examples=40)
 digits_and_seeds = given(digit=st.integers(0, 9), seed=st.integers(0, 2**31))
@@ -168,7 +170,37 @@ def test_the_script_builds_the_same_file_again(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "N_DRAWN", 50)
     monkeypatch.setattr(build, "N_PICTURED", 50)
     monkeypatch.setattr(build, "ROBUST", {**build.ROBUST, "max_epochs": 1})
+    monkeypatch.setattr(build, "N_MNIST", len(digits[0]))
     for name in ("first", "again"):
-        monkeypatch.setattr("sys.argv", ["build", str(tmp_path / name)])
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr("sys.argv", ["build", str(tmp_path / name / "model")])
         build.main()
-    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
+    for path in (Path("model"), *EXEMPLARS):
+        first, again = ((tmp_path / name / path.name) for name in ("first", "again"))
+        assert first.read_bytes() == again.read_bytes()
+
+
+# --- training it further ---------------------------------------------------------------------
+
+
+def test_exemplars_are_images_of_all_digits_that_it_reads(pretrained):
+    bunch = load_exemplars()
+    assert bunch.data.shape == (600, 784) and bunch.data.dtype == np.uint8
+    np.testing.assert_array_equal(np.bincount(bunch.target), 60)
+    assert pretrained.score(bunch.data, bunch.target) > 0.99
+    assert sum(path.stat().st_size for path in EXEMPLARS) < 200_000
+
+
+@pytest.mark.slow
+def test_fine_tuning_learns_a_handwriting_and_forgets_little(pretrained, mnist):
+    X, y = load_digits28(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(y))
+    few = np.concatenate([rows[y[rows] == digit][:10] for digit in range(10)])
+    others = np.setdiff1d(rows, few)
+    X_known, y_known = load_exemplars(return_X_y=True)
+    tuned = MNISTCNNClassifier.from_pretrained("digits").set_params(**FINE_TUNE, random_state=0)
+    tuned.fit(np.concatenate([X[few], X_known]), np.concatenate([y[few], y_known]))
+    errors = [1 - clf.score(X[others], y[others]) for clf in (pretrained, tuned)]
+    assert errors[1] < 0.7 * errors[0]
+    _, X_test, _, y_test = mnist
+    assert pretrained.score(X_test, y_test) - tuned.score(X_test, y_test) < 0.003

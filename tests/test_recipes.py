@@ -24,7 +24,7 @@ def test_the_tutorial_recipe_has_the_defaults():
 
 
 def test_public_names():
-    assert sorted(recipes.__all__) == ["ACCURATE", "FAST", "ROBUST", "TUTORIAL"]
+    assert sorted(recipes.__all__) == ["ACCURATE", "FAST", "FINE_TUNE", "ROBUST", "TUTORIAL"]
 
 
 @pytest.mark.parametrize("recipe", ALL)

@@ -22,6 +22,7 @@ SECTIONS: dict[str, dict[str, type]] = {
     "parameters": {},
     "cross_validation": {"folds": int, "n_jobs": int},
     "search": {"grid": dict, "n_iter": int, "folds": int, "n_jobs": int},
+    "from": {"model": str, "sha256": str},
     "model": {"sha256": str},
     "environment": {
         "python": str,

@@ -64,12 +64,14 @@ def load_test_images(source: Source, run_sha256: str | None, screen: Screen) -> 
     return source.dataset, test
 
 
-def check_labels_known(images: Images, known: Sequence[Any], what: str) -> None:
+def check_labels_known(
+    images: Images, known: Sequence[Any], what: str, *, whose: str = "the test images"
+) -> None:
     """Raise a ValueError for labels that are not known."""
     strangers = sorted(set(images.y.tolist()) - set(known), key=str)
     if strangers:
         raise ValueError(
-            f"the test images have labels {what}: {some(strangers)}; the known labels are "
+            f"{whose} have labels {what}: {some(strangers)}; the known labels are "
             f"{some(sorted(set(known), key=str))}"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,9 @@ def prepare(config: Config, screen: Screen) -> MNISTCNNClassifier:
 def with_checkpoint(
     clf: MNISTCNNClassifier, run: RunFolder, *, subfolders: bool = False
 ) -> MNISTCNNClassifier:
-    """Return a copy of the estimator that writes checkpoints."""
-    from sklearn.base import clone
-
+    """Return a copy of the estimator, fitted or not, that writes checkpoints."""
     kept = ("checkpoint", run.checkpoint(subfolders=subfolders))
-    copy: MNISTCNNClassifier = clone(clf)
-    return copy.set_params(callbacks=[*(clf.callbacks or []), kept])
+    return copy.deepcopy(clf).set_params(callbacks=[*(clf.callbacks or []), kept])
 
 
 def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen) -> Metrics:

@@ -1,14 +1,16 @@
 """Build the pretrained model from MNIST and generated digits.
 
 ``python -m skorch_mnist.pretrained.build digits.safetensors`` writes the model that
-``MNISTCNNClassifier.from_pretrained("digits")`` loads: bit-identical on the same machine with the
-same versions of the libraries and the fonts, and nearly the same elsewhere. The fonts are those of
-packages of Debian 12; the command says which are missing. See ``digits.md`` for the data.
+``MNISTCNNClassifier.from_pretrained("digits")`` loads, and beside it the exemplars that
+``load_exemplars`` reads. They are bit-identical on the same machine with the same versions of the
+libraries and the fonts, and nearly the same elsewhere. The fonts are those of packages of Debian
+12; the command says which are missing. See ``digits.md`` for the data.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,12 +24,15 @@ from skorch_mnist.datasets import fetch_mnist
 from skorch_mnist.pictures import DigitPreprocessor
 from skorch_mnist.recipes import ROBUST
 
+from . import EXEMPLARS
 from ._drawn import draw_digit
 from ._pictured import enlarged, picture_of
 from ._printed import font_files, print_digit
 
+N_MNIST = 60_000
 N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # the last of each digit in each font
 DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # digits whose forms in MNIST are the least complete
+N_FROM_MNIST, N_GENERATED = 40, 20  # exemplars of each digit
 
 Ink = tuple[NDArray[np.float32], int]
 
@@ -46,6 +51,7 @@ def main() -> None:
     for epoch in clf.history_:
         epoch["dur"] = 0.0  # seconds, by which the file would differ each time
     clf.set_params(device="auto", random_state=None, verbose=0).save(args.path)
+    write_exemplars(args.path.parent, *exemplars(clf, X, y))
 
 
 def training_digits(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -57,6 +63,30 @@ def training_digits(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     for inks in (_printed(rng), _drawn(rng), _from_mnist(X[some], y[some], rng)):
         parts.append(_as_read(inks, rng))
     return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+def exemplars(
+    clf: MNISTCNNClassifier, X: NDArray[np.uint8], y: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return some images of each digit that the classifier reads correctly."""
+    read = clf.predict(X) == y
+    generated = np.arange(len(y)) >= N_MNIST
+    rng = np.random.default_rng(0)
+    rows = [
+        rng.permutation(np.flatnonzero(read & (y == digit) & (generated == part)))[:n]
+        for digit in range(10)
+        for part, n in ((False, N_FROM_MNIST), (True, N_GENERATED))
+    ]
+    chosen = np.concatenate(rows)
+    return X[chosen], y[chosen]
+
+
+def write_exemplars(folder: Path, X: NDArray[np.uint8], y: NDArray[np.int64]) -> None:
+    """Write images and labels as compressed IDX files."""
+    for path, array in zip(EXEMPLARS, (X.reshape(-1, 28, 28), y.astype(np.uint8)), strict=True):
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+        packed = gzip.compress(header + array.tobytes(), mtime=0)  # the same each time
+        (folder / path.name).write_bytes(packed)
 
 
 def _printed(rng: Generator) -> Iterator[Ink]:

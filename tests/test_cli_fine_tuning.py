@@ -1,0 +1,163 @@
+"""``train --from``: a fitted classifier is trained further."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import assert_same_weights, quick
+from PIL import Image
+
+from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
+from skorch_mnist.pretrained import load_exemplars
+
+pytestmark = pytest.mark.usefixtures("few_digits")
+
+
+def write_pictures(folder, X, y):
+    """Write pictures by class: enlarged, dark on light."""
+    for i, (image, label) in enumerate(zip(X.reshape(-1, 28, 28), y, strict=True)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(255 - np.pad(image, 6)).resize((80, 80))
+        picture.save(folder / str(label) / f"{i}.png")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Four pictures of each digit, 28x28 once they are preprocessed."""
+    X, y = load_digits28(return_X_y=True)
+    rows = np.concatenate([np.flatnonzero(y == digit)[:4] for digit in range(10)])
+    write_pictures(tmp_path / "pictures", X[rows], y[rows])
+    return "pictures"
+
+
+def train(*options, start="digits", folder="tuned"):
+    command = ["train", "--from", start, "--max-epochs", "1", "--output-dir", folder]
+    return cli.main([*command, *map(str, options)])
+
+
+def error_of(capsys):
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("skorch-mnist: error: ")
+    return line
+
+
+def load(folder="tuned"):
+    return MNISTCNNClassifier.load(Path(folder) / "model.safetensors")
+
+
+def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
+    assert train("--preprocess", "--dataset", pictures) == 0
+    out = capsys.readouterr().out
+    assert "600 images that it knows are added" in out
+    assert "Test accuracy before training: " in out
+    before = MNISTCNNClassifier.from_pretrained("digits")
+    tuned = load()
+    assert tuned.n_iter_ == before.n_iter_ + 1
+    assert tuned.pixel_statistics_ == before.pixel_statistics_
+    X, y = load_exemplars(return_X_y=True)
+    assert tuned.score(X, y) > 0.95
+    start = tomllib.loads(Path("tuned/config.toml").read_text())["from"]
+    assert start["model"] == "digits" and len(start["sha256"]) == 64
+
+
+def test_json_has_the_accuracy_before(pictures, capsys):
+    assert train("--preprocess", "--dataset", pictures, "--json") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert 0 <= json.loads(out)["accuracy_before"] <= 1
+
+
+def test_a_run_is_repeated_by_its_configuration(pictures):
+    assert train("--preprocess", "--dataset", pictures) == 0
+    assert cli.main(["train", "--config", "tuned/config.toml", "--output-dir", "again"]) == 0
+    assert_same_weights(load(), load("again"))
+
+
+def test_a_run_is_resumed_to_the_same_weights(pictures, monkeypatch, capsys):
+    options = "--preprocess", "--dataset", pictures, "--set", "max_epochs=3"
+    command = ["train", "--from", "digits", *options, "--output-dir"]
+    assert cli.main([*command, "whole"]) == 0
+    epochs = []
+
+    def interrupt(self, *args, **kwargs):
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        return run_single_epoch(self, *args, **kwargs)
+
+    run_single_epoch = MNISTCNNClassifier.run_single_epoch
+    with monkeypatch.context() as patch:
+        patch.setattr(MNISTCNNClassifier, "run_single_epoch", interrupt)
+        assert cli.main([*command, "parts"]) != 0
+    assert "--resume" in capsys.readouterr().err
+    assert cli.main([*command, "parts", "--resume"]) == 0
+    assert_same_weights(load("whole"), load("parts"))
+
+
+def test_a_folder_of_a_run_and_other_classes(tmp_path, capsys):
+    X, y = load_digits28(return_X_y=True)
+    few = y < 3
+    X, y = X[few][:90], np.array(["none", "one", "two"])[y[few][:90]]
+    Path("run").mkdir()
+    quick(max_epochs=1).fit(X, y).save("run/model.safetensors")
+    for label in set(y):
+        Path("words", label).mkdir(parents=True)
+    for i, (image, label) in enumerate(zip(X.reshape(-1, 28, 28), y, strict=True)):
+        Image.fromarray(image).save(Path("words", label, f"{i}.png"))
+    assert train("--dataset", "words", start="run") == 0
+    assert "It may forget images that it has learned before" in capsys.readouterr().out
+    assert load().n_iter_ == 2
+    assert tomllib.loads(Path("tuned/config.toml").read_text())["from"]["model"] == str(
+        Path("run/model.safetensors").resolve()
+    )
+
+
+def test_parameters_of_fine_tuning_can_be_set(pictures):
+    options = ["--set", "augment=none", "--set", "optimizer=SGD", "--lr", "0.01"]
+    assert train("--preprocess", "--dataset", pictures, *options) == 0
+    tuned = load()
+    assert tuned.augment is None and tuned.lr == 0.01
+    assert tuned.optimizer.__name__ == "SGD"
+    assert not hasattr(tuned, "optimizer__weight_decay")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "module__widths=(8, 16)"], "--from keeps the network of digits: module__widths"),
+        (["--set", "module=MNISTCNN"], "--from keeps the network of digits: module cannot be set"),
+        (["--recipe", "fast"], "--recipe is for a new network"),
+        (["--lr", "-1"], "lr"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(options, message, pictures, capsys):
+    assert train("--preprocess", "--dataset", pictures, *options) == 2
+    assert message in error_of(capsys)
+    assert not Path("tuned").exists()
+
+
+def test_a_missing_model_is_named(pictures, capsys):
+    assert train("--preprocess", "--dataset", pictures, start="missing.safetensors") == 1
+    assert "missing.safetensors cannot be read" in error_of(capsys)
+
+
+def test_labels_that_the_classifier_does_not_know_are_refused(tmp_path, capsys):
+    X, y = load_digits28(return_X_y=True)
+    write_pictures(tmp_path / "more", X[:40], y[:40] + 5)
+    assert train("--preprocess", "--dataset", "more") == 1
+    message = error_of(capsys)
+    assert "the images have labels that the classifier does not know: 10, 11" in message
+    assert not Path("tuned").exists()
+
+
+def test_images_of_another_size_are_refused(tmp_path, capsys):
+    for label in ("0", "1"):
+        Path("small", label).mkdir(parents=True)
+        for i in range(5):
+            Image.new("L", (20, 20), i).save(Path("small", label, f"{i}.png"))
+    assert train("--dataset", "small") == 1
+    assert "400" in error_of(capsys)
