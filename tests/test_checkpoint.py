@@ -357,6 +357,13 @@ def test_a_warm_start_is_resumed_with_its_schedule(policy, tmp_path):
     assert everything(resumed) == everything(whole)
 
 
+def test_a_warm_start_that_begins_is_not_said_to_resume(tmp_path, capsys):
+    clf = quick(max_epochs=1).fit(X, Y)
+    callbacks = [ResumeCheckpoint(tmp_path)]
+    clf.set_params(callbacks=callbacks, warm_start=True, verbose=1, max_epochs=2).fit(X, Y)
+    assert "Resuming" not in capsys.readouterr().out
+
+
 def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
     clf = classifier(tmp_path, warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match="holds another training"):

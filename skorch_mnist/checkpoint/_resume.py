@@ -148,14 +148,15 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
             raise failure
         self.with_state_ = {name: names_with_state(one) for name, one in callbacks.items()}
         self.generators_: dict[str, Any] | None = None
-        training.finished = self.folder_.file.exists() and self._restore(training)
+        found = self.folder_.file.exists()
+        training.finished = found and self._restore(training)
         if processes is not None:
             processes.check_agreement(
                 len(net.history),
                 f"Not all processes find the same checkpoint in {self.folder}: it must be a folder "
                 "that all machines share.",
             )
-        if net.verbose and net.history:
+        if net.verbose and found:
             n_epochs = len(net.history)
             self.sink(
                 f"The training run in {self.folder} ended after epoch {n_epochs}: this is its "
