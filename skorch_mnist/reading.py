@@ -115,19 +115,51 @@ def read_digits(
     (7, (50, 60, 150, 240))
     """
     if classifier is not None:
-        _check_classifier(classifier)
-    found = find_digits(picture, page=page, polarity=polarity, max_pixels=max_pixels)
+        check_classifier(classifier)
+    return read_closely(
+        picture, classifier, page=page, polarity=polarity, max_pixels=max_pixels
+    ).digits
+
+
+def as_json(image: str | None, digits: list[Digit]) -> dict[str, Any]:
+    """Return the digits in a picture as a JSON object; its name is None if it has none."""
+    return {"image": image, "digits": [digit._asdict() for digit in digits]}
+
+
+class Reading(NamedTuple):
+    """The digits in a picture, and how they were read."""
+
+    digits: list[Digit]
+    images: NDArray[np.uint8]  # (n_digits, 28, 28), 0 (paper) to 255 (ink)
+    probabilities: NDArray[np.float64]  # (n_digits, n_classes)
+
+
+def read_closely(picture: Any, classifier: Any, **options: Any) -> Reading:
+    """Return the reading of a picture; the arguments are those of ``read_digits``, checked."""
+    found = find_digits(picture, **options)
     if not len(found.images):
-        return []
+        return Reading([], found.images, np.empty((0, 0)))
     if classifier is None:
-        with LOADING:  # once, even if several threads need it at the same time
-            classifier = _pretrained()
-    labels = np.asarray(classifier.classes_).tolist()
-    probabilities = np.asarray(classifier.predict_proba(_rows(found.images, classifier)))
-    return [
-        Digit(labels[row.argmax()], float(row.max()), tuple(box))
-        for row, box in zip(probabilities, found.boxes.tolist(), strict=True)
+        classifier = pretrained()
+    labels, probabilities = classify(_rows(found.images, classifier), classifier)
+    digits = [
+        Digit(label, float(row.max()), tuple(box))
+        for label, row, box in zip(labels, probabilities, found.boxes.tolist(), strict=True)
     ]
+    return Reading(digits, found.images, probabilities)
+
+
+def classify(rows: NDArray[Any], classifier: Any) -> tuple[list[Any], NDArray[np.float64]]:
+    """Return the label of each image as a Python scalar, and the probability of each class."""
+    labels = np.asarray(classifier.classes_).tolist()
+    probabilities = np.asarray(classifier.predict_proba(rows))
+    return [labels[code] for code in probabilities.argmax(axis=1)], probabilities
+
+
+def pretrained() -> MNISTCNNClassifier:
+    """Return the classifier that comes with the package, loaded once."""
+    with LOADING:  # even if several threads need it at the same time
+        return _pretrained()
 
 
 @cache
@@ -142,7 +174,7 @@ def _rows(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
     return rows if known is None else known.low + rows * (known.high - known.low) / 255
 
 
-def _check_classifier(classifier: Any) -> None:
+def check_classifier(classifier: Any) -> None:
     """Raise an error unless the classifier is fitted and takes images in the form of MNIST."""
     if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
         raise TypeError(

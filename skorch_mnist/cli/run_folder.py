@@ -270,11 +270,18 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def is_pretrained(path: Path) -> bool:
+    """Return whether ``path`` is the name of a classifier that comes with the package."""
+    from skorch_mnist.classifier import PRETRAINED
+
+    return str(path) in PRETRAINED and not path.exists()
+
+
 def load_classifier(path: Path) -> MNISTCNNClassifier:
     """Load a classifier from a file or the folder of a run, or a pretrained one by its name."""
-    from skorch_mnist.classifier import PRETRAINED, MNISTCNNClassifier
+    from skorch_mnist.classifier import MNISTCNNClassifier
 
-    if str(path) in PRETRAINED and not path.exists():
+    if is_pretrained(path):
         return MNISTCNNClassifier.from_pretrained(str(path))
     model = find_model(path)
     try:

@@ -81,6 +81,7 @@ def predict(
         raise UsageError("--json and --csv cannot be combined")
     check_names(images)
     from skorch_mnist.pictures import NoDigitError
+    from skorch_mnist.reading import as_json
 
     screen = Screen(json)
     clf = None if model is None else load_classifier(model)
@@ -96,7 +97,7 @@ def predict(
                 report("error", NoDigitError(name))
                 failures += 1
             digits += [(name, digit) for digit in found]
-            results.append({"image": name, "digits": [digit._asdict() for digit in found]})
+            results.append(as_json(name, found))
     if as_csv:
         write_csv(digits)
     else:
