@@ -4,8 +4,8 @@ Each module defines a function with the name of the module, which becomes the co
 ``EXAMPLES``, the lines that its help shows.
 """
 
-from . import cross_validate, evaluate, export, predict, search, train
+from . import cross_validate, evaluate, export, predict, search, serve, train
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (train, evaluate, predict, cross_validate, search, export)
+COMMANDS = (train, evaluate, predict, cross_validate, search, export, serve)

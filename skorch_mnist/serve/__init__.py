@@ -1,0 +1,1 @@
+"""A server that reads digits: a page to draw on, and an API."""

@@ -1,0 +1,140 @@
+"""The application: the page and the API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from typing import Any
+
+from joblib import effective_n_jobs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ._bodies import Bodies, busy
+from ._errors import on_failure, on_http_error
+from ._examples import Examples
+from ._form import upload_in
+from ._guard import Guard
+from ._reader import MOST_PIXELS, Reader, json_object
+
+MOST_PICTURE = 20_000_000  # bytes of a picture, as a file or in a form
+MOST_JSON = 5_000_000  # bytes, which may take twenty times as many once they are parsed
+PATIENCE = 60.0  # seconds for an answer
+PAGE = {  # files of the page by address
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def make_app(reader: Reader, host: str, examples: Examples | None) -> Guard:
+    """Return the application.
+
+    Parameters
+    ----------
+    reader : Reader
+    host : str
+        The name or address that the server listens on.
+    examples : Examples or None
+        Where to keep digits that users correct.
+    """
+    api = Api(reader, examples)
+    routes = [
+        *(Route(address, file_of_page(*file)) for address, file in PAGE.items()),
+        Route("/health", api.health),
+        Route("/model", api.model),
+        Route("/predict", api.predict, methods=["POST"]),
+    ]
+    if examples is not None:
+        routes.append(Route("/examples", api.keep, methods=["POST"]))
+    handlers: Any = {HTTPException: on_http_error, Exception: on_failure}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return Guard(app, host)
+
+
+def file_of_page(name: str, media_type: str) -> Callable[[Request], Response]:
+    """Return what answers with a file of the page."""
+    content = (files("skorch_mnist.serve") / "page" / name).read_bytes()
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    return answer  # type: ignore[return-value]
+
+
+class Api:
+    """Answers requests for predictions.
+
+    Parameters
+    ----------
+    reader : Reader
+    examples : Examples or None
+    """
+
+    def __init__(self, reader: Reader, examples: Examples | None) -> None:
+        self._reader, self._examples, self._bodies = reader, examples, Bodies()
+        n_cores = effective_n_jobs(-1)
+        # Arrays take milliseconds, and do not wait for pictures.
+        self._for_pictures = ThreadPoolExecutor(n_cores)
+        self._for_arrays = ThreadPoolExecutor(n_cores)
+
+    async def health(self, _: Request) -> Response:
+        """Say that the server answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def model(self, _: Request) -> Response:
+        """Describe the classifier, and what may be sent."""
+        return JSONResponse(
+            self._reader.about
+            | {
+                "limits": {"bytes": MOST_PICTURE, "pixels": MOST_PIXELS},
+                "keeps_examples": self._examples is not None,
+            }
+        )
+
+    async def predict(self, request: Request) -> Response:
+        """Read a picture, or arrays."""
+        content_type = request.headers.get("content-type", "")
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind == "application/json":
+            async with self._bodies.of(request, MOST_JSON) as body:
+                return await in_thread(self._for_arrays, self._reader.instances, body)
+        with_details = request.query_params.get("details") == "true"
+        async with self._bodies.of(request, MOST_PICTURE) as body:
+            name, content = (None, body)
+            if kind == "multipart/form-data":
+                name, content = upload_in(body, content_type)
+            return await in_thread(
+                self._for_pictures, self._reader.picture, name, content, with_details
+            )
+
+    async def keep(self, request: Request) -> Response:
+        """Keep the image of a digit that a user corrected."""
+        assert self._examples is not None
+        async with self._bodies.of(request, MOST_JSON) as body:
+            return await in_thread(self._for_arrays, self._examples.keep, json_object(body))
+
+
+async def in_thread(
+    pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any
+) -> Response:
+    """Return the result of a function, which a thread computes, as JSON.
+
+    Raises
+    ------
+    HTTPException
+        503 if there are so many tasks that it takes too long. A task that still waits is dropped.
+    """
+    result = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return JSONResponse(await result)
+    except TimeoutError as error:
+        raise busy() from error

@@ -1,0 +1,143 @@
+"""What the server answers about pictures and arrays."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+
+from skorch_mnist._geometry import SIDE
+from skorch_mnist.classifier import MNISTCNNClassifier
+from skorch_mnist.pictures import PictureError
+from skorch_mnist.reading import as_json, check_classifier, classify, pretrained, read_closely
+
+MOST_PIXELS = 25_000_000  # of a picture; those of phones have 12 or 24 million
+N_PIXELS = SIDE * SIDE
+SHAPES = ((N_PIXELS,), (SIDE, SIDE), (1, SIDE, SIDE), (SIDE, SIDE, 1))  # of an instance
+DISTRIBUTIONS = ("skorch_mnist", "numpy", "scikit-learn", "skorch", "torch", "pillow")
+
+
+class Reader:
+    """Reads pictures and arrays with a classifier, for several threads at the same time.
+
+    Parameters
+    ----------
+    classifier : MNISTCNNClassifier or None
+        None takes the one that comes with the package.
+
+    Attributes
+    ----------
+    classes : list
+        The labels as Python scalars.
+    about : dict
+        What ``/model`` answers about the classifier.
+
+    Raises
+    ------
+    ValueError
+        If the classifier does not take images in the form of MNIST.
+    """
+
+    def __init__(self, classifier: MNISTCNNClassifier | None) -> None:
+        self.classifier = pretrained() if classifier is None else classifier
+        check_classifier(self.classifier)
+        self.classes: list[Any] = np.asarray(self.classifier.classes_).tolist()
+        known = self.classifier.pixel_statistics_
+        card = files("skorch_mnist.pretrained") / "digits.md"
+        self.about = {
+            "classes": self.classes,
+            "input": {"shape": [SIDE, SIDE], "lowest": known.low, "highest": known.high},
+            "versions": {"python": platform.python_version()}
+            | {name: version(name) for name in DISTRIBUTIONS},
+            "card": card.read_text(encoding="utf-8") if classifier is None else None,
+        }
+
+    def picture(self, name: str | None, content: bytes, with_details: bool) -> list[dict[str, Any]]:
+        """Return the digits in a picture as ``skorch-mnist predict --json`` prints them.
+
+        Parameters
+        ----------
+        name : str or None
+        content : bytes
+            Of a file.
+        with_details : bool
+            Whether to add the image of each digit in the form of MNIST, as rows of pixels from 0
+            (paper) to 255 (ink), and the probability of each class.
+
+        Raises
+        ------
+        HTTPException
+            400 if the picture cannot be read.
+        """
+        try:
+            reading = read_closely(
+                content, self.classifier, page="auto", polarity="auto", max_pixels=MOST_PIXELS
+            )
+        except PictureError as error:  # whose message may come from a decoder
+            raise HTTPException(
+                400,
+                "This is not a picture that can be read: send PNG or JPEG with at most "
+                f"{MOST_PIXELS:,} pixels.",
+            ) from error
+        answer = as_json(name, reading.digits)
+        if with_details:
+            details = zip(answer["digits"], reading.images, reading.probabilities, strict=True)
+            for digit, image, probabilities in details:
+                digit |= {"pixels": image.tolist(), "probabilities": probabilities.tolist()}
+        return [answer]
+
+    def instances(self, body: bytes) -> dict[str, Any]:
+        """Return a prediction for each array in ``{"instances": [...]}``.
+
+        Raises
+        ------
+        HTTPException
+            400 if the arrays are not images in the form of MNIST.
+        """
+        labels, probabilities = classify(self._rows(body), self.classifier)
+        return {
+            "predictions": [
+                {"label": label, "probability": float(row.max())}
+                for label, row in zip(labels, probabilities, strict=True)
+            ]
+        }
+
+    def _rows(self, body: bytes) -> Any:
+        known = self.classifier.pixel_statistics_
+        valid = (
+            f"28 rows of 28 numbers, or 784 numbers, from {known.low:g} (paper) to {known.high:g} "
+            "(ink)"
+        )
+        given = json_object(body).get("instances")
+        try:
+            images = np.asarray(given if isinstance(given, list) else None)
+        except ValueError as error:  # rows of several lengths
+            raise HTTPException(400, f"Instances must all have one shape: {valid}.") from error
+        if not images.size or images.dtype.kind not in "iuf" or images.shape[1:] not in SHAPES:
+            raise HTTPException(400, f'Send {{"instances": [...]}}, each of them {valid}.')
+        lowest, highest = float(images.min()), float(images.max())
+        if not (known.low <= lowest and highest <= known.high):  # or not a number
+            raise HTTPException(
+                400, f"The numbers are from {lowest:g} to {highest:g}, but must be {valid}."
+            )
+        if 0 < highest - known.low <= (known.high - known.low) / 255:
+            raise HTTPException(
+                400, f"The largest number is {highest:g}, too faint to be seen: send {valid}."
+            )
+        return images.reshape(len(images), N_PIXELS)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body; raise an HTTPException if there is none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "The body is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise HTTPException(400, "The body must be a JSON object.")
+    return value

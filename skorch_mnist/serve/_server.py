@@ -1,0 +1,123 @@
+"""The server: sockets, and connections that cannot be held open forever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+IDLE = 10.0  # seconds for the headers of a request to arrive, the first one and the next
+LONGEST = 120.0  # seconds from headers to the end of the answer
+LINGER = 2.0  # seconds for a client to notice that its request was refused
+
+
+class Connection(H11Protocol):
+    """A connection that is closed if its client is too slow.
+
+    uvicorn itself only closes connections that are idle after a request, not those that send no
+    request, or a part of one.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first request."""
+        super().connection_made(transport)
+        # uvicorn sends headers and body apart, and the second would wait for 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._after(IDLE, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        """Start the time of a request when its headers are complete."""
+        if self._refused:
+            return
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._after(LONGEST, self.transport.abort)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._after(IDLE, self._give_up)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not a request in HTTP."""
+        self._refuse(400, "This is not a valid HTTP request.")
+
+    def _give_up(self) -> None:
+        if self.conn.trailing_data[0]:  # a part of a request
+            self._refuse(408, f"The request did not arrive within {IDLE:g} seconds.")
+        else:
+            self.transport.abort()
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Answer what never reaches the application as all errors are answered, and close."""
+        self._refused = True
+        if self.cycle is not None:  # the application must not answer, too
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # it is being answered
+            self.transport.close()
+            return
+        body = json.dumps({"status": status, "error": sentence}).encode()
+        headers = [("content-type", "application/json"), ("connection", "close")]
+        for event in (
+            h11.Response(status_code=status, headers=headers),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event))
+        # If the connection was closed at once, what the client still sends would reset it before
+        # the client has read the answer.
+        self.transport.write_eof()
+        self._after(LINGER, self.transport.abort)
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(seconds, action)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises
+    ------
+    OSError
+        If the address is not one of this machine, or the port is in use.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address, family=family, backlog=1024)
+
+
+def make_server(app: Any) -> Server:
+    """Return a server, whose ``run(sockets=[...])`` answers requests until it is interrupted."""
+    for name in ("PIL", "python_multipart"):  # which report what they find in pictures and forms
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    config = Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="error",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return Server(config)
