@@ -259,6 +259,9 @@ def _emnist_file(name: str, size: int) -> DataFile:
     return DataFile(name, size, _EMNIST_ZIP, member=f"gzip/{name}.gz")
 
 
+# This is the only address of this archive in public sources. The archive that Western Sydney
+# University publishes, emnist-gzip.zip, has another SHA-256, and nobody publishes those of the
+# files in it.
 EMNIST = {
     split: Source(
         "EMNIST/raw",
