@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skorch_mnist.datasets import fetch_mnist as fetch_mnist
     from skorch_mnist.datasets import fetch_qmnist as fetch_qmnist
     from skorch_mnist.datasets import load_digits28 as load_digits28
+    from skorch_mnist.datasets import load_images as load_images
     from skorch_mnist.network import MNISTCNN as MNISTCNN
     from skorch_mnist.pictures import DigitPreprocessor as DigitPreprocessor
     from skorch_mnist.reading import read_digits as read_digits
@@ -24,7 +25,7 @@ _HOMES = {
     "DigitPreprocessor": "pictures",
     "MNISTCNN": "network",
     "MNISTCNNClassifier": "classifier",
-    **dict.fromkeys([*_FETCHERS, "load_digits28"], "datasets"),
+    **dict.fromkeys([*_FETCHERS, "load_digits28", "load_images"], "datasets"),
     "read_digits": "reading",
 }
 

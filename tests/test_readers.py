@@ -1,4 +1,4 @@
-"""The readers of IDX files, CSV files, data frames and folders."""
+"""The readers of pairs of IDX files, and of folders of pictures by class."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import gzip
 import tracemalloc
 
 import numpy as np
-import pandas as pd
 import pytest
 from misbehaving_mirror import to_idx
 from PIL import Image
 
 from skorch_mnist import load_digits28
-from skorch_mnist.datasets import DatasetError, load_csv, load_frame, load_idx, load_image_folder
+from skorch_mnist.datasets import DatasetError, load_csv, load_idx, load_image_folder
 
 IMAGES, LABELS = load_digits28().images[:20], load_digits28().target[:20]
 
@@ -93,62 +92,7 @@ def test_load_idx_rejects_a_header_that_announces_more_than_the_file_holds(tmp_p
     assert peak < 5_000_000
 
 
-# CSV
-
-
-def write_csv(path, header, columns, quote=""):
-    lines = [",".join(f"{quote}{name}{quote}" for name in header)] if header else []
-    lines += [",".join(str(value) for value in row) for row in columns]
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-ROWS = np.column_stack([LABELS, IMAGES.reshape(20, 784)])
-
-
-def test_load_csv_reads_the_files_of_kaggle_and_others(tmp_path):
-    kaggle = ["label", *(f"pixel{k}" for k in range(784))]
-    check(load_csv(write_csv(tmp_path / "kaggle.csv", kaggle, ROWS)))
-    check(load_csv(write_csv(tmp_path / "quoted.csv", kaggle, ROWS, quote='"')))
-    check(load_csv(write_csv(tmp_path / "plain.csv", [], ROWS)))
-    check(load_csv(write_csv(tmp_path / "test.csv", kaggle[1:], ROWS[:, 1:])), labels=None)
-    last = [*kaggle[1:], "class"]
-    check(load_csv(write_csv(tmp_path / "last.csv", last, np.roll(ROWS, -1, axis=1))))
-    text = (tmp_path / "kaggle.csv").read_text()
-    (tmp_path / "windows.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
-    check(load_csv(tmp_path / "windows.csv"))
-    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(text.encode()))
-    check(load_csv(tmp_path / "packed.csv.gz"))
-    X, y = load_csv(str(tmp_path / "kaggle.csv"), return_X_y=True)
-    assert (X.shape, y.shape) == ((20, 784), (20,))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("label,a,b,c,d\n1,2,3,4,x\n", "not a table of integers"),
-        ("label,a,b,c,d\n1,2,3\n1,2,3,4,5\n", "not a table of integers"),
-        ("1,2,3,4,256\n", r"has 256 in row 0, pixel 3; expected integers from 0 to 255"),
-        ("1,2,3,-4,5\n", r"has -4 in row 0, pixel 2"),
-        ("1,2,3\n", "has 3 columns of pixels, which do not make a square image. Expected .* 784"),
-    ],
-)
-def test_load_csv_says_what_is_wrong(tmp_path, text, message):
-    path = tmp_path / "bad.csv"
-    path.write_text(text)
-    with pytest.raises(DatasetError, match=message):
-        load_csv(path)
-    with pytest.raises(DatasetError, match="cannot be read: No such file"):
-        load_csv(tmp_path / "nowhere.csv")
-
-
-def test_load_csv_recognizes_the_header_and_the_index_of_pandas(tmp_path):
-    frame, path = pd.DataFrame(np.full((2, 4), 9)), tmp_path / "pandas.csv"
-    frame.to_csv(path, index=False)
-    assert load_csv(path).data.tolist() == [[9] * 4] * 2
-    frame.to_csv(path)
-    with pytest.raises(DatasetError, match="has an index column"):
-        load_csv(path)
+# Paths
 
 
 @pytest.mark.parametrize("read", [load_idx, load_csv, load_image_folder])
@@ -156,58 +100,6 @@ def test_load_csv_recognizes_the_header_and_the_index_of_pandas(tmp_path):
 def test_anything_other_than_a_path_is_an_error(read, path):
     with pytest.raises(ValueError, match="is not valid: it must be a path"):
         read(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"label,a\n", b"\xff\xfe\x00", b"\x1f\x8b not gzip"])
-def test_load_csv_of_anything_other_than_a_table_is_an_error(tmp_path, content):
-    for name in ("bad.csv", "bad.csv.gz"):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(DatasetError):
-            load_csv(tmp_path / name)
-
-
-# Frames
-
-
-def test_load_frame_reads_the_frame_of_openml(tmp_path):
-    frame = pd.DataFrame(
-        IMAGES.reshape(20, 784).astype(np.int64), columns=[f"pixel{k + 1}" for k in range(784)]
-    )
-    check(load_frame(frame), labels=None)
-    frame["class"] = pd.Categorical(LABELS.astype(str))
-    check(load_frame(frame))
-    X, y = load_frame(frame, return_X_y=True)
-    assert (X.shape, y.shape) == ((20, 784), (20,))
-
-
-def test_load_frame_numbers_classes_with_names():
-    frame = pd.DataFrame(np.zeros((3, 4), int)).assign(label=["seven", "one", "seven"])
-    bunch = load_frame(frame)
-    assert bunch.target.tolist() == [1, 0, 1]
-    assert bunch.target_names == ["one", "seven"]
-
-
-def test_load_frame_reads_float_labels_and_nullable_pixels():
-    frame = pd.DataFrame(np.zeros((3, 4), int)).assign(label=[7.0, 1.0, 10.0])
-    assert load_frame(frame).target.tolist() == [7, 1, 10]
-    nullable = pd.DataFrame(np.full((2, 4), 9), dtype="UInt8")
-    assert (load_frame(nullable).data == 9).all()
-
-
-def test_load_frame_says_what_is_wrong():
-    frame = pd.DataFrame(np.zeros((2, 4)))
-    with pytest.raises(DatasetError, match="frame must be a pandas DataFrame; got ndarray"):
-        load_frame(frame.to_numpy())
-    with pytest.raises(DatasetError, match="missing labels in its column 'label'"):
-        load_frame(frame.assign(label=[None, "1"]))
-    with pytest.raises(DatasetError, match=r"has 0.5 in row 0, pixel 0"):
-        load_frame(frame + 0.5)
-    with pytest.raises(DatasetError, match="has nan in row 0"):
-        load_frame(frame * np.nan)
-    with pytest.raises(DatasetError, match="5 columns of pixels"):
-        load_frame(frame.assign(other=1))
-    with pytest.raises(DatasetError, match="pixels that are not numbers"):
-        load_frame(frame.astype(str) + "x")
 
 
 # Folders
@@ -264,7 +156,7 @@ def test_load_image_folder_says_what_is_wrong(folder, tmp_path):
         with pytest.raises(DatasetError, match="more than gray or color"):
             load_image_folder(folder)
     Image.new("L", (30, 20)).save(folder / "9" / "other.png")
-    with pytest.raises(DatasetError, match=r"is 30x20 pixels, but .* 28x28. Use load_content"):
+    with pytest.raises(DatasetError, match=r"is 30x20 pixels, but .* 28x28. Use load_im"):
         load_image_folder(folder)
     (folder / "9" / "other.png").write_bytes(b"damaged")
     with pytest.raises(DatasetError, match=r"other\.png cannot be read"):

@@ -85,8 +85,9 @@ print(X.shape, X.dtype)
 # CSV files and data frames
 # -------------------------
 #
-# ``load_csv`` reads files like those of Kaggle: one image per line, with or without column names
-# and labels. ``load_frame`` takes a pandas data frame such as ``fetch_openml("mnist_784").frame``.
+# ``load_images`` opens all of these and :doc:`many other formats <../guide/data>`. ``load_csv``
+# reads files like those of Kaggle: one image per line, with or without column names and labels.
+# ``load_frame`` takes a data frame such as ``fetch_openml("mnist_784").frame``.
 
 import pandas as pd
 

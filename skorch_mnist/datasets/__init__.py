@@ -8,6 +8,7 @@ from ._download import download_limits
 from ._fetch import fetch_emnist, fetch_fashion_mnist, fetch_kmnist, fetch_mnist, fetch_qmnist
 from ._folders import PictureFormError, load_image_folder
 from ._idx_files import load_idx
+from ._loading import load_images
 from ._tables import load_csv, load_frame
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "load_frame",
     "load_idx",
     "load_image_folder",
+    "load_images",
 ]

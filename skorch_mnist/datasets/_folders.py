@@ -26,8 +26,8 @@ class PictureFormError(DatasetError):
 
     def __init__(self, fault: str) -> None:
         super().__init__(
-            f"{fault}. Use load_content=False and a DigitPreprocessor, which converts all pictures "
-            "to the form of MNIST"
+            f"{fault}. Use load_image_folder(path, load_content=False) and a DigitPreprocessor, "
+            "which converts all pictures to the form of MNIST"
         )
         self.fault = fault
 
