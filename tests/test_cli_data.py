@@ -109,6 +109,31 @@ def test_a_folder_of_pictures_in_train_and_test(images, tmp_path):
     assert pairs(found.test) == expected(X[:2], y[:2])
 
 
+def test_validation_images_are_reported_as_not_used(images, tmp_path, capsys):
+    X, y = images
+    write_pictures(tmp_path / "own" / "training", X[4:], y[4:])
+    write_pictures(tmp_path / "own" / "val", X[2:4], y[2:4])
+    write_pictures(tmp_path / "own" / "testing", X[:2], y[:2])
+    (tmp_path / "own" / "README.md").write_text("Digits.")
+    found = load(tmp_path / "own")
+    assert pairs(found.train) == expected(X[4:], y[4:])
+    assert pairs(found.test) == expected(X[:2], y[:2])
+    left, validation = capsys.readouterr().err.splitlines()
+    assert "left out: README.md, which hold no images" in left
+    assert "the validation images are not used" in validation
+
+
+@pytest.mark.parametrize("name", ["mnist.npz", "mnist.zip"])
+def test_any_file_that_load_images_opens(name, images, tmp_path):
+    X, y = images
+    stored = {"x_train": X[5:], "y_train": y[5:], "x_test": X[:5], "y_test": y[:5]}
+    np.savez(tmp_path / "mnist.npz", **stored)
+    (tmp_path / "mnist.npz").rename(tmp_path / name)
+    found = load(tmp_path / name)
+    assert pairs(found.train) == expected(X[5:], y[5:])
+    assert pairs(found.test) == expected(X[:5], y[:5])
+
+
 def test_classes_that_are_not_numbers_keep_their_names(images, tmp_path):
     X, y = images
     write_pictures(tmp_path / "own", X, np.where(y == 3, "cat", "dog"))
@@ -159,7 +184,8 @@ def test_file_names_of_the_relatives_of_mnist_are_known(images, tmp_path):
         folder = tmp_path / prefix
         folder.mkdir()
         for part, rows in (("train", slice(0, 15)), ("test", slice(15, 20))):
-            write_idx(folder / f"{prefix}{part}-images-idx3-ubyte", X[rows])
+            stored = X[rows].swapaxes(1, 2) if "emnist" in prefix else X[rows]
+            write_idx(folder / f"{prefix}{part}-images-idx3-ubyte", stored)
             suffix = "idx1-ubyte" if "emnist" in prefix else "idx2-int"
             labels = y[rows] if "emnist" in prefix else np.tile(y[rows, None], (1, 8))
             write_idx(folder / f"{prefix}{part}-labels-{suffix}", labels)
@@ -241,14 +267,14 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
         (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
         (Source("mnist", test_dataset="x.csv"), "--test-dataset is for your own images"),
         (Source("digits", preprocess=True), "--preprocess is for your own images"),
-        (Source("own.csv", preprocess=True), "--preprocess is for pictures: own.csv is a file"),
-        (Source("idx", preprocess=True), "--preprocess is for pictures: idx contains IDX files"),
+        (Source("own.csv", preprocess=True), "--preprocess is for folders of pictures: own.csv"),
+        (Source("idx", preprocess=True), "idx holds no pictures in folders by class"),
         (Source("unlabelled.csv"), "has no labels: name a column label"),
         (Source("only_test"), "only_test has test images but no training images"),
-        (Source("two"), "two contains several datasets: a-train-images-idx3-ubyte and b-train-"),
+        (Source("two"), "two contains several datasets: a-train-images-idx3-ubyte of shape"),
         (Source("one.csv"), "one.csv has no class of two images: no test images can be set aside"),
         (Source("/dev/zero"), "/dev/zero is neither a file nor a folder"),
-        (Source("empty"), "holds no pictures in folders by class"),
+        (Source("empty"), "empty holds no files"),
         (
             Source("own.csv", test_dataset="other.csv"),
             "that no training image has: 5; the known labels",
