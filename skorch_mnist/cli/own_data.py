@@ -31,6 +31,8 @@ def read_path(text: str, preprocess: bool) -> Parts:
         nearest = difflib.get_close_matches(text, NAMES, n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
         raise UsageError(f"{text} is not a dataset{hint}: give {', '.join(NAMES)}, or a path")
+    if not path.is_file() and not path.is_dir():
+        raise UsageError(f"{text} is neither a file nor a folder")
     if preprocess:
         if not path.is_dir():
             raise UsageError(f"--preprocess is for folders of pictures: {text} is a file")

@@ -89,7 +89,7 @@ def _labels(
         return named, "labels from the names of folders", stray
     stems = [file.parts[-1].rpartition(".")[0] or file.parts[-1] for file in files]
     labels, note = labels_in_names(stems, label, title)
-    if labels is None and named and len({*classes}) == 1 and len(classes[0]) <= 2:
+    if labels is None and named and len({*classes}) == 1:
         return named, "labels from the name of the only folder", []
     return labels, note, []
 
