@@ -237,7 +237,7 @@ def house(drawing):
 
 def moon(drawing):
     outer = around(np.linspace(60, 300, 40), 0.45)
-    inner = around(np.linspace(285, 75, 40), 0.4) + (0.15, 0)
+    inner = np.add(around(np.linspace(285, 75, 40), 0.4), (0.15, 0))
     drawing.fill([*outer, *inner])
 
 
