@@ -116,7 +116,7 @@ def symbols(rng):
     while True:
         font, symbol = any_font(rng), SYMBOLS[rng.integers(len(SYMBOLS))]
         cover, missing = (printed(text, font, INNER * 5) for text in (symbol, "\uffff"))
-        if not np.array_equal(cover, missing):
+        if cover.any() and not np.array_equal(cover, missing):
             return centered(cover)
 
 
