@@ -17,7 +17,7 @@ from skorch_mnist.classifier import PRETRAINED
 from skorch_mnist.pretrained import EXEMPLARS, _printed, build, load_exemplars
 from skorch_mnist.pretrained._drawn import draw_digit
 from skorch_mnist.pretrained._pictured import enlarged, picture_of
-from skorch_mnist.pretrained._printed import font_files, print_digit
+from skorch_mnist.pretrained._printed import font_files, print_character
 from skorch_mnist.recipes import FINE_TUNE
 
 few = settings(deadline=None, max_examples=40)
@@ -154,7 +154,7 @@ def test_fonts_name_the_packages_that_are_missing(monkeypatch):
 
 def test_a_printed_digit_has_the_height_of_the_font_that_was_asked_for():
     font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
-    ink = print_digit(8, font, 30.0, np.random.default_rng(0))
+    ink = print_character("8", font, 30.0, np.random.default_rng(0))
     assert ink.shape[0] == 30 and 10 < ink.shape[1] < 30
     assert ink.dtype == np.float32 and ink.max() > 0.9
 

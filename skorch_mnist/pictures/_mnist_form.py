@@ -35,7 +35,7 @@ def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     smooth = cv2.GaussianBlur(cv2.resize(ink, (width, height), interpolation=how), (0, 0), 1.0)
     sharp = _sharpened(np.asarray(smooth, np.float32))
-    return _fit(_normalize_stroke(sharp > 0.5 * min(1.0, float(sharp.max()))))
+    return centered(_normalize_stroke(sharp > 0.5 * min(1.0, float(sharp.max()))))
 
 
 def _sharpened(ink: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -83,7 +83,7 @@ def distance_to_edge(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray(cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))
 
 
-def _fit(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def centered(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Scale a mask to 20 pixels, with its center of mass in the middle of 28 pixels."""
     rows, columns, size = _extent(inside)
     pixel = size / INNER

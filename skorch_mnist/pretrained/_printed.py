@@ -1,4 +1,4 @@
-"""Printed digits: those of free fonts, as Debian packages them."""
+"""Printed digits and other characters: those of free fonts, as Debian packages them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ FAMILIES = """
 """.split()  # noqa: SIM905
 PER_PACKAGE = 4  # fonts: some packages have one, some have forty weights of the same
 UNFIT = ("DSEG14", "latinmodern-math")
-SIZE = 128  # pixels of the em while a digit is drawn
+SIZE = 128  # pixels of the em while a character is drawn
+# What is not a digit, and does not look like one when it is cut out and scaled: O is a 0, S is a 5.
+NO_DIGITS = (
+    "ACEFHKLMNPRTUVWXYÆÇÑÐÞÄÅÉÊÛacdefhkmnprtuvwxæçñðäåéêüþ"
+    "ΓΔΛΞΠΣΦΨαγηλπτφψωЖИЛФЦШЩЮЯджилфцшщюя"
+    "\"#%*+-.:<=>@^_~¢£€¥¶±×÷µ√∞∑∏≈≠≤≥→←♥♦♣♠★☺■□▲△▼▽◆◇"
+)
 
 
 def font_files(rng: np.random.Generator) -> list[str]:
@@ -64,34 +70,40 @@ def font_files(rng: np.random.Generator) -> list[str]:
     return chosen
 
 
-def print_digit(
-    digit: int, font: str, height: float, rng: np.random.Generator
+def print_character(
+    character: str, font: str, height: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return the ink of a printed digit of about a height in pixels.
+    """Return the ink of a printed character of about a height in pixels.
 
     Parameters
     ----------
-    digit : int
-        0 to 9.
+    character : str
+        A digit, or another one that the font has.
     font : str
         Path of a font.
     height : float
-        Height of the digit in pixels.
+        Height of the character in pixels.
     rng : numpy.random.Generator
-        Chooses how much the digit is stretched.
+        Chooses how much the character is stretched.
 
     Returns
     -------
     ndarray of shape (height, width), dtype float32, 0 (paper) to 1 (ink)
     """
     loaded = _loaded(font)
-    left, top, right, bottom = loaded.getbbox(str(digit))
+    left, top, right, bottom = loaded.getbbox(character)
     canvas = Image.new("L", (int(right - left), int(bottom - top)))
-    ImageDraw.Draw(canvas).text((-left, -top), str(digit), fill=255, font=loaded)
+    ImageDraw.Draw(canvas).text((-left, -top), character, fill=255, font=loaded)
     width = height * canvas.width / canvas.height * np.exp(rng.normal(0, 0.06))
     size = (max(1, round(float(width))), max(1, round(height)))
     resized = np.asarray(canvas.resize(size, Image.Resampling.BOX))
     return np.asarray(resized / 255, np.float32)
+
+
+def has_character(character: str, font: str) -> bool:
+    """Whether a font draws a character, and not nothing or a box in its place."""
+    shown, missing = (_loaded(font).getmask(text) for text in (character, "\uffff"))
+    return shown.getbbox() is not None and bytes(shown) != bytes(missing)
 
 
 @cache

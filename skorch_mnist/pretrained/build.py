@@ -22,15 +22,17 @@ from numpy.typing import NDArray
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.datasets import fetch_mnist
 from skorch_mnist.pictures import DigitPreprocessor
+from skorch_mnist.pictures._mnist_form import centered, mnist_form
 from skorch_mnist.recipes import ROBUST
 
 from . import EXEMPLARS
 from ._drawn import draw_digit
 from ._pictured import enlarged, picture_of
-from ._printed import font_files, print_digit
+from ._printed import NO_DIGITS, font_files, has_character, print_character
 
 N_MNIST = 60_000
 N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # the last of each digit in each font
+N_OUTLIERS = 60  # of each font
 DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # digits whose forms in MNIST are the least complete
 N_FROM_MNIST, N_GENERATED = 40, 20  # exemplars of each digit
 
@@ -89,10 +91,21 @@ def write_exemplars(folder: Path, X: NDArray[np.uint8], y: NDArray[np.int64]) ->
         (folder / path.name).write_bytes(packed)
 
 
+def printed_outliers(rng: Generator) -> NDArray[np.uint8]:
+    """Return letters and symbols of fonts, (n, 784), some with the stroke of MNIST."""
+    images = []
+    for font in font_files(rng):
+        known = [character for character in NO_DIGITS if has_character(character, font)]
+        for character in rng.choice(known, min(N_OUTLIERS, len(known)), replace=False).tolist():
+            ink = print_character(character, font, 100.0, rng)
+            images.append(mnist_form(ink) if rng.random() < 0.5 else centered(ink > 0.5))
+    return np.reshape(images, (len(images), -1))
+
+
 def _printed(rng: Generator) -> Iterator[Ink]:
     for font in font_files(rng):
         for digit in np.repeat(range(10), N_PRINTS).tolist():
-            yield print_digit(digit, font, float(np.exp(rng.uniform(2.3, 4.6))), rng), digit
+            yield print_character(str(digit), font, float(np.exp(rng.uniform(2.3, 4.6))), rng), digit
 
 
 def _drawn(rng: Generator) -> Iterator[Ink]:
