@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from sklearn.utils import _safe_indexing as rows_of
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -40,6 +41,9 @@ except ImportError:  # scikit-learn < 1.9 has no set_callbacks
 
 # _check_sample_weight, _check_y: sample weights and labels are checked as in scikit-learn. Without
 # them, the estimator checks that compare messages fail.
+
+# _safe_indexing: rows of an array, a data frame or a list. Without it, a meta-estimator would have
+# to tell them apart itself to hold out some.
 
 # _Loss: the base class of the losses in torch.nn. Without it, a model file could not tell a loss
 # from another module, which it must not name.

@@ -1,4 +1,4 @@
-"""Generated outliers: images of the same form as those of the known classes, which show none of them.
+"""Generated outliers: images of the form of the known ones, which do not show any of the classes.
 
 A network that learns them as a class of their own rejects other outliers, too: D. Hendrycks, M.
 Mazeika, T. Dietterich, "Deep anomaly detection with outlier exposure", 2019.
@@ -159,13 +159,14 @@ SHARES = (0.05, 0.2, 0.55, 0.2)
 
 def _glyph(rng: Generator) -> list[Line]:
     """Return straight lines and arcs between points of a grid, as in letters."""
-    slant, lines = rng.normal(0, 0.15), []
+    slant = rng.normal(0, 0.15)
+    lines: list[Line] = []
     for _ in range(rng.integers(1, 6)):
         if rng.random() < 0.65:
             line = rng.integers(0, 3, (rng.integers(2, 4), 2)) / 2
             line = line + rng.normal(0, 0.04, line.shape)
         else:
-            start, extent = 45 * rng.integers(8), rng.choice([90, 180, 180, 270, 360])
+            start, extent = 45.0 * rng.integers(8), float(rng.choice([90, 180, 180, 270, 360]))
             radius = rng.choice([0.17, 0.25, 0.33, 0.5], 2)
             line = rng.integers(1, 6, 2) / 6 + radius * _circle(start, start + extent, 16)
         lines.append(line - line[:, 1:] * (slant, 0))

@@ -73,6 +73,14 @@ UNFITTED = (
 TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than a model file
 
 
+def pretrained_file(name: Any) -> Path:
+    """Return the file of a classifier that comes with the package."""
+    if name not in [*PRETRAINED]:
+        valid = " or ".join(f'"{model}"' for model in PRETRAINED)
+        raise ValueError(f"name={name!r} is not valid: it must be {valid}")
+    return PRETRAINED[name]
+
+
 class MNISTCNNClassifier(
     CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageClassifierNet
 ):
@@ -633,29 +641,33 @@ class MNISTCNNClassifier(
         Of processes that have trained together, only the first writes; it does not wait for the
         others.
         """
+        stored = self._to_stored()
+        if self._writes_files():
+            write_model(path, stored)
+
+    def _to_stored(self) -> StoredModel:
+        """Return what a file holds; ``RejectingClassifier`` adds to it."""
         check_is_fitted(self)
         self._validate_params()  # what is written can be read
-        if not self._writes_files():
-            return
-        write_model(
-            path,
-            StoredModel(
-                network=name_of_network(self.module),
-                params=self.get_params(deep=False),
-                classes=self.classes_,
-                image_shape=self.image_shape_,
-                n_features_in=int(self.n_features_in_),
-                feature_names_in=list(getattr(self, "feature_names_in_", [])),
-                input_format=self.input_format_,
-                pixel_statistics=self.pixel_statistics_,
-                history=self.history_ or [],
-                weights=uncompiled(self.module_).state_dict(),
-            ),
+        return StoredModel(
+            network=name_of_network(self.module),
+            params=self.get_params(deep=False),
+            classes=self.classes_,
+            image_shape=self.image_shape_,
+            n_features_in=int(self.n_features_in_),
+            feature_names_in=list(getattr(self, "feature_names_in_", [])),
+            input_format=self.input_format_,
+            pixel_statistics=self.pixel_statistics_,
+            history=self.history_ or [],
+            weights=uncompiled(self.module_).state_dict(),
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, module: Any = None) -> Self:
         """Read a classifier that ``save`` wrote. No code in the file is run.
+
+        Of a ``RejectingClassifier``, this is the classifier alone; ``skorch_mnist.rejection.load``
+        reads both.
 
         Parameters
         ----------
@@ -681,13 +693,18 @@ class MNISTCNNClassifier(
         """
         stored = read_model(path)
         with loading(path):
-            if module is None and stored.network not in OWN_NETWORKS:
-                raise ValueError(f"its network is {stored.network}: pass it as module=...")
-            clf = cls(OWN_NETWORKS[stored.network] if module is None else module, **stored.params)
-            if hidden := stored.params.keys() - clf.get_params(deep=False).keys():
-                raise ValueError(f"it sets {sorted(hidden)}, which are not parameters")
-            clf._validate_params()
-            clf._take_over(stored)
+            return cls._of_stored(stored, module)
+
+    @classmethod
+    def _of_stored(cls, stored: StoredModel, module: Any = None) -> Self:
+        """Return the fitted classifier of a file."""
+        if module is None and stored.network not in OWN_NETWORKS:
+            raise ValueError(f"its network is {stored.network}: pass it as module=...")
+        clf = cls(OWN_NETWORKS[stored.network] if module is None else module, **stored.params)
+        if hidden := stored.params.keys() - clf.get_params(deep=False).keys():
+            raise ValueError(f"it sets {sorted(hidden)}, which are not parameters")
+        clf._validate_params()
+        clf._take_over(stored)
         return clf
 
     @classmethod
@@ -728,10 +745,7 @@ class MNISTCNNClassifier(
         >>> MNISTCNNClassifier.from_pretrained("digits").score(X, y) > 0.9
         True
         """
-        if name not in [*PRETRAINED]:
-            valid = " or ".join(f'"{model}"' for model in PRETRAINED)
-            raise ValueError(f"name={name!r} is not valid: it must be {valid}")
-        return cls.load(PRETRAINED[name]).set_params(verbose=0)
+        return cls.load(pretrained_file(name)).set_params(verbose=0)
 
     def _take_over(self, stored: StoredModel) -> None:
         """Become the fitted classifier of a file; check its weights before memory is taken."""

@@ -2,7 +2,8 @@
 
 The tensors are the weights of the network. The metadata entry ``skorch_mnist`` is the manifest:
 format number, versions, parameters, what ``fit`` has learned besides the weights, and a hash of it
-all. Format 2 added ``input_format``.
+all. Format 2 added ``input_format``, format 3 what rejects images: a second network, whose tensors
+have names that begin with ``rejection/``, and what turns its outputs into a decision.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from ._plain_data import decode_classes, encode_classes, name_of
 from ._stored_params import decode_params, encode_params
 from ._tensor_file import DamagedFileError, read_tensors, write_tensors
 
-FORMAT = 2
+FORMAT = 3
 KEY = "skorch_mnist"
+OF_REJECTION = "rejection/"  # a slash is not part of the name of a weight
 
 
 class StoredModel(NamedTuple):
@@ -49,6 +51,16 @@ class StoredModel(NamedTuple):
     pixel_statistics: PixelStatistics
     history: list[dict[str, Any]]  # numbers of each epoch, without its batches
     weights: Mapping[str, torch.Tensor]
+    rejection: StoredRejection | None = None
+
+
+class StoredRejection(NamedTuple):
+    """What rejects images, as values and tensors."""
+
+    detector: StoredModel
+    params: dict[str, Any]  # in JSON types
+    temperature: float
+    score_quantiles: NDArray[np.float64]
 
 
 # --- write ------------------------------------------------------------------------------------
@@ -69,7 +81,29 @@ def write_model(path: str | os.PathLike[str], model: StoredModel) -> None:
     UserWarning
         If a parameter cannot be stored; it is left out.
     """
-    facts = {
+    facts = _facts(model)
+    weights = dict(model.weights)
+    if model.rejection is not None:
+        detector, params, temperature, quantiles = model.rejection
+        facts["rejection"] = {
+            "detector": _facts(detector),
+            "params": params,
+            "temperature": temperature,
+        }
+        own = {**detector.weights, "score_quantiles/": torch.from_numpy(quantiles)}
+        weights |= {OF_REJECTION + name: tensor for name, tensor in own.items()}
+    write_tensors(path, KEY, FORMAT, facts, weights)
+
+
+def _facts(model: StoredModel) -> dict[str, Any]:
+    """Return all but the weights in JSON types; raise a ValueError for what cannot be stored."""
+    for name, value in model.weights.items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(
+                f"The network keeps a {type(value).__name__} in its state, as {name!r}, but a "
+                "model file holds tensors alone. Keep it in a buffer."
+            )
+    return {
         "module": model.network,
         "params": encode_params(model.params),
         "classes": encode_classes(model.classes),
@@ -80,13 +114,6 @@ def write_model(path: str | os.PathLike[str], model: StoredModel) -> None:
         "pixel_statistics": model.pixel_statistics._asdict(),
         "history": [plain_epoch(epoch) for epoch in model.history],
     }
-    for name, value in model.weights.items():
-        if not isinstance(value, torch.Tensor):
-            raise ValueError(
-                f"The network keeps a {type(value).__name__} in its state, as {name!r}, but a "
-                "model file holds tensors alone. Keep it in a buffer."
-            )
-    write_tensors(path, KEY, FORMAT, facts, model.weights)
 
 
 def name_of_network(module: Any) -> str:
@@ -146,6 +173,34 @@ def loading(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def audited(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> StoredModel:
     """Return what a manifest says; raise a ValueError for what ``fit`` cannot have learned."""
+    if "rejection" not in manifest:
+        return _audited_model(manifest, weights)
+    length, facts = len(OF_REJECTION), manifest["rejection"]
+    own = {name[length:]: weights.pop(name) for name in [*weights] if name.startswith(OF_REJECTION)}
+    quantiles = own.pop("score_quantiles/").numpy()
+    model = _audited_model(manifest, weights)
+    detector = _audited_model({**facts["detector"], "format": manifest["format"]}, own)
+    valid = {
+        "detector": detector.image_shape == model.image_shape
+        and np.array_equal(detector.classes, range(len(model.classes) + 1)),
+        "temperature": type(facts["temperature"]) is float and 0 < facts["temperature"] < math.inf,
+        "score_quantiles": quantiles.ndim == 1
+        and len(quantiles) > 1
+        and bool((np.diff(quantiles) >= 0).all()),
+    }
+    _check_all(valid)
+    temperature, params = facts["temperature"], facts["params"]
+    rejection = StoredRejection(detector, dict(params), temperature, quantiles)
+    return model._replace(rejection=rejection)
+
+
+def _check_all(valid: Mapping[str, bool]) -> None:
+    for name, is_valid in valid.items():
+        if not is_valid:
+            raise ValueError(f"its {name} is not valid")
+
+
+def _audited_model(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> StoredModel:
     classes = decode_classes(**manifest["classes"])
     shape = check_image_shape(manifest["image_shape"])
     n_features, names = manifest["n_features_in"], manifest["feature_names_in"]
@@ -170,9 +225,7 @@ def audited(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> St
         "pixel_statistics": statistics.are_possible(),
         "history": all(plain_epoch(epoch) == epoch for epoch in manifest["history"]),
     }
-    for name, is_valid in valid.items():
-        if not is_valid:
-            raise ValueError(f"its {name} is not valid")
+    _check_all(valid)
     return StoredModel(
         network=manifest["module"],
         params=decode_params(manifest["params"]),

@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.datasets import fetch_mnist
 from skorch_mnist.pictures import DigitPreprocessor
 from skorch_mnist.pictures._mnist_form import centered, mnist_form
-from skorch_mnist.recipes import ROBUST
+from skorch_mnist.recipes import FAST, ROBUST
+from skorch_mnist.rejection import RejectingClassifier
 
 from . import EXEMPLARS
 from ._drawn import draw_digit
@@ -33,6 +35,12 @@ from ._printed import NO_DIGITS, font_files, has_character, print_character
 N_MNIST = 60_000
 N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # the last of each digit in each font
 N_OUTLIERS = 60  # of each font
+DETECTOR = {
+    **FAST,
+    "module__widths": (24, 48),
+    "max_epochs": 5,
+    "augment": "affine",
+}
 DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # digits whose forms in MNIST are the least complete
 N_FROM_MNIST, N_GENERATED = 40, 20  # exemplars of each digit
 
@@ -50,10 +58,24 @@ def main() -> None:
     X, y = training_digits(args.seed)
     torch.set_num_threads(1)  # sums depend on the number of threads
     clf = MNISTCNNClassifier(**ROBUST, device="cpu", random_state=args.seed).fit(X, y)
-    for epoch in clf.history_:
-        epoch["dur"] = 0.0  # seconds, by which the file would differ each time
-    clf.set_params(device="auto", random_state=None, verbose=0).save(args.path)
+    with_rejection(clf, X, y, args.seed).save(args.path)
     write_exemplars(args.path.parent, *exemplars(clf, X, y))
+
+
+def with_rejection(
+    clf: MNISTCNNClassifier, X: NDArray[np.uint8], y: NDArray[np.int64], seed: int
+) -> RejectingClassifier:
+    """Return the classifier with a detector of what is not a digit, ready to be saved."""
+    detector = MNISTCNNClassifier(**DETECTOR, device="cpu", random_state=seed)
+    rejecting = RejectingClassifier(FrozenEstimator(clf), detector=detector, random_state=seed)
+    rejecting.fit(X, y, outliers=printed_outliers(np.random.default_rng([seed, 1])))
+    fitted: MNISTCNNClassifier
+    for fitted in (clf, rejecting.detector_):
+        for epoch in fitted.history:
+            epoch["dur"] = 0.0  # seconds, by which the file would differ each time
+        fitted.set_params(device="auto", random_state=None, verbose=0)
+    rejecting.set_params(random_state=None)
+    return rejecting
 
 
 def training_digits(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -105,7 +127,10 @@ def printed_outliers(rng: Generator) -> NDArray[np.uint8]:
 def _printed(rng: Generator) -> Iterator[Ink]:
     for font in font_files(rng):
         for digit in np.repeat(range(10), N_PRINTS).tolist():
-            yield print_character(str(digit), font, float(np.exp(rng.uniform(2.3, 4.6))), rng), digit
+            yield (
+                print_character(str(digit), font, float(np.exp(rng.uniform(2.3, 4.6))), rng),
+                digit,
+            )
 
 
 def _drawn(rng: Generator) -> Iterator[Ink]:

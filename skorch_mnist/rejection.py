@@ -1,0 +1,558 @@
+"""Classifiers that know what they do not know: images of no known class are rejected."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skorch_mnist._batches._split import split_rows
+from skorch_mnist._compat import HasMethods, Interval, rows_of, validate_parameter_constraints
+from skorch_mnist._inputs._pixels import as_array
+from skorch_mnist._inputs._validation import check_images, check_images_and_labels, is_dataset
+from skorch_mnist._outliers import generate_outliers
+from skorch_mnist._storage._model_file import StoredRejection, loading, read_model, write_model
+from skorch_mnist.classifier import MNISTCNNClassifier, pretrained_file
+from skorch_mnist.recipes import FAST
+
+__all__ = ["RejectingClassifier", "load"]
+
+HELD_OUT = 0.1  # share of the images that set the threshold
+MOST_OUTLIERS = 30_000  # that are generated
+LEAST = 1e-30  # a probability of 0 has no logarithm
+SHARES = np.linspace(0, 1, 1001)  # of the held-out images, whose scores are kept
+LARGEST_TEMPERATURE = 10.0
+
+#: Parameters of the default detector: a small network, trained for three epochs.
+DETECTOR: dict[str, Any] = {
+    **FAST,
+    "module__widths": (16, 32),
+    "module__padding": True,
+    "max_epochs": 3,
+    "augment": "affine",
+    "verbose": 0,
+}
+
+
+def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
+    estimators = (rejecting.estimator, rejecting.detector or MNISTCNNClassifier)
+    return all(hasattr(estimator, "partial_fit") for estimator in estimators)
+
+
+class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Classifier of images that rejects those of no known class.
+
+    A second classifier, the detector, learns the classes and one more: generated outliers, such as
+    noise, scribbles and pieces of images. An image is accepted if the detector agrees with the
+    label of ``estimator``, and ``estimator`` is sure of it.
+
+    Parameters
+    ----------
+    estimator : classifier
+        What labels the images, with ``predict_proba``. A fitted one is kept as it is in
+        ``sklearn.frozen.FrozenEstimator``; then fit with images that it was not trained on.
+    detector : classifier or None, default=None
+        What tells outliers from images of the classes. It gets images of shape (n_samples,
+        channels, height, width) and the codes 0 to n_classes, the last of which stands for
+        outliers. None takes a small ``MNISTCNNClassifier``.
+    accept : float in [0, 1], default=0.99
+        Share of images of the known classes to accept. It takes effect at once, without fitting.
+    reject_label : object, default=None
+        Label of a rejected image, which must not be a class. None takes -1 for numbers (or one less
+        than the lowest class, if that is negative), and "rejected" for strings.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out images, the outliers and the default detector. Pass an int for the same
+        result each time.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels in ascending order, without ``reject_label_``.
+    estimator_, detector_ :
+        The fitted classifiers.
+    reject_label_ : object
+        Label of a rejected image.
+    threshold_ : float
+        Score below which an image is rejected.
+    temperature_ : float
+        What the logarithms of the probabilities of ``estimator`` are divided by.
+    score_quantiles_ : ndarray of shape (1001,)
+        Scores of the held-out images in ascending order, in steps of 0.1 %.
+    n_features_in_ : int
+        Pixels of an image, all channels together.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, if ``X`` was a data frame with strings as names.
+    image_shape_ : tuple of int
+        Channels, height and width.
+
+    See Also
+    --------
+    load : Read a saved one back.
+    sklearn.calibration.CalibratedClassifierCV : Only calibrates probabilities.
+
+    Notes
+    -----
+    A tenth of the images of ``fit`` is held out of the training. On these, the threshold and the
+    temperature are set.
+
+    Compare scores, not figures of different classifiers: the score is the logarithm of the
+    probability that both classifiers give to the label.
+
+    References
+    ----------
+    Outlier exposure: D. Hendrycks, M. Mazeika, T. Dietterich, "Deep anomaly detection with outlier
+    exposure", 2019. Temperature scaling: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On calibration
+    of modern neural networks", 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
+    >>> from skorch_mnist.rejection import RejectingClassifier
+    >>> X, y = load_digits28(return_X_y=True)
+    >>> clf = MNISTCNNClassifier(max_epochs=3, random_state=0, verbose=0)
+    >>> rejecting = RejectingClassifier(clf, random_state=0).fit(X[:1500], y[:1500])
+    >>> rejecting.score(X[1500:], y[1500:]) > 0.8
+    True
+    >>> noise = np.random.default_rng(0).integers(0, 256, (3, 784), dtype=np.uint8)
+    >>> rejecting.predict(noise)
+    array([-1, -1, -1])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [HasMethods(["fit", "predict_proba"])],
+        "detector": [HasMethods(["fit", "predict_proba"]), None],
+        "accept": [Interval(Real, 0, 1, closed="both")],
+        "reject_label": "no_validation",
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        detector: Any = None,
+        accept: float = 0.99,
+        reject_label: Any = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.detector = detector
+        self.accept = accept
+        self.reject_label = reject_label
+        self.random_state = random_state
+
+    # --- training -----------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: ArrayLike, outliers: Any = None) -> Self:
+        """Fit the estimator and the detector, and set the threshold.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or tensor of shape (n_samples, ...)
+            Images of the known classes, as for ``MNISTCNNClassifier.fit``.
+        y : array-like of shape (n_samples,)
+            Labels: numbers or strings.
+        outliers : array-like of shape (n_outliers, ...) or None, default=None
+            Images like ``X`` that belong to no class, in addition to those that are generated.
+
+        Returns
+        -------
+        self : RejectingClassifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter, ``X``, ``y`` or ``outliers`` is not valid.
+        """
+        random_state = self._check_params()
+        X = as_array(X)
+        images, y = self._check(X, y, reset=True)
+        self.classes_ = np.unique(y)
+        self.reject_label_ = self._choose_reject_label()
+        self.estimator_ = clone(self.estimator)
+        seed = random_state.randint(np.iinfo(np.int32).max)
+        default = MNISTCNNClassifier(**DETECTOR, random_state=seed)
+        self.detector_ = clone(default if self.detector is None else self.detector)
+        return self._learn(X, y, images, outliers, random_state, "fit")
+
+    @available_if(_both_have_partial_fit)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: ArrayLike, outliers: Any = None) -> Self:
+        """Train a fitted classifier for one more epoch, and set the threshold on the new images.
+
+        Parameters
+        ----------
+        X, y, outliers :
+            As in ``fit``. Some classes may be missing in ``y``.
+
+        Returns
+        -------
+        self : RejectingClassifier
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If ``fit`` was not called.
+        ValueError
+            As in ``fit``, or if ``y`` has other classes.
+        """
+        check_is_fitted(self)
+        random_state = self._check_params()
+        X = as_array(X)
+        images, y = self._check(X, y, reset=False)
+        if unknown := set(np.unique(y).tolist()) - set(self.classes_.tolist()):
+            raise ValueError(
+                f"y has labels {sorted(unknown)} that are not in classes_: {self.classes_}. Call "
+                "fit to learn other classes."
+            )
+        return self._learn(X, y, images, outliers, random_state, "partial_fit")
+
+    def _check_params(self) -> np.random.RandomState:
+        params = self.get_params(deep=False)
+        validate_parameter_constraints(self._parameter_constraints, params, type(self).__name__)
+        random_state: np.random.RandomState = check_random_state(self.random_state)
+        return random_state
+
+    def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return images of shape (n_samples, channels, height, width), and labels."""
+        if is_dataset(X):
+            raise ValueError(
+                f"X is a {type(X).__name__}, but RejectingClassifier takes images in memory: pass "
+                "an array."
+            )
+        checked = check_images_and_labels(self, X, y, reset=reset)
+        if reset:
+            self.image_shape_ = checked.images.shape[1:]
+        return checked.images, checked.y
+
+    @property
+    def image_shape(self) -> Any:
+        """Shape of the images in flat rows, as ``estimator`` has it; None takes squares."""
+        return getattr(self.estimator, "image_shape", None)
+
+    def _choose_reject_label(self) -> Any:
+        label, kind = self.reject_label, self.classes_.dtype.kind
+        if label is None:
+            if kind == "b":
+                raise ValueError(
+                    "y holds booleans, which leave no label for rejected images: pass "
+                    "y.astype(int), or strings."
+                )
+            lowest = self.classes_[0]
+            label = min(-1, int(lowest) - 1) if kind in "iuf" else "rejected"
+        if label in self.classes_.tolist():
+            raise ValueError(
+                f"reject_label={label!r} is not valid: it must not be one of the classes, "
+                f"{self.classes_}."
+            )
+        return label
+
+    def _learn(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        images: NDArray[Any],
+        outliers: Any,
+        random_state: np.random.RandomState,
+        how: str,
+    ) -> Self:
+        """Train both classifiers on most images, and calibrate them on the others."""
+        codes = np.searchsorted(self.classes_, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the advice is about train_split
+            train, held_out = split_rows(codes, HELD_OUT, random_state)
+        held_out = held_out if len(held_out) else train
+        getattr(self.estimator_, how)(rows_of(X, train), y[train])
+        rng = np.random.default_rng(random_state.randint(np.iinfo(np.int32).max))
+        n_generated = min(len(train), MOST_OUTLIERS)
+        others = [generate_outliers(images[train], codes[train], n_generated, rng)]
+        if outliers is not None:
+            others.append(check_images(self, outliers).images)
+        shown = np.concatenate([images[train], *others])
+        taught = np.full(len(shown), len(self.classes_))
+        taught[: len(train)] = codes[train]
+        kwargs = {"classes": np.arange(len(self.classes_) + 1)} if how == "partial_fit" else {}
+        getattr(self.detector_, how)(shown, taught, **kwargs)
+        self._calibrate(rows_of(X, held_out), codes[held_out])
+        return self
+
+    def _calibrate(self, X: Any, codes: NDArray[np.int64]) -> None:
+        """Set the temperature and the quantiles of scores on images held out."""
+        logits = self._logits(X)
+
+        def loss(log_temperature: float) -> float:
+            scaled = log_softmax(logits / math.exp(log_temperature), axis=1)
+            likelihood = scaled[np.arange(len(codes)), codes].sum()
+            return float(log_temperature**2 - likelihood)  # a few images change it little
+
+        limit = math.log(LARGEST_TEMPERATURE)
+        best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
+        self.temperature_ = float(math.exp(best.x))
+        self.score_quantiles_ = np.quantile(self.score_samples(X), SHARES)
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable label of each image, or ``reject_label_``.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or tensor of shape (n_samples, ...)
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        logits, scores = self._logits_and_scores(X)
+        labels = self.classes_[logits.argmax(axis=1)]
+        return np.where(scores >= self.threshold_, labels, np.asarray(self.reject_label_))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class, given that the image belongs to one.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or tensor of shape (n_samples, ...)
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+            Calibrated, in the order of ``classes_``. Rejected images have probabilities, too.
+        """
+        return np.exp(self._log_proba(self._logits(X)))
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return how normal each image is.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or tensor of shape (n_samples, ...)
+            Images as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            At most 0. Images with a score below ``threshold_`` are rejected.
+        """
+        return self._logits_and_scores(X)[1]
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy of ``predict``. A rejected image of a known class counts as wrong.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or tensor of shape (n_samples, ...)
+            Images as in ``fit``.
+        y : array-like of shape (n_samples,)
+            True labels. Those of images to be rejected are ``reject_label_``.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        float
+            In [0, 1].
+        """
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+
+    def score_accepted(self, X: Any, y: ArrayLike) -> float:
+        """Return the accuracy among the accepted images.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or tensor of shape (n_samples, ...)
+            Images as in ``fit``.
+        y : array-like of shape (n_samples,)
+            True labels.
+
+        Returns
+        -------
+        float
+            In [0, 1], or nan if all images are rejected.
+        """
+        labels = self.predict(X)
+        accepted = labels != self.reject_label_
+        if not accepted.any():
+            return float("nan")
+        return float(accuracy_score(np.asarray(y)[accepted], labels[accepted]))
+
+    @property
+    def threshold_(self) -> float:
+        """Score below which an image is rejected: it follows ``accept``."""
+        check_is_fitted(self)
+        if self.accept == 1:
+            return -math.inf
+        return float(np.interp(1 - self.accept, SHARES, self.score_quantiles_))
+
+    def _logits(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithms of the probabilities of ``estimator``."""
+        check_is_fitted(self)
+        probabilities = np.asarray(self.estimator_.predict_proba(X), dtype=float)
+        return np.log(probabilities.clip(LEAST))
+
+    def _log_proba(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        calibrated: NDArray[np.float64] = log_softmax(logits / self.temperature_, axis=1)
+        return calibrated
+
+    def _logits_and_scores(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        check_is_fitted(self)
+        images = check_images(self, X).images
+        logits = self._logits(X)
+        codes = logits.argmax(axis=1)
+        rows = np.arange(len(codes))
+        by_detector = np.asarray(self.detector_.predict_proba(images), dtype=float)[rows, codes]
+        scores = self._log_proba(logits)[rows, codes] + np.log(by_detector.clip(LEAST))
+        return logits, scores
+
+    # --- files --------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted classifier into one file, without pickle.
+
+        ``MNISTCNNClassifier.load`` reads the classifier in this file, too, without the rejection.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, in safetensors format. An existing one is replaced atomically.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError
+            If ``estimator`` or ``detector`` is not an ``MNISTCNNClassifier``.
+        ValueError
+            If a network, its labels or ``reject_label`` cannot be stored.
+        OSError
+            If the file cannot be written.
+
+        See Also
+        --------
+        load : Read it back.
+        """
+        check_is_fitted(self)
+        stored = []
+        for name, estimator in (("estimator", self.estimator_), ("detector", self.detector_)):
+            clf = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+            if not isinstance(clf, MNISTCNNClassifier):
+                raise TypeError(
+                    f"{name}={clf!r} cannot be saved: it must be an MNISTCNNClassifier, perhaps in "
+                    "a FrozenEstimator. Use joblib or skops for others."
+                )
+            stored.append(clf._to_stored())
+        label = self.reject_label
+        label = label.item() if isinstance(label, np.generic) else label
+        if not (label is None or type(label) in (int, float, str)):
+            raise ValueError(
+                f"reject_label={self.reject_label!r} cannot be stored: it must be a number, a "
+                "string or None."
+            )
+        seed = int(self.random_state) if isinstance(self.random_state, Integral) else None
+        model, detector = stored
+        params = {"accept": float(self.accept), "reject_label": label, "random_state": seed}
+        rejection = StoredRejection(detector, params, self.temperature_, self.score_quantiles_)
+        write_model(path, model._replace(rejection=rejection))
+
+    @classmethod
+    def from_pretrained(cls, name: str) -> Self:
+        """Return a classifier that comes with the package, already fitted. It needs no network.
+
+        Parameters
+        ----------
+        name : {"digits"}
+            "digits" reads digits in the form of MNIST, 28x28 pixels, white on black, and rejects
+            images of anything else.
+
+        Returns
+        -------
+        RejectingClassifier
+
+        Raises
+        ------
+        ValueError
+            If there is no such classifier.
+
+        See Also
+        --------
+        skorch_mnist.MNISTCNNClassifier.from_pretrained : The same without rejection.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skorch_mnist.rejection import RejectingClassifier
+        >>> clf = RejectingClassifier.from_pretrained("digits")
+        >>> clf.predict(np.zeros((1, 784), dtype=np.uint8))
+        array([-1])
+        """
+        rejecting = load(pretrained_file(name))
+        rejecting.set_params(estimator__verbose=0)
+        rejecting.estimator_.set_params(verbose=0)
+        return rejecting
+
+
+def load(path: str | os.PathLike[str]) -> MNISTCNNClassifier | RejectingClassifier:
+    """Read what ``save`` of either class wrote. No code in the file is run.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+
+    Returns
+    -------
+    MNISTCNNClassifier or RejectingClassifier
+        Fitted, of the class that was saved, with the same predictions. The parameter ``estimator``
+        of a ``RejectingClassifier`` is then an unfitted ``MNISTCNNClassifier``: ``fit`` trains
+        anew, ``partial_fit`` continues.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, was not written by ``save``, has a newer format, or its network is not one
+        of the package: then load the classifier with ``MNISTCNNClassifier.load``.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from skorch_mnist.rejection import RejectingClassifier, load
+    >>> clf = RejectingClassifier.from_pretrained("digits")
+    >>> with TemporaryDirectory() as folder:
+    ...     clf.save(f"{folder}/digits.safetensors")
+    ...     type(load(f"{folder}/digits.safetensors")).__name__
+    'RejectingClassifier'
+    """
+    stored = read_model(path)
+    with loading(path):
+        clf = MNISTCNNClassifier._of_stored(stored)
+        if stored.rejection is None:
+            return clf
+        detector, params, temperature, quantiles = stored.rejection
+        fitted = MNISTCNNClassifier._of_stored(detector)
+        rejecting = RejectingClassifier(clone(clf), detector=clone(fitted), **params)
+        rejecting._check_params()
+        rejecting.estimator_, rejecting.detector_ = clf, fitted
+        rejecting.classes_ = clf.classes_
+        rejecting.image_shape_, rejecting.n_features_in_ = clf.image_shape_, clf.n_features_in_
+        if stored.feature_names_in:
+            rejecting.feature_names_in_ = clf.feature_names_in_
+        rejecting.reject_label_ = rejecting._choose_reject_label()
+        rejecting.temperature_, rejecting.score_quantiles_ = temperature, quantiles
+    return rejecting

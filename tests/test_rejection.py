@@ -1,0 +1,279 @@
+"""Classifiers that reject what belongs to none of their classes."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import quick, toy
+from outliers import KINDS, outliers
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skorch_mnist import MNISTCNNClassifier, load_digits28
+from skorch_mnist._outliers import generate_outliers
+from skorch_mnist.displays import expected_calibration_error
+from skorch_mnist.rejection import RejectingClassifier, load
+
+LEAST = {"strokes": 0.95, "letters": 0.9, "shapes": 0.95, "symbols": 0.95}  # all of the others
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return RejectingClassifier.from_pretrained("digits")
+
+
+@pytest.fixture(scope="module")
+def rejecting(digits):
+    X, _, y, _ = digits
+    return RejectingClassifier(quick(max_epochs=3), random_state=0).fit(X, y)
+
+
+# --- the pretrained model ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_a_digit_is_rejected(pretrained, kind):
+    rejected = np.mean(pretrained.predict(outliers(kind, 500, seed=0)) == -1)
+    assert rejected >= {"strokes": 0.94, "letters": 0.9, "shapes": 0.95, "symbols": 0.95}.get(
+        kind, 1
+    )
+
+
+def test_every_blank_image_is_rejected(pretrained):
+    X = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 784, axis=1)
+    assert np.all(pretrained.predict(X) == -1)
+
+
+def test_digits_are_accepted_and_read(pretrained, mnist):
+    _, X, _, y = mnist
+    labels = pretrained.predict(X)
+    accepted = labels != -1
+    assert accepted.mean() >= 0.985
+    assert np.mean(labels[accepted] != y[accepted]) <= 0.002
+    assert pretrained.score_accepted(X, y) == np.mean(labels[accepted] == y[accepted])
+    assert pretrained.score(X, y) == np.mean(labels == y)
+    ece = expected_calibration_error(y, pretrained.predict_proba(X), n_bins=15)
+    assert ece <= 0.003
+
+
+def test_handwriting_of_others_is_accepted(pretrained):
+    X, _ = load_digits28(return_X_y=True)
+    assert np.mean(pretrained.predict(X) != -1) > 0.9
+
+
+def test_the_pretrained_classifier_can_be_trained_further(pretrained, digits):
+    X, _, y, _ = digits
+    rejecting = RejectingClassifier.from_pretrained("digits")
+    threshold = rejecting.threshold_
+    rejecting.partial_fit(X, y)
+    assert rejecting.threshold_ != threshold
+    assert np.mean(rejecting.predict(X) == y) > 0.9
+    assert pretrained.threshold_ == threshold
+
+
+# --- what accept means ------------------------------------------------------------------------
+
+
+def test_about_the_wanted_share_is_accepted(rejecting, digits):
+    X_test = digits[1]
+    shares = []
+    for accept in (0, 0.5, 0.9, 1):
+        rejecting.set_params(accept=accept)
+        shares.append(np.mean(rejecting.predict(X_test) != -1))
+    rejecting.set_params(accept=0.99)
+    assert shares == sorted(shares) and shares[-1] == 1
+    assert shares[0] < 0.1 and abs(shares[1] - 0.5) < 0.2
+
+
+def test_a_score_below_the_threshold_is_rejected(rejecting, digits):
+    X_test = digits[1]
+    scores = rejecting.score_samples(X_test)
+    assert scores.shape == (len(X_test),) and scores.max() <= 0
+    rejected = rejecting.predict(X_test) == rejecting.reject_label_
+    np.testing.assert_array_equal(rejected, scores < rejecting.threshold_)
+
+
+@pytest.mark.filterwarnings("ignore:The mean pixel:UserWarning")
+def test_noise_is_rejected(rejecting):
+    for kind in ("blank", "uniform_noise", "salt_and_pepper"):
+        assert np.mean(rejecting.predict(outliers(kind, 100, seed=1)) == -1) > 0.9
+
+
+def test_a_rejection_counts_as_wrong_and_is_right_for_an_outlier(rejecting, digits):
+    X, y = digits[1], digits[3]
+    noise = outliers("uniform_noise", 50, seed=2)
+    assert rejecting.score(X, y) <= rejecting.score_accepted(X, y)
+    assert rejecting.score(noise, np.full(50, -1)) == np.mean(rejecting.predict(noise) == -1)
+
+
+def test_nothing_accepted_has_no_accuracy(rejecting):
+    noise = outliers("uniform_noise", 5, seed=2)
+    assert np.isnan(rejecting.score_accepted(noise, np.zeros(5)))
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [((0, 1, 2), -1), ((-3, 0, 4), -4), ((1.0, 2.0, 4.0), -1), (("a", "b", "c"), "rejected")],
+)
+def test_the_reject_label_has_the_type_of_the_labels(classes, expected):
+    X, y = toy(classes=classes)
+    clf = RejectingClassifier(quick(), accept=0.5, random_state=0).fit(X, y)
+    labels = clf.predict(X)
+    assert clf.reject_label_ == expected
+    assert labels.dtype.kind == y.dtype.kind
+    assert set(labels.tolist()) <= {*classes, expected}
+
+
+def test_a_reject_label_of_the_user():
+    X, y = toy(classes=("a", "b", "c"))
+    clf = RejectingClassifier(quick(), reject_label="unknown", accept=0.0, random_state=0)
+    assert "unknown" in clf.fit(X, y).predict(X)
+
+
+def test_a_reject_label_that_is_a_class_is_refused():
+    X, y = toy()
+    with pytest.raises(ValueError, match="reject_label=1 is not valid"):
+        RejectingClassifier(quick(), reject_label=1).fit(X, y)
+
+
+def test_booleans_leave_no_reject_label():
+    X, y = toy(classes=(False, True))
+    with pytest.raises(ValueError, match="booleans"):
+        RejectingClassifier(quick()).fit(X, y)
+
+
+@pytest.mark.parametrize("params", [{"accept": 1.1}, {"estimator": 3}, {"detector": "cnn"}])
+def test_parameters_are_checked(params):
+    X, y = toy()
+    with pytest.raises(ValueError, match=next(iter(params))):
+        RejectingClassifier(**{"estimator": quick(), **params}).fit(X, y)
+
+
+# --- scikit-learn -----------------------------------------------------------------------------
+
+
+# One check wants the label with the largest probability, so nothing is rejected here.
+@pytest.mark.filterwarnings("ignore:X has rows of:UserWarning")
+@pytest.mark.filterwarnings("ignore:The brightest pixel:UserWarning")
+@parametrize_with_checks([RejectingClassifier(LogisticRegression(C=1e3), accept=1, random_state=0)])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_any_classifier_can_reject(digits):
+    X, X_test, y, _ = digits
+    clf = RejectingClassifier(RandomForestClassifier(50, random_state=0), random_state=0)
+    clf.fit(X, y)
+    assert np.mean(clf.predict(X_test) != -1) > 0.7
+    assert np.mean(clf.predict(outliers("uniform_noise", 50, seed=0)) == -1) > 0.9
+
+
+def test_it_works_in_pipelines_searches_and_cross_validation():
+    X, y = toy(n=90)
+    pipeline = make_pipeline(MinMaxScaler(), RejectingClassifier(quick(), random_state=0))
+    assert len(cross_val_score(pipeline, X.reshape(90, -1), y, cv=2)) == 2
+    search = GridSearchCV(
+        RejectingClassifier(quick(), random_state=0), {"estimator__lr": [1e-3, 1e-2]}, cv=2
+    )
+    assert search.fit(X, y).best_params_["estimator__lr"] in (1e-3, 1e-2)
+
+
+def test_a_frozen_estimator_keeps_its_weights(fitted, digits):
+    X, y = digits[1], digits[3]
+    clf = RejectingClassifier(FrozenEstimator(fitted), random_state=0).fit(X, y)
+    np.testing.assert_array_equal(clf.estimator_.predict(X), fitted.predict(X))
+
+
+def test_the_same_seed_gives_the_same_classifier():
+    X, y = toy()
+    one, other = (RejectingClassifier(quick(), random_state=3).fit(X, y) for _ in range(2))
+    np.testing.assert_array_equal(one.score_samples(X), other.score_samples(X))
+    again = pickle.loads(pickle.dumps(one))
+    np.testing.assert_array_equal(one.score_samples(X), again.score_samples(X))
+
+
+def test_images_of_any_form_are_taken():
+    X, y = toy(shape=(6, 6))
+    frame = pd.DataFrame(X.reshape(len(X), -1), columns=[f"p{i}" for i in range(36)])
+    clf = RejectingClassifier(quick(), random_state=0).fit(frame, y)
+    np.testing.assert_array_equal(clf.feature_names_in_, frame.columns)
+    assert clf.predict(frame).shape == y.shape
+    color = np.repeat(X[..., None], 3, axis=3) / 255
+    clf = RejectingClassifier(quick(), random_state=0).fit(color, y)
+    assert clf.image_shape_ == (3, 6, 6)
+    assert clf.predict_proba(color).shape == (len(X), 3)
+
+
+def test_outliers_of_the_user_are_learned(digits):
+    X, _, y, _ = digits
+    sevens, others = X[y == 7], y < 7
+    params = {"random_state": 0, "detector": quick(max_epochs=4)}
+    without = RejectingClassifier(quick(), **params).fit(X[others], y[others])
+    taught = clone(without).fit(X[others], y[others], outliers=sevens[:30])
+    rejected = [np.mean(clf.predict(sevens[30:]) == -1) for clf in (without, taught)]
+    assert rejected[1] > rejected[0] and rejected[1] > 0.8
+
+
+def test_probabilities_are_calibrated_and_keep_their_order(rejecting, digits):
+    X = digits[1]
+    ours, theirs = rejecting.predict_proba(X), rejecting.estimator_.predict_proba(X)
+    np.testing.assert_allclose(ours.sum(axis=1), 1)
+    np.testing.assert_array_equal(ours.argmax(axis=1), theirs.argmax(axis=1))
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_a_saved_one_is_read_back(rejecting, digits, tmp_path):
+    X = digits[1]
+    path = tmp_path / "rejecting.safetensors"
+    rejecting.save(path)
+    again = load(path)
+    assert type(again) is RejectingClassifier
+    np.testing.assert_array_equal(again.predict(X), rejecting.predict(X))
+    np.testing.assert_array_equal(again.score_samples(X), rejecting.score_samples(X))
+    np.testing.assert_array_equal(again.predict_proba(X), rejecting.predict_proba(X))
+    assert again.accept == rejecting.accept and again.random_state == 0
+    alone = MNISTCNNClassifier.load(path)
+    np.testing.assert_array_equal(alone.predict(X), rejecting.estimator_.predict(X))
+    again.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+    assert clone(again).fit(X[:100], digits[3][:100]).n_features_in_ == 784
+
+
+def test_load_returns_the_class_that_was_saved(fitted, tmp_path):
+    fitted.save(tmp_path / "plain.safetensors")
+    assert type(load(tmp_path / "plain.safetensors")) is MNISTCNNClassifier
+
+
+def test_other_estimators_are_not_saved(tmp_path):
+    X, y = toy()
+    clf = RejectingClassifier(LogisticRegression(), random_state=0).fit(X.reshape(60, -1), y)
+    with pytest.raises(TypeError, match="must be an MNISTCNNClassifier"):
+        clf.save(tmp_path / "model.safetensors")
+
+
+# --- generated outliers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 5, 1), (3, 5, 7), (1, 28, 28)])
+def test_outliers_have_the_form_of_the_images(shape):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(9, *shape))
+    made = generate_outliers(images, np.arange(9) % 2, 100, rng)
+    assert made.shape == (100, *shape) and made.dtype == images.dtype
+    assert made.min() >= images.min() - 1e-6 and made.max() <= images.max() + 1e-6
+    whole = generate_outliers((40 * images).astype(np.int16), np.zeros(9, int), 20, rng)
+    assert whole.dtype == np.int16
