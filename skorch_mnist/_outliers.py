@@ -130,7 +130,8 @@ def _pieces(known: Image, other: Image, rng: Generator) -> Image:
         ground = _ground(known)
         shift = [int(rng.integers(-side // 7, side // 7 + 1)) for side in (height, width)]
         other = np.roll(other, shift, axis=(1, 2))
-        return np.where(np.abs(known - ground) > np.abs(other - ground), known, other)
+        clearer = np.abs(known - ground) > np.abs(other - ground)
+        return np.asarray(np.where(clearer, known, other))
     along = 1 if height > width or (height == width and rng.random() < 0.5) else 2
     if how < 0.7:  # the second half of another image as the first half
         pieces = np.array_split(known, 2, axis=along)
@@ -140,13 +141,13 @@ def _pieces(known: Image, other: Image, rng: Generator) -> Image:
     else:
         pieces = np.array_split(np.roll(known, known.shape[along] // 2, axis=along), 2, axis=along)
         pieces[0] = np.flip(pieces[0], axis=int(rng.integers(1, 3)))
-    return np.concatenate(pieces, axis=along)
+    return np.asarray(np.concatenate(pieces, axis=along))
 
 
 def _ground(image: Image) -> Image:
     """Return the median of the pixels at the edges, for each channel."""
     edges = np.concatenate([image[:, [0, -1]], image[:, :, [0, -1]].swapaxes(1, 2)], axis=2)
-    return np.median(edges, axis=(1, 2), keepdims=True).astype(np.float32)
+    return np.asarray(np.median(edges, axis=(1, 2), keepdims=True), np.float32)
 
 
 KINDS: tuple[Callable[[Image, Image, Generator], Image], ...]
@@ -166,7 +167,8 @@ def _glyph(rng: Generator) -> list[Line]:
             line = rng.integers(0, 3, (rng.integers(2, 4), 2)) / 2
             line = line + rng.normal(0, 0.04, line.shape)
         else:
-            start, extent = 45.0 * rng.integers(8), float(rng.choice([90, 180, 180, 270, 360]))
+            start = 45 * int(rng.integers(8))
+            extent = float(rng.choice([90, 180, 180, 270, 360]))
             radius = rng.choice([0.17, 0.25, 0.33, 0.5], 2)
             line = rng.integers(1, 6, 2) / 6 + radius * _circle(start, start + extent, 16)
         lines.append(line - line[:, 1:] * (slant, 0))
@@ -184,9 +186,10 @@ def _freehand(rng: Generator) -> list[Line]:
 
 def _figure(rng: Generator) -> list[Line]:
     """Return a polygon, a star, or lines that cross in the middle, perhaps in another one."""
-    lines = []
+    lines: list[Line] = []
     for _ in range(rng.choice([1, 2], p=[0.7, 0.3])):
-        n, start = int(rng.integers(3, 6)), rng.choice([0, 45, 90, 180, rng.uniform(0, 360)])
+        n = int(rng.integers(3, 6))
+        start = float(rng.choice([0, 45, 90, 180, rng.uniform(0, 360)]))
         corners = _circle(start, start + 360, n + 1)
         corners *= rng.uniform(0.5, 1) if lines else 1
         kind = rng.random()

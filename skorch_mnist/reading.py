@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from functools import cache
+from numbers import Real
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -12,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from skorch_mnist._geometry import SIDE
-from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.pictures import DigitPreprocessor, find_digits
 from skorch_mnist.pictures._preprocessor import MAX_PIXELS
+from skorch_mnist.rejection import RejectingClassifier
 
 __all__ = ["Digit", "read_digits"]
 
@@ -29,9 +31,10 @@ class Digit(NamedTuple):
     Attributes
     ----------
     label : object
-        A member of ``classes_`` of the classifier as a Python scalar, such as 7.
+        A member of ``classes_`` of the classifier as a Python scalar, such as 7. None if this is
+        not a digit, as far as a ``RejectingClassifier`` can tell.
     probability : float
-        Probability of the label in [0, 1].
+        Probability of the most probable label in [0, 1], given that this is a digit.
     box : tuple of int
         Left, top, right and bottom of the digit in the upright picture in pixels, as for
         ``Image.crop`` of Pillow.
@@ -49,6 +52,7 @@ def read_digits(
     page: bool | str = "auto",
     polarity: str = "auto",
     max_pixels: int = MAX_PIXELS,
+    accept: float | None = None,
 ) -> list[Digit]:
     """Read the digits in a picture: a single one, a number, a row, a form or a grid.
 
@@ -62,19 +66,24 @@ def read_digits(
     classifier : fitted classifier or None, default=None
         What reads the digits, with ``predict_proba`` and ``classes_``. It takes an array of shape
         (n_digits, 784), with pixels from 0 (paper) to 255 (ink). An ``MNISTCNNClassifier`` that was
-        trained on pixels from 0 to 1, or on another range, gets them in that range. None takes
-        ``MNISTCNNClassifier.from_pretrained("digits")``.
+        trained on pixels from 0 to 1, or on another range, gets them in that range. Only a
+        ``RejectingClassifier`` can tell letters and dirt from digits. None takes
+        ``RejectingClassifier.from_pretrained("digits")``.
     page : bool or "auto", default="auto"
         Whether there may be several digits. "auto" decides by what is in the picture.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
         A file with more pixels is rejected before it is decoded.
+    accept : float in [0, 1] or None, default=None
+        Share of digits to accept, 1 for all: a lower share rejects more of what is not a digit.
+        None takes that of the ``RejectingClassifier``, 0.99 in the one that comes with the package.
 
     Returns
     -------
     list of Digit
         Label, probability and box of each digit in reading order; empty if no digit was found.
+        What looks like a digit to the search, but not to the classifier, has the label None.
 
     Raises
     ------
@@ -116,6 +125,10 @@ def read_digits(
     """
     if classifier is not None:
         check_classifier(classifier)
+    if accept is not None:
+        _check_accept(accept, classifier)
+        classifier = copy.copy(pretrained() if classifier is None else classifier)
+        classifier.set_params(accept=accept)
     return read_closely(
         picture, classifier, page=page, polarity=polarity, max_pixels=max_pixels
     ).digits
@@ -150,28 +163,51 @@ def read_closely(picture: Any, classifier: Any, **options: Any) -> Reading:
 
 
 def classify(rows: NDArray[Any], classifier: Any) -> tuple[list[Any], NDArray[np.float64]]:
-    """Return the label of each image as a Python scalar, and the probability of each class."""
-    labels = np.asarray(classifier.classes_).tolist()
+    """Return the label of each image as a Python scalar, and the probability of each class.
+
+    The label of a rejected image is None.
+    """
+    classes = np.asarray(classifier.classes_).tolist()
     probabilities = np.asarray(classifier.predict_proba(rows))
-    return [labels[code] for code in probabilities.argmax(axis=1)], probabilities
+    labels = [classes[code] for code in probabilities.argmax(axis=1)]
+    if isinstance(classifier, RejectingClassifier):
+        accepted = classifier.score_samples(rows) >= classifier.threshold_
+        labels = [label if known else None for label, known in zip(labels, accepted, strict=True)]
+    return labels, probabilities
 
 
-def pretrained() -> MNISTCNNClassifier:
+def pretrained() -> RejectingClassifier:
     """Return the classifier that comes with the package, loaded once."""
     with LOADING:  # even if several threads need it at the same time
         return _pretrained()
 
 
 @cache
-def _pretrained() -> MNISTCNNClassifier:
-    return MNISTCNNClassifier.from_pretrained("digits")
+def _pretrained() -> RejectingClassifier:
+    return RejectingClassifier.from_pretrained("digits")
 
 
 def _rows(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
     """Return the pixels of each image, in the range of the images that the classifier knows."""
     rows = images.reshape(len(images), N_PIXELS)
-    known = getattr(classifier, "pixel_statistics_", None)
+    known = _known_pixels(classifier)
     return rows if known is None else known.low + rows * (known.high - known.low) / 255
+
+
+def _check_accept(accept: Any, classifier: Any) -> None:
+    """Raise an error unless the classifier can accept that share."""
+    if not isinstance(accept, Real) or not 0 <= float(accept) <= 1:
+        raise ValueError(f"accept={accept!r} is not valid: it must be a number in [0, 1]")
+    if classifier is not None and not isinstance(classifier, RejectingClassifier):
+        raise ValueError(
+            f"accept={accept!r} is not valid for a {type(classifier).__name__}, which never "
+            "rejects: pass a RejectingClassifier"
+        )
+
+
+def _known_pixels(classifier: Any) -> Any:
+    """Return the statistics of the pixels that a classifier of this package was fitted on."""
+    return getattr(getattr(classifier, "estimator_", classifier), "pixel_statistics_", None)
 
 
 def check_classifier(classifier: Any) -> None:
@@ -198,7 +234,7 @@ def check_classifier(classifier: Any) -> None:
             f"classifier takes images{of_shape} with {n_pixels} pixels, but digits are converted "
             f"to {IMAGE_SHAPE}, {N_PIXELS} pixels. Pass one that was fitted on such images"
         )
-    known = getattr(classifier, "pixel_statistics_", None)
+    known = _known_pixels(classifier)
     if known is not None and known.are_mostly_bright():
         warnings.warn(
             f"classifier was fitted on pixels in {known.low:g}..{known.high:g} with a mean of "

@@ -35,6 +35,13 @@ class ClassMetrics(NamedTuple):
     f1: Figure
 
 
+class Rejection(NamedTuple):
+    """How many images were accepted, and how many of those were assigned to their class."""
+
+    accepted: Figure
+    accuracy: Figure
+
+
 class Metrics(NamedTuple):
     """The metrics of all predictions, and of each class."""
 
@@ -45,6 +52,7 @@ class Metrics(NamedTuple):
     expected_calibration_error: float
     classes: list[ClassMetrics]
     confusion_matrix: NDArray[np.int64]
+    rejection: Rejection | None = None  # of a classifier that rejects images
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures in JSON types."""
@@ -59,10 +67,17 @@ class Metrics(NamedTuple):
                 for one in self.classes
             ],
             "confusion_matrix": self.confusion_matrix.tolist(),
+            "rejection": self.rejection
+            and {name: figure._asdict() for name, figure in self.rejection._asdict().items()},
         }
 
 
-def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) -> Metrics:
+def measure(
+    y_true: NDArray[Any],
+    proba: NDArray[Any],
+    classes: NDArray[Any],
+    accepted: NDArray[np.bool_] | None = None,
+) -> Metrics:
     """Compute the metrics of predictions.
 
     The intervals of accuracy, precision and recall are Wilson intervals, which need the counts of
@@ -78,6 +93,9 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
         Probability of each class.
     classes : ndarray of shape (n_classes,)
         Labels in ascending order.
+    accepted : ndarray of shape (n_images,), bool, or None
+        Which images a classifier that rejects some has accepted. All other figures are of all
+        images.
 
     Raises
     ------
@@ -111,6 +129,9 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
         )
         for k in range(n_classes)
     ]
+    rejection = None
+    if accepted is not None:
+        rejection = rejection_of(proba.argmax(axis=1) == codes, accepted)
     return Metrics(
         n_images=n_images,
         accuracy=share(int(right.sum()), n_images),
@@ -119,6 +140,16 @@ def measure(y_true: NDArray[Any], proba: NDArray[Any], classes: NDArray[Any]) ->
         expected_calibration_error=expected_calibration_error(codes, proba, n_bins=N_BINS),
         classes=figures,
         confusion_matrix=matrix,
+        rejection=rejection,
+    )
+
+
+def rejection_of(right: NDArray[np.bool_], accepted: NDArray[np.bool_]) -> Rejection:
+    """Return the figures of a classifier that rejects images."""
+    n_accepted = int(accepted.sum())
+    return Rejection(
+        accepted=share(n_accepted, len(accepted)),
+        accuracy=share(int((right & accepted).sum()), n_accepted),
     )
 
 

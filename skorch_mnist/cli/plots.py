@@ -73,17 +73,25 @@ def reliability(images: Images, proba: Any, classes: Any) -> Figure:
 
 def mistakes(images: Images, proba: Any, classes: Any, image_shape: tuple[int, ...]) -> Figure:
     """Draw the most confident wrong answers."""
+    answers = classes[proba.argmax(axis=1)]
+    return _wrong(images.X, images.y, answers, image_shape, proba.max(axis=1))
+
+
+def rejected(images: Images, accepted: Any, image_shape: tuple[int, ...]) -> Figure:
+    """Draw the first images that were rejected."""
+    import numpy as np
+
+    X, y = images.X[~accepted], images.y[~accepted].astype(str)
+    return _wrong(X, y, np.full(len(y), "nothing"), image_shape)
+
+
+def _wrong(X: Any, y: Any, answers: Any, image_shape: Any, probabilities: Any = None) -> Figure:
     import matplotlib.pyplot as plt
 
     from skorch_mnist.displays import MistakesDisplay
 
     display = MistakesDisplay.from_predictions(
-        images.X,
-        images.y,
-        classes[proba.argmax(axis=1)],
-        proba.max(axis=1),
-        image_shape=image_shape,
-        n_images=MOST_MISTAKES,
+        X, y, answers, probabilities, image_shape=image_shape, n_images=MOST_MISTAKES
     )
     figure: Figure = display.figure_
     plt.close(figure)  # no window is to know of it

@@ -43,8 +43,9 @@ def write_report(
     proba: NDArray[Any],
     name: str,
     model: Path,
+    accepted: NDArray[Any] | None = None,
 ) -> None:
-    """Write the report on the predictions ``proba`` for ``images``."""
+    """Write the report on the predictions ``proba`` for ``images``, some of them ``accepted``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     templates = Environment(
@@ -59,7 +60,7 @@ def write_report(
         name=title_of(name),
         model=model.name,
         metrics=metrics,
-        pictures=draw(clf, metrics, images, proba),
+        pictures=draw(clf, metrics, images, proba, accepted),
         parameters=stated_parameters(clf),
         environment=environment(clf),
         n_wrong=metrics.n_images - int(metrics.confusion_matrix.trace()),
@@ -70,7 +71,11 @@ def write_report(
 
 
 def draw(
-    clf: MNISTCNNClassifier, metrics: Metrics, images: Images, proba: NDArray[Any]
+    clf: MNISTCNNClassifier,
+    metrics: Metrics,
+    images: Images,
+    proba: NDArray[Any],
+    accepted: NDArray[Any] | None,
 ) -> list[Picture]:
     """Draw the figures."""
     error = metrics.expected_calibration_error
@@ -94,6 +99,10 @@ def draw(
             wide=True,
         ),
     ]
+    if accepted is not None and not accepted.all():
+        figure = plots.rejected(images, accepted, clf.image_shape_)
+        text = "The first images that do not look like any class, with their true label."
+        pictures.append(Picture("Rejected", text, address_of(figure), wide=True))
     histories = [clf.history_ or []]
     for kind in plots.recorded_kinds(histories):
         text = "The values recorded after each epoch of training."

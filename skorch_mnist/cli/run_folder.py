@@ -19,6 +19,7 @@ from .messages import InterruptedRunError, Screen
 if TYPE_CHECKING:
     from skorch_mnist.checkpoint import ResumeCheckpoint
     from skorch_mnist.classifier import MNISTCNNClassifier
+    from skorch_mnist.rejection import RejectingClassifier
 
     from .metrics import Metrics
 
@@ -279,12 +280,19 @@ def is_pretrained(path: Path) -> bool:
 
 def load_classifier(path: Path) -> MNISTCNNClassifier:
     """Load a classifier from a file or the folder of a run, or a pretrained one by its name."""
-    from skorch_mnist.classifier import MNISTCNNClassifier
+    loaded: Any = load_rejecting(path)
+    classifier: MNISTCNNClassifier = getattr(loaded, "estimator_", loaded)
+    return classifier
+
+
+def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
+    """Load a classifier with its rejection, if it has one."""
+    from skorch_mnist.rejection import RejectingClassifier, load
 
     if is_pretrained(path):
-        return MNISTCNNClassifier.from_pretrained(str(path))
+        return RejectingClassifier.from_pretrained(str(path))
     model = find_model(path)
     try:
-        return MNISTCNNClassifier.load(model)
+        return load(model)
     except OSError as error:
         raise OSError(f"the model {model} cannot be read: {error.strerror or error}") from error

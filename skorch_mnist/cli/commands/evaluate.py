@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,8 @@ from ..options import DATA, OUTPUT, DataHome, Json, Model, Preprocess, usage_err
 from ..report import write_report
 
 if TYPE_CHECKING:
+    from skorch_mnist.classifier import MNISTCNNClassifier
+
     from ..metrics import Metrics
 
 Dataset = Annotated[
@@ -60,7 +62,8 @@ def evaluate(
     from ..metrics import measure
 
     screen = Screen(json)
-    clf = run_folder.load_classifier(model)
+    loaded: Any = run_folder.load_rejecting(model)
+    clf: MNISTCNNClassifier = getattr(loaded, "estimator_", loaded)
     path = run_folder.find_model(model)
     file = output or path.parent / run_folder.REPORT
     run = run_folder.RunFolder(file.parent, [file.name], screen, "--output")
@@ -68,10 +71,12 @@ def evaluate(
         home = None if data_home is None else str(data_home)
         name, images = images_of(path, Source(dataset or "", None, home, bool(preprocess)), screen)
         check_labels_known(images, clf.classes_.tolist(), "that the classifier does not know")
-        proba = clf.predict_proba(images.X)
-        metrics = measure(images.y, proba, clf.classes_)
+        proba = loaded.predict_proba(images.X)
+        rejects = hasattr(loaded, "threshold_")
+        accepted = loaded.score_samples(images.X) >= loaded.threshold_ if rejects else None
+        metrics = measure(images.y, proba, clf.classes_, accepted)
         say_metrics(metrics, name, screen)
-        write_report(file, clf, metrics, images, proba, name, path)
+        write_report(file, clf, metrics, images, proba, name, path, accepted)
     screen.say(f"\nWritten to {file.resolve()}")
     screen.result({"report": str(file.resolve()), "data": name, **metrics.as_json()})
 
@@ -101,7 +106,13 @@ def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:
     screen.say(f"Accuracy                    {value:.4f} {interval}", style="bold")
     screen.say(f"Macro F1                    {metrics.macro_f1:.4f}")
     screen.say(f"Log loss                    {metrics.log_loss:.4f}")
-    screen.say(f"Expected calibration error  {metrics.expected_calibration_error:.4f}\n")
+    screen.say(f"Expected calibration error  {metrics.expected_calibration_error:.4f}")
+    if metrics.rejection is not None:
+        for title, figure in zip(
+            ("Accepted", "Accuracy among those"), metrics.rejection, strict=True
+        ):
+            screen.say(f"{title:<27} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")
+    screen.say()
     screen.table(
         ["class", "images", "precision", "recall", "F1"],
         [

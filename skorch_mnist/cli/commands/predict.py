@@ -15,11 +15,12 @@ import typer
 from ..arguments import some_path
 from ..messages import Screen, UsageError, one_line, report
 from ..options import OUTPUT, Json
-from ..run_folder import MODEL, load_classifier
+from ..run_folder import MODEL, load_rejecting
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
     from skorch_mnist.reading import Digit
+    from skorch_mnist.rejection import RejectingClassifier
 
 
 class Polarity(Enum):
@@ -57,6 +58,16 @@ PolarityOption = Annotated[
         show_default=False,
     ),
 ]
+Accept = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of digits to accept; the rest, and what is not a digit, is marked as such. 1 "
+        "accepts everything [dim](default: that of the classifier, 0.99 for digits)[/]",
+        min=0,
+        max=1,
+    ),
+]
 Csv = Annotated[
     bool,
     typer.Option("--csv", help="Print comma-separated values.", rich_help_panel=OUTPUT),
@@ -73,6 +84,7 @@ def predict(
     model: ModelOption = None,
     page: Page = None,
     polarity: PolarityOption = Polarity.AUTO,
+    accept: Accept = None,
     json: Json = False,
     as_csv: Csv = False,
 ) -> None:
@@ -84,11 +96,13 @@ def predict(
     from skorch_mnist.reading import as_json
 
     screen = Screen(json)
-    clf = None if model is None else load_classifier(model)
+    clf = None if model is None else load_rejecting(model)
+    if accept is not None and clf is not None and not hasattr(clf, "threshold_"):
+        raise UsageError(f"--accept needs a classifier that rejects images, but {model} does not")
     digits: list[tuple[str, Digit]] = []
     results: list[dict[str, Any]] = []
     failures = 0
-    for name, found in read_all(images, clf, page, polarity.value, quiet=json or as_csv):
+    for name, found in read_all(images, clf, page, polarity.value, accept, quiet=json or as_csv):
         if isinstance(found, ValueError):
             report("error", found)
             failures += 1
@@ -117,7 +131,12 @@ def check_names(images: list[str]) -> None:
 
 
 def read_all(
-    names: list[str], clf: MNISTCNNClassifier | None, page: bool | None, polarity: str, quiet: bool
+    names: list[str],
+    clf: MNISTCNNClassifier | RejectingClassifier | None,
+    page: bool | None,
+    polarity: str,
+    accept: float | None,
+    quiet: bool,
 ) -> Iterator[tuple[str, list[Digit] | ValueError]]:
     """Yield the name of each file and its digits, or why it cannot be read, with a progress bar."""
     from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
@@ -128,7 +147,11 @@ def read_all(
     def read(name: str) -> list[Digit] | ValueError:
         try:
             return read_digits(
-                name, classifier=clf, page="auto" if page is None else page, polarity=polarity
+                name,
+                classifier=clf,
+                page="auto" if page is None else page,
+                polarity=polarity,
+                accept=accept,
             )
         except PictureError as error:
             return error
@@ -159,12 +182,15 @@ def write_text(digits: list[tuple[str, Digit]], screen: Screen) -> None:
             place = ""
         elif count[name] == 1:
             place = " " * len(place)
-        label = one_line(digit.label)
-        screen.say(f"{one_line(name):<{width}}{place}  {label}  {digit.probability:6.1%}")
+        if digit.label is None:
+            screen.say(f"{one_line(name):<{width}}{place}  not a digit")
+        else:
+            label = one_line(digit.label)
+            screen.say(f"{one_line(name):<{width}}{place}  {label}  {digit.probability:6.1%}")
 
 
 def write_csv(digits: list[tuple[str, Digit]]) -> None:
-    """Print comma-separated values, the box as four columns."""
+    """Print comma-separated values, the box as four columns; what is not a digit has no label."""
     if sys.stdout is None:
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")
