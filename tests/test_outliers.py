@@ -1,10 +1,12 @@
-"""The images that are not digits, which the tests draw."""
+"""Images of no class: those that the tests draw, and those that RejectingClassifier learns."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from outliers import KINDS, LETTERS, SYMBOLS, outliers
+
+from skorch_mnist._outliers import generate_outliers
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -26,3 +28,14 @@ def test_drawings_have_the_form_of_mnist(kind):
 def test_letters_that_look_like_digits_are_left_out():
     assert not set("OoDQIilJjZzySsbGBqg") & set(LETTERS)
     assert not set("!'(),/;[\\]`{|}?$&") & set(SYMBOLS)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 5, 1), (3, 5, 7), (1, 28, 28)])
+def test_outliers_have_the_form_of_the_images(shape):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(9, *shape))
+    made = generate_outliers(images, np.arange(9) % 2, 100, rng)
+    assert made.shape == (100, *shape) and made.dtype == images.dtype
+    assert made.min() >= images.min() - 1e-6 and made.max() <= images.max() + 1e-6
+    whole = generate_outliers((40 * images).astype(np.int16), np.zeros(9, int), 20, rng)
+    assert whole.dtype == np.int16

@@ -22,16 +22,18 @@ ORDER = (
     "_geometry", "_atomic", "_features", "_threads", "network", "recipes", "datasets", "pictures",
     "_compat", "clusters", "_devices", "_inputs", "displays", "_parameters", "_learning_rate",
     "_progress", "_batches", "_storage", "_listeners", "_processes", "_training", "checkpoint",
-    "_net", "classifier", "pretrained", "reading", "serve", "__init__", "cli", "__main__",
+    "_net", "_outliers", "classifier", "rejection", "pretrained", "reading", "serve", "__init__",
+    "cli", "__main__",
 )  # fmt: skip
 ALONE = {  # the only modules of ours that these know
     "network": set(),
-    "pretrained": {"classifier", "datasets", "pictures", "recipes"},
+    "pretrained": {"classifier", "datasets", "pictures", "recipes", "rejection"},
+    "_outliers": set(),
     "datasets": {"_atomic", "_geometry"},
     "pictures": {"_geometry", "_threads"},
     "clusters": {"_compat"},
     "displays": {"_inputs"},
-    "reading": {"_geometry", "classifier", "pictures"},
+    "reading": {"_geometry", "pictures", "rejection"},
     "_storage": {"_atomic", "_batches", "_compat", "_inputs"},
 }
 COMPAT = {PACKAGE / "_compat.py", PACKAGE / "cli" / "_compat.py"}

@@ -17,7 +17,7 @@ import skorch_mnist
 
 LIST = Path(__file__).with_name("data") / "public_api.txt"
 MODULES = ("checkpoint", "classifier", "clusters", "datasets", "displays", "network", "pictures",
-           "pretrained", "reading", "recipes")  # fmt: skip
+           "pretrained", "reading", "recipes", "rejection")  # fmt: skip
 
 
 def signature_of(function):

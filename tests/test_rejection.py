@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,6 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
-from skorch_mnist._outliers import generate_outliers
 from skorch_mnist.displays import expected_calibration_error
 from skorch_mnist.rejection import RejectingClassifier, load
 
@@ -265,15 +266,10 @@ def test_other_estimators_are_not_saved(tmp_path):
         clf.save(tmp_path / "model.safetensors")
 
 
-# --- generated outliers -----------------------------------------------------------------------
+# --- the guide --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 5, 1), (3, 5, 7), (1, 28, 28)])
-def test_outliers_have_the_form_of_the_images(shape):
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(9, *shape))
-    made = generate_outliers(images, np.arange(9) % 2, 100, rng)
-    assert made.shape == (100, *shape) and made.dtype == images.dtype
-    assert made.min() >= images.min() - 1e-6 and made.max() <= images.max() + 1e-6
-    whole = generate_outliers((40 * images).astype(np.int16), np.zeros(9, int), 20, rng)
-    assert whole.dtype == np.int16
+def test_the_examples_of_the_guide_work():
+    guide = Path(__file__).parents[1] / "docs" / "guide" / "rejection.md"
+    failed, tried = doctest.testfile(str(guide), module_relative=False)
+    assert tried > 10 and not failed

@@ -37,8 +37,9 @@ N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # the last of each digit in e
 N_OUTLIERS = 60  # of each font
 DETECTOR = {
     **FAST,
-    "module__widths": (24, 48),
-    "max_epochs": 5,
+    "module__widths": (32, 64),
+    "module__shifted_copies": True,
+    "max_epochs": 6,
     "augment": "affine",
 }
 DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # digits whose forms in MNIST are the least complete
