@@ -200,8 +200,8 @@ def _check_accept(accept: Any, classifier: Any) -> None:
         raise ValueError(f"accept={accept!r} is not valid: it must be a number in [0, 1]")
     if classifier is not None and not isinstance(classifier, RejectingClassifier):
         raise ValueError(
-            f"accept={accept!r} is not valid for a {type(classifier).__name__}, which never "
-            "rejects: pass a RejectingClassifier"
+            f"accept={accept!r} is not valid for {type(classifier).__name__}, which never rejects: "
+            "pass a RejectingClassifier"
         )
 
 

@@ -111,6 +111,18 @@ def test_evaluate_writes_a_page_that_needs_no_network(model, few_digits, capsys)
         assert title in page.texts
 
 
+def test_evaluate_reports_what_was_rejected(few_digits, capsys):
+    assert run("evaluate", "digits", "--dataset", "digits", "--output", "report.html") == 0
+    text = capsys.readouterr().out
+    assert "Accepted  " in text and "Accuracy among those  " in text
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "Rejected" in page
+    assert run("evaluate", "digits", "--dataset", "digits", "--output", "o.html", "--json") == 0
+    figures = result_of(capsys)["rejection"]
+    assert 0.5 < figures["accepted"]["value"] <= 1
+    assert 0.5 < figures["accuracy"]["value"] <= 1
+
+
 def test_the_page_shows_the_metrics_of_each_class(model, few_digits, capsys):
     assert run("evaluate", model, "--dataset", "digits", "--json") == 0
     found = result_of(capsys)

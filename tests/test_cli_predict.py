@@ -66,6 +66,28 @@ def test_json_and_csv_are_what_read_digits_returns(model, pictures, capsys):
             }
 
 
+def test_what_is_not_a_digit_is_marked(pictures, tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    path = tmp_path / "noise.png"
+    Image.fromarray(noise).resize((200, 200)).save(path)
+    arguments = ["predict", str(path), "--no-page", "--model", "digits"]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.split(maxsplit=1) == [str(path), "not a digit\n"]
+    assert cli.main([*arguments, "--json"]) == 0
+    [item] = json.loads(capsys.readouterr().out)
+    assert [digit["label"] for digit in item["digits"]] == [None]
+    assert cli.main([*arguments, "--csv"]) == 0
+    [row] = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["label"] == ""
+    assert cli.main([*arguments, "--accept", "1"]) == 0
+    assert "not a digit" not in capsys.readouterr().out
+
+
+def test_accept_needs_a_classifier_that_rejects(model, pictures, capsys):
+    assert cli.main(["predict", *pictures, "--model", model, "--accept", "0.9"]) == 2
+    assert "needs a classifier that rejects" in capsys.readouterr().err
+
+
 @pytest.fixture
 def page(pictures, tmp_path):
     row = np.concatenate([np.asarray(Image.open(path)) for path in pictures], axis=1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import quick, toy
-from PIL import Image
+from PIL import Image, ImageDraw
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -24,6 +24,7 @@ from synthetic_pictures import draw_picture
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, read_digits
 from skorch_mnist.pictures import PictureError, find_digits
 from skorch_mnist.reading import Digit
+from skorch_mnist.rejection import RejectingClassifier
 
 
 def seven(height=300, width=200, ink=40, paper=230):
@@ -46,7 +47,7 @@ def page():
 
 @pytest.fixture(scope="module")
 def pretrained():
-    return MNISTCNNClassifier.from_pretrained("digits")
+    return RejectingClassifier.from_pretrained("digits")
 
 
 # What is read
@@ -69,6 +70,43 @@ def test_digits_are_those_of_find_digits_and_of_the_classifier(page, pretrained)
     assert [digit.label for digit in digits] == pretrained.predict(found.images).tolist()
     assert [digit.probability for digit in digits] == probabilities.max(axis=1).tolist()
     assert [digit.box for digit in digits] == [tuple(box) for box in found.boxes.tolist()]
+
+
+def scribbled(picture):
+    """A picture with a star to the right of its digits."""
+    star = Image.new("L", (picture.shape[0], picture.shape[0]), 230)
+    draw = ImageDraw.Draw(star)
+    middle, angles = star.width / 2, np.radians(np.arange(0, 180, 45))
+    for x, y in zip(90 * np.cos(angles), 90 * np.sin(angles), strict=True):
+        draw.line([middle - x, middle - y, middle + x, middle + y], fill=40, width=18)
+    return np.concatenate([picture, np.asarray(star)], axis=1)
+
+
+def test_what_is_not_a_digit_has_no_label(page):
+    digits = read_digits(scribbled(page), page=True)
+    assert [digit.label for digit in digits] == [7, 7, 7, None]
+    assert all(0 <= digit.probability <= 1 for digit in digits)
+
+
+def test_accept_moves_the_threshold(page, pretrained):
+    picture = scribbled(page)
+    assert None not in [digit.label for digit in read_digits(picture, accept=1)]
+    assert {digit.label for digit in read_digits(picture, accept=0)} == {None}
+    clf = RejectingClassifier.from_pretrained("digits").set_params(accept=0.0)
+    assert {digit.label for digit in read_digits(picture, classifier=clf)} == {None}
+    assert None not in [d.label for d in read_digits(picture, classifier=clf, accept=1)]
+    assert clf.accept == 0
+
+
+@pytest.mark.parametrize("accept", [-0.1, 1.5, "0.9"])
+def test_accept_is_a_share(page, accept):
+    with pytest.raises(ValueError, match=r"accept=.* is not valid: it must be a number in"):
+        read_digits(page, accept=accept)
+
+
+def test_accept_needs_a_classifier_that_rejects(page, fitted):
+    with pytest.raises(ValueError, match="never rejects"):
+        read_digits(page, classifier=fitted, accept=0.9)
 
 
 def test_a_page_is_read_in_order(page):

@@ -78,7 +78,7 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(left_out)}. The loaded classifier has their defaults; its predictions are "
             "the same.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return encoded
 
