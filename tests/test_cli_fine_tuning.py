@@ -11,7 +11,7 @@ import pytest
 from helpers import assert_same_weights, quick
 from PIL import Image
 
-from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
+from skorch_mnist import MNISTCNNClassifier, cli, load_digits28, rejection
 from skorch_mnist.pretrained import load_exemplars
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -62,6 +62,16 @@ def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
     assert tuned.score(X, y) > 0.95
     start = tomllib.loads(Path("tuned/config.toml").read_text())["from"]
     assert start["model"] == "digits" and len(start["sha256"]) == 64
+
+
+def test_the_threshold_is_set_anew(pictures):
+    assert train("--preprocess", "--dataset", pictures) == 0
+    tuned = rejection.load("tuned/model.safetensors")
+    before = rejection.RejectingClassifier.from_pretrained("digits")
+    assert tuned.threshold_ != before.threshold_
+    assert_same_weights(tuned.estimator_, load())
+    assert np.mean(tuned.predict(load_exemplars(return_X_y=True)[0]) != -1) > 0.9
+    assert (tuned.predict(np.zeros((2, 784), np.uint8)) == -1).all()
 
 
 def test_json_has_the_accuracy_before(pictures, capsys):

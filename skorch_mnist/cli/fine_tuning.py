@@ -10,10 +10,11 @@ from .data import check_labels_known
 from .images import Data, Images
 from .messages import Screen, UsageError, report
 from .options import usage_errors
-from .run_folder import digest, find_model, load_classifier
+from .run_folder import digest, find_model, load_classifier, load_rejecting
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
+    from skorch_mnist.rejection import RejectingClassifier
 
 NOT_KNOWN = "that the classifier does not know"
 KNOWN_WELL = 0.9  # accuracy from which exemplars are taken for what a classifier has learned
@@ -108,3 +109,21 @@ def with_exemplars(clf: MNISTCNNClassifier, data: Data, screen: Screen) -> Data:
         return data  # fit says what is wrong
     screen.say(f"{len(y)} images that it knows are added, so that it does not forget them.")
     return data._replace(train=Images(np.concatenate([own, X]), np.concatenate([labels, y])))
+
+
+def with_rejection(
+    start: Start, clf: MNISTCNNClassifier, data: Data
+) -> MNISTCNNClassifier | RejectingClassifier:
+    """Return a classifier that was trained further, with the rejection of its start set anew."""
+    from sklearn.frozen import FrozenEstimator
+
+    from skorch_mnist.rejection import RejectingClassifier
+
+    rejecting = load_rejecting(Path(start.model))
+    if not isinstance(rejecting, RejectingClassifier):
+        return clf
+    rejecting.estimator_ = FrozenEstimator(clf)
+    rejecting.detector_.set_params(verbose=0)
+    rejecting.set_params(random_state=clf.random_state)
+    refitted: RejectingClassifier = rejecting.partial_fit(*data.train)
+    return refitted

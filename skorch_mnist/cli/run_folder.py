@@ -202,9 +202,13 @@ class RunFolder:
             writer.writeheader()
             writer.writerows(rows)
 
+    def write_model(self, clf: MNISTCNNClassifier | RejectingClassifier) -> None:
+        """Write the classifier."""
+        clf.save(self.path / MODEL)
+
     def write_training(self, clf: MNISTCNNClassifier, metrics: Metrics, name: str) -> None:
         """Write the model, its metrics, its history and two plots."""
-        clf.save(self.path / MODEL)
+        self.write_model(clf)
         self.write_json(METRICS, metrics.as_json())
         histories = [clf.history_ or []]
         self.write_csv(HISTORY, history_rows(histories))

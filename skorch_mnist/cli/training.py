@@ -14,6 +14,7 @@ from .options import usage_errors
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
+    from .fine_tuning import Start
     from .images import Data
     from .messages import Screen
     from .metrics import Metrics
@@ -38,8 +39,11 @@ def with_checkpoint(
     return copy.deepcopy(clf).set_params(callbacks=[*(clf.callbacks or []), kept])
 
 
-def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen) -> Metrics:
+def train_and_write(
+    clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen, start: Start | None = None
+) -> Metrics:
     """Train, test, write what ``RunFolder.write_training`` writes, and return the metrics."""
+    from .fine_tuning import with_rejection
     from .metrics import measure
 
     with parameter_errors():
@@ -53,6 +57,8 @@ def train_and_write(clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen:
     screen.say(f"95 % interval: {accuracy.low:.4f} to {accuracy.high:.4f}\n")
     say_confusions(metrics, screen)
     run.write_training(fitted, metrics, name)
+    if start is not None:
+        run.write_model(with_rejection(start, fitted, data))
     return metrics
 
 

@@ -70,7 +70,7 @@ def train(
             before["accuracy_before"] = clf.score(*data.test)
             screen.say("Test accuracy before training: {accuracy_before:.4f}\n".format(**before))
         with run.kept({"command": "train", **of_run}, resume):
-            metrics = train_and_write(clf, data, run, screen)
+            metrics = train_and_write(clf, data, run, screen, start)
             run.write_run("train", of_run, clf)
     run.say_what_was_written()
     result = {"folder": str(folder.resolve()), "data": data.name, **before, **metrics.as_json()}
