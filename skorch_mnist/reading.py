@@ -190,7 +190,7 @@ def _pretrained() -> RejectingClassifier:
 def _rows(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
     """Return the pixels of each image, in the range of the images that the classifier knows."""
     rows = images.reshape(len(images), N_PIXELS)
-    known = _known_pixels(classifier)
+    known = getattr(classifier, "pixel_statistics_", None)
     return rows if known is None else known.low + rows * (known.high - known.low) / 255
 
 
@@ -203,11 +203,6 @@ def _check_accept(accept: Any, classifier: Any) -> None:
             f"accept={accept!r} is not valid for {type(classifier).__name__}, which never rejects: "
             "pass a RejectingClassifier"
         )
-
-
-def _known_pixels(classifier: Any) -> Any:
-    """Return the statistics of the pixels that a classifier of this package was fitted on."""
-    return getattr(getattr(classifier, "estimator_", classifier), "pixel_statistics_", None)
 
 
 def check_classifier(classifier: Any) -> None:
@@ -234,7 +229,7 @@ def check_classifier(classifier: Any) -> None:
             f"classifier takes images{of_shape} with {n_pixels} pixels, but digits are converted "
             f"to {IMAGE_SHAPE}, {N_PIXELS} pixels. Pass one that was fitted on such images"
         )
-    known = _known_pixels(classifier)
+    known = getattr(classifier, "pixel_statistics_", None)
     if known is not None and known.are_mostly_bright():
         warnings.warn(
             f"classifier was fitted on pixels in {known.low:g}..{known.high:g} with a mean of "

@@ -247,6 +247,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Shape of the images in flat rows, as ``estimator`` has it; None takes squares."""
         return getattr(self.estimator, "image_shape", None)
 
+    @property
+    def pixel_statistics_(self) -> Any:
+        """Scale of the pixels that ``estimator_`` has learned, if it is of this package."""
+        return self.estimator_.pixel_statistics_
+
     def _choose_reject_label(self) -> Any:
         label, kind = self.reject_label, self.classes_.dtype.kind
         if label is None:

@@ -15,6 +15,7 @@ from skorch_mnist._geometry import SIDE
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.pictures import PictureError
 from skorch_mnist.reading import as_json, check_classifier, classify, pretrained, read_closely
+from skorch_mnist.rejection import RejectingClassifier
 
 MOST_PIXELS = 25_000_000  # of a picture; those of phones have 12 or 24 million
 N_PIXELS = SIDE * SIDE
@@ -27,7 +28,7 @@ class Reader:
 
     Parameters
     ----------
-    classifier : MNISTCNNClassifier or None
+    classifier : MNISTCNNClassifier, RejectingClassifier or None
         None takes the one that comes with the package.
 
     Attributes
@@ -43,7 +44,7 @@ class Reader:
         If the classifier does not take images in the form of MNIST.
     """
 
-    def __init__(self, classifier: MNISTCNNClassifier | None) -> None:
+    def __init__(self, classifier: MNISTCNNClassifier | RejectingClassifier | None) -> None:
         self.classifier = pretrained() if classifier is None else classifier
         check_classifier(self.classifier)
         self.classes: list[Any] = np.asarray(self.classifier.classes_).tolist()

@@ -11,7 +11,7 @@ import typer
 
 from ..arguments import some_path, some_text
 from ..messages import Screen, report
-from ..run_folder import is_pretrained, load_classifier
+from ..run_folder import is_pretrained, load_rejecting
 from .predict import ModelOption
 
 Host = Annotated[
@@ -74,7 +74,7 @@ def serve(
         ) from error
     with sock, suppress(KeyboardInterrupt):
         torch.set_num_threads(1)  # requests run in parallel, and one image gains nothing from more
-        own = None if model is None or is_pretrained(model) else load_classifier(model)
+        own = None if model is None or is_pretrained(model) else load_rejecting(model)
         reader = Reader(own)
         examples = None if keep is None else Examples(keep, reader.classes)
         screen = Screen()
