@@ -42,6 +42,7 @@ DETECTOR = {
     "max_epochs": 6,
     "augment": "affine",
 }
+ACCEPT = 0.988  # of digits, a good part of which are in bad pictures: more of those of MNIST
 DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # digits whose forms in MNIST are the least complete
 N_FROM_MNIST, N_GENERATED = 40, 20  # exemplars of each digit
 
@@ -68,7 +69,9 @@ def with_rejection(
 ) -> RejectingClassifier:
     """Return the classifier with a detector of what is not a digit, ready to be saved."""
     detector = MNISTCNNClassifier(**DETECTOR, device="cpu", random_state=seed)
-    rejecting = RejectingClassifier(FrozenEstimator(clf), detector=detector, random_state=seed)
+    rejecting = RejectingClassifier(
+        FrozenEstimator(clf), detector=detector, accept=ACCEPT, random_state=seed
+    )
     rejecting.fit(X, y, outliers=printed_outliers(np.random.default_rng([seed, 1])))
     fitted: MNISTCNNClassifier
     for fitted in (clf, rejecting.detector_):

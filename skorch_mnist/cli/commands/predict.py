@@ -63,7 +63,7 @@ Accept = Annotated[
     typer.Option(
         metavar="SHARE",
         help="Share of digits to accept; the rest, and what is not a digit, is marked as such. 1 "
-        "accepts everything [dim](default: that of the classifier, 0.99 for digits)[/]",
+        "accepts everything [dim](default: that of the classifier, 0.988 for digits)[/]",
         min=0,
         max=1,
     ),
