@@ -19,7 +19,26 @@ Line: TypeAlias = NDArray[np.float64]  # (n_points, 2): x and y, about from 0 to
 
 ENLARGED = 4  # pixels drawn for one, along each side
 SUBPIXELS = 4  # bits of a coordinate in a drawing
+MOST_GENERATED = 50_000
 CLEAR = 0.3  # difference of a pixel from the ground that counts as ink
+
+
+def with_outliers(
+    images: NDArray[Any],
+    codes: NDArray[np.int64],
+    given: NDArray[Any] | None,
+    *,
+    n_classes: int,
+    rng: Generator,
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return images with generated and given outliers, and their codes: ``n_classes`` for those."""
+    others = [generate_outliers(images, codes, min(len(images), MOST_GENERATED), rng)]
+    if given is not None:
+        others.append(given)
+    shown = np.concatenate([images, *others])
+    taught = np.full(len(shown), n_classes)
+    taught[: len(images)] = codes
+    return shown, taught
 
 
 def generate_outliers(

@@ -77,7 +77,7 @@ def read_digits(
         A file with more pixels is rejected before it is decoded.
     accept : float in [0, 1] or None, default=None
         Share of digits to accept, 1 for all: a lower share rejects more of what is not a digit.
-        None takes that of the ``RejectingClassifier``, 0.988 in the one that comes with the package.
+        None takes that of the ``RejectingClassifier``; that of the package has 0.988.
 
     Returns
     -------

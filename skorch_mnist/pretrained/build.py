@@ -14,6 +14,7 @@ import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -72,7 +73,11 @@ def with_rejection(
     rejecting = RejectingClassifier(
         FrozenEstimator(clf), detector=detector, accept=ACCEPT, random_state=seed
     )
-    rejecting.fit(X, y, outliers=printed_outliers(np.random.default_rng([seed, 1])))
+    rng = np.random.default_rng([seed, 1])
+    more_X, more_y = blurred_prints(rng)
+    read = clf.predict(more_X) == more_y  # the others are better rejected
+    X, y = np.concatenate([X, more_X[read]]), np.concatenate([y, more_y[read]])
+    rejecting.fit(X, y, outliers=printed_outliers(rng))
     fitted: MNISTCNNClassifier
     for fitted in (clf, rejecting.detector_):
         for epoch in fitted.history:
@@ -126,6 +131,19 @@ def printed_outliers(rng: Generator) -> NDArray[np.uint8]:
             ink = print_character(character, font, 100.0, rng)
             images.append(mnist_form(ink) if rng.random() < 0.5 else centered(ink > 0.5))
     return np.reshape(images, (len(images), -1))
+
+
+def blurred_prints(rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return small printed digits out of focus, as photographs of pages have them, (n, 784)."""
+    fonts = np.repeat(font_files(rng), 10 * N_PRINTS).tolist()
+    digits = np.resize(np.repeat(range(10), N_PRINTS), len(fonts))
+    images = []
+    for font, digit in zip(fonts, digits.tolist(), strict=True):
+        ink = np.pad(print_character(str(digit), font, rng.uniform(9, 24), rng), 6)
+        soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.4, 1.8))
+        darker = soft / soft.max() * rng.uniform(0.9, 2.4)
+        images.append(mnist_form(np.asarray(darker.clip(0, 1), np.float32)))
+    return np.reshape(images, (len(images), -1)), digits
 
 
 def _printed(rng: Generator) -> Iterator[Ink]:

@@ -1,17 +1,14 @@
-"""Classifiers that know what they do not know: images of no known class are rejected."""
+"""The classifier that rejects images of no known class."""
 
 from __future__ import annotations
 
 import math
 import os
-import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
@@ -19,38 +16,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skorch_mnist._batches._split import split_rows
 from skorch_mnist._compat import HasMethods, Interval, rows_of, validate_parameter_constraints
 from skorch_mnist._inputs._pixels import as_array
 from skorch_mnist._inputs._validation import check_images, check_images_and_labels, is_dataset
-from skorch_mnist._outliers import generate_outliers
-from skorch_mnist._storage._model_file import StoredRejection, loading, read_model, write_model
+from skorch_mnist._outliers import with_outliers
 from skorch_mnist.classifier import MNISTCNNClassifier, pretrained_file
-from skorch_mnist.recipes import FAST
 
-__all__ = ["RejectingClassifier", "load"]
+from ._calibration import best_temperature, scores_of, softened
+from ._detector import held_out_rows, new_detector
+from ._files import read, write
+from ._labels import check_known, reject_label_for
 
-HELD_OUT = 0.1  # share of the images that set the threshold
-MOST_OUTLIERS = 50_000  # that are generated
 LEAST = 1e-30  # a probability of 0 has no logarithm
 SHARES = np.linspace(0, 1, 1001)  # of the held-out images, whose scores are kept
-LARGEST_TEMPERATURE = 10.0
-# The temperature of an image that the detector takes for another one is 1 + DOUBT times as high.
-# Chosen on generated pictures, of which many are not what the network was trained on.
-DOUBT = 1.5
-# How much the estimator counts in a score, compared with the detector. Chosen on validation images:
-# more rejects more of its mistakes, less rejects more outliers.
-OF_ESTIMATOR = 3
-
-#: Parameters of the default detector: a small network, trained for three epochs.
-DETECTOR: dict[str, Any] = {
-    **FAST,
-    "module__widths": (16, 32),
-    "module__padding": True,
-    "max_epochs": 3,
-    "augment": "affine",
-    "verbose": 0,
-}
 
 
 def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
@@ -94,14 +72,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     threshold_ : float
         Score below which an image is rejected.
     temperature_ : float
-        What the logarithms of the probabilities of ``estimator`` are divided by, where the detector
-        agrees. Where it does not, this is up to 2.5 times as much.
+        What the logits of ``estimator`` are divided by; if the detector disagrees, 2.5 times that.
     score_quantiles_ : ndarray of shape (1001,)
         Scores of the held-out images in ascending order, in steps of 0.1 %.
-    n_features_in_ : int
-        Pixels of an image, all channels together.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns, if ``X`` was a data frame with strings as names.
+    n_features_in_, feature_names_in_ :
+        Pixels of an image, and the names of the columns of a data frame.
     image_shape_ : tuple of int
         Channels, height and width.
 
@@ -112,17 +87,13 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    A tenth of the images of ``fit`` is held out of the training. On these, the threshold and the
-    temperature are set.
-
-    The score is the logarithm of the probability that the detector gives to the label of
-    ``estimator``, plus three times that of the calibrated probability of ``estimator``.
+    A tenth of the images of ``fit`` is held out, to set the threshold and the temperature. A score
+    is the logarithm of the probability that the detector gives to the label of ``estimator``, plus
+    three times that of the calibrated probability of ``estimator``.
 
     References
     ----------
-    Outlier exposure: D. Hendrycks, M. Mazeika, T. Dietterich, "Deep anomaly detection with outlier
-    exposure", 2019. Temperature scaling: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On calibration
-    of modern neural networks", 2017.
+    D. Hendrycks, M. Mazeika, T. Dietterich, "Deep anomaly detection with outlier exposure", 2019.
 
     Examples
     --------
@@ -186,13 +157,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If a parameter, ``X``, ``y`` or ``outliers`` is not valid.
         """
         random_state = self._check_params()
-        X = as_array(X)
-        images, y = self._check(X, y, reset=True)
+        X, images, y = self._check(X, y, reset=True)
         self.classes_ = np.unique(y)
-        self.reject_label_ = self._choose_reject_label()
+        self.reject_label_ = reject_label_for(self.classes_, self.reject_label)
         self.estimator_ = clone(self.estimator)
-        seed = random_state.randint(np.iinfo(np.int32).max)
-        default = MNISTCNNClassifier(**DETECTOR, random_state=seed)
+        default = new_detector(random_state)
         self.detector_ = clone(default if self.detector is None else self.detector)
         return self._learn(X, y, images, outliers, random_state, "fit")
 
@@ -218,13 +187,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         random_state = self._check_params()
-        X = as_array(X)
-        images, y = self._check(X, y, reset=False)
-        if unknown := set(np.unique(y).tolist()) - set(self.classes_.tolist()):
-            raise ValueError(
-                f"y has labels {sorted(unknown)} that are not in classes_: {self.classes_}. Call "
-                "fit to learn other classes."
-            )
+        X, images, y = self._check(X, y, reset=False)
+        check_known(y, self.classes_)
         return self._learn(X, y, images, outliers, random_state, "partial_fit")
 
     def _check_params(self) -> np.random.RandomState:
@@ -233,17 +197,15 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         random_state: np.random.RandomState = check_random_state(self.random_state)
         return random_state
 
-    def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return images of shape (n_samples, channels, height, width), and labels."""
+    def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any], NDArray[Any]]:
+        """Return X, its images of shape (n_samples, channels, height, width), and labels."""
         if is_dataset(X):
-            raise ValueError(
-                f"X is a {type(X).__name__}, but RejectingClassifier takes images in memory: pass "
-                "an array."
-            )
+            raise ValueError(f"X is a {type(X).__name__}, but must be an array of images.")
+        X = as_array(X)
         checked = check_images_and_labels(self, X, y, reset=reset)
         if reset:
             self.image_shape_ = checked.images.shape[1:]
-        return checked.images, checked.y
+        return X, checked.images, checked.y
 
     @property
     def image_shape(self) -> Any:
@@ -254,23 +216,6 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def pixel_statistics_(self) -> Any:
         """Scale of the pixels that ``estimator_`` has learned, if it is of this package."""
         return self.estimator_.pixel_statistics_
-
-    def _choose_reject_label(self) -> Any:
-        label, kind = self.reject_label, self.classes_.dtype.kind
-        if label is None:
-            if kind == "b":
-                raise ValueError(
-                    "y holds booleans, which leave no label for rejected images: pass "
-                    "y.astype(int), or strings."
-                )
-            lowest = self.classes_[0]
-            label = min(-1, int(lowest) - 1) if kind in "iuf" else "rejected"
-        if label in self.classes_.tolist():
-            raise ValueError(
-                f"reject_label={label!r} is not valid: it must not be one of the classes, "
-                f"{self.classes_}."
-            )
-        return label
 
     def _learn(
         self,
@@ -283,20 +228,16 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     ) -> Self:
         """Train both classifiers on most images, and calibrate them on the others."""
         codes = np.searchsorted(self.classes_, y)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the advice is about train_split
-            train, held_out = split_rows(codes, HELD_OUT, random_state)
-        held_out = held_out if len(held_out) else train
+        train, held_out = held_out_rows(codes, random_state)
         if not isinstance(self.estimator_, FrozenEstimator):  # whose partial_fit would train it
             getattr(self.estimator_, how)(rows_of(X, train), y[train])
-        rng = np.random.default_rng(random_state.randint(np.iinfo(np.int32).max))
-        n_generated = min(len(train), MOST_OUTLIERS)
-        others = [generate_outliers(images[train], codes[train], n_generated, rng)]
-        if outliers is not None:
-            others.append(check_images(self, outliers).images)
-        shown = np.concatenate([images[train], *others])
-        taught = np.full(len(shown), len(self.classes_))
-        taught[: len(train)] = codes[train]
+        shown, taught = with_outliers(
+            images[train],
+            codes[train],
+            None if outliers is None else check_images(self, outliers).images,
+            n_classes=len(self.classes_),
+            rng=np.random.default_rng(random_state.randint(2**31 - 1)),
+        )
         kwargs = {"classes": np.arange(len(self.classes_) + 1)} if how == "partial_fit" else {}
         getattr(self.detector_, how)(shown, taught, **kwargs)
         self._calibrate(rows_of(X, held_out), codes[held_out])
@@ -304,16 +245,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _calibrate(self, X: Any, codes: NDArray[np.int64]) -> None:
         """Set the temperature and the quantiles of scores on images held out."""
-        logits, agreement = self._logits_and_agreement(X)
-        rows = np.arange(len(codes))
-
-        def loss(log_temperature: float) -> float:
-            log_proba = _softened(logits, agreement, math.exp(log_temperature))
-            return float(log_temperature**2 - log_proba[rows, codes].sum())  # a few change little
-
-        limit = math.log(LARGEST_TEMPERATURE)
-        best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
-        self.temperature_ = float(math.exp(best.x))
+        self.temperature_ = best_temperature(*self._logits_and_agreement(X), codes)
         self.score_quantiles_ = np.quantile(self.score_samples(X), SHARES)
 
     # --- prediction ---------------------------------------------------------------------------
@@ -364,27 +296,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._log_proba_and_scores(X)[1]
 
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy of ``predict``. A rejected image of a known class counts as wrong.
-
-        Parameters
-        ----------
-        X : array-like, DataFrame or tensor of shape (n_samples, ...)
-            Images as in ``fit``.
-        y : array-like of shape (n_samples,)
-            True labels. Those of images to be rejected are ``reject_label_``.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights, not negative.
-
-        Returns
-        -------
-        float
-            In [0, 1].
-        """
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-
     def score_accepted(self, X: Any, y: ArrayLike) -> float:
-        """Return the accuracy among the accepted images.
+        """Return the accuracy among the accepted images; in ``score``, a rejection counts as wrong.
 
         Parameters
         ----------
@@ -415,20 +328,15 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def _log_proba_and_scores(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return logarithms of calibrated probabilities, and the score of each image."""
         logits, agreement = self._logits_and_agreement(X)
-        log_proba = _softened(logits, agreement, self.temperature_)
-        return log_proba, OF_ESTIMATOR * log_proba.max(axis=1) + np.log(agreement)
+        log_proba = softened(logits, agreement, self.temperature_)
+        return log_proba, scores_of(log_proba, agreement)
 
     def _logits_and_agreement(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return logits of ``estimator``, and the probability of its labels to the detector."""
         check_is_fitted(self)
         images = check_images(self, X).images
-        by_estimator, by_detector = (
-            np.asarray(probabilities, dtype=float).clip(LEAST)
-            for probabilities in (
-                self.estimator_.predict_proba(X),
-                self.detector_.predict_proba(images),
-            )
-        )
+        given = self.estimator_.predict_proba(X), self.detector_.predict_proba(images)
+        by_estimator, by_detector = (np.asarray(p, dtype=float).clip(LEAST) for p in given)
         codes = by_estimator.argmax(axis=1)
         return np.log(by_estimator), by_detector[np.arange(len(codes)), codes]
 
@@ -455,32 +363,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         OSError
             If the file cannot be written.
 
-        See Also
-        --------
-        load : Read it back.
         """
         check_is_fitted(self)
-        stored = []
-        for name, estimator in (("estimator", self.estimator_), ("detector", self.detector_)):
-            clf = estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
-            if not isinstance(clf, MNISTCNNClassifier):
-                raise TypeError(
-                    f"{name}={clf!r} cannot be saved: it must be an MNISTCNNClassifier, perhaps in "
-                    "a FrozenEstimator. Use joblib or skops for others."
-                )
-            stored.append(clf._to_stored())
-        label = self.reject_label
-        label = label.item() if isinstance(label, np.generic) else label
-        if not (label is None or type(label) in (int, float, str)):
-            raise ValueError(
-                f"reject_label={self.reject_label!r} cannot be stored: it must be a number, a "
-                "string or None."
-            )
-        seed = int(self.random_state) if isinstance(self.random_state, Integral) else None
-        model, detector = stored
-        params = {"accept": float(self.accept), "reject_label": label, "random_state": seed}
-        rejection = StoredRejection(detector, params, self.temperature_, self.score_quantiles_)
-        write_model(path, model._replace(rejection=rejection))
+        write(path, self)
 
     @classmethod
     def from_pretrained(cls, name: str) -> Self:
@@ -501,10 +386,6 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If there is no such classifier.
 
-        See Also
-        --------
-        skorch_mnist.MNISTCNNClassifier.from_pretrained : The same without rejection.
-
         Examples
         --------
         >>> import numpy as np
@@ -513,68 +394,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         >>> clf.predict(np.zeros((1, 784), dtype=np.uint8))
         array([-1])
         """
-        rejecting = load(pretrained_file(name))
-        rejecting.set_params(estimator__verbose=0)
-        rejecting.estimator_.set_params(verbose=0)
+        rejecting: Self = read(pretrained_file(name), cls)
+        for estimator in (rejecting.estimator, rejecting.estimator_):
+            estimator.set_params(verbose=0)
         return rejecting
-
-
-def _softened(
-    logits: NDArray[np.float64], agreement: NDArray[np.float64], temperature: float
-) -> NDArray[np.float64]:
-    """Return logarithms of probabilities, less certain where the detector does not agree."""
-    temperatures = temperature * (1 + DOUBT * (1 - agreement))
-    log_proba: NDArray[np.float64] = log_softmax(logits / temperatures[:, None], axis=1)
-    return log_proba
-
-
-def load(path: str | os.PathLike[str]) -> MNISTCNNClassifier | RejectingClassifier:
-    """Read what ``save`` of either class wrote. No code in the file is run.
-
-    Parameters
-    ----------
-    path : path-like
-        File to read.
-
-    Returns
-    -------
-    MNISTCNNClassifier or RejectingClassifier
-        Fitted, of the class that was saved, with the same predictions. The parameter ``estimator``
-        of a ``RejectingClassifier`` is then an unfitted ``MNISTCNNClassifier``: ``fit`` trains
-        anew, ``partial_fit`` continues.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is damaged, was not written by ``save``, has a newer format, or its network is not one
-        of the package: then load the classifier with ``MNISTCNNClassifier.load``.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> from skorch_mnist.rejection import RejectingClassifier, load
-    >>> clf = RejectingClassifier.from_pretrained("digits")
-    >>> with TemporaryDirectory() as folder:
-    ...     clf.save(f"{folder}/digits.safetensors")
-    ...     type(load(f"{folder}/digits.safetensors")).__name__
-    'RejectingClassifier'
-    """
-    stored = read_model(path)
-    with loading(path):
-        clf = MNISTCNNClassifier._of_stored(stored)
-        if stored.rejection is None:
-            return clf
-        detector, params, temperature, quantiles = stored.rejection
-        fitted = MNISTCNNClassifier._of_stored(detector)
-        rejecting = RejectingClassifier(clone(clf), detector=clone(fitted), **params)
-        rejecting._check_params()
-        rejecting.estimator_, rejecting.detector_ = clf, fitted
-        rejecting.classes_ = clf.classes_
-        rejecting.image_shape_, rejecting.n_features_in_ = clf.image_shape_, clf.n_features_in_
-        if stored.feature_names_in:
-            rejecting.feature_names_in_ = clf.feature_names_in_
-        rejecting.reject_label_ = rejecting._choose_reject_label()
-        rejecting.temperature_, rejecting.score_quantiles_ = temperature, quantiles
-    return rejecting

@@ -1,0 +1,38 @@
+"""The default detector, and the images that it learns from."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skorch_mnist._batches._split import split_rows
+from skorch_mnist.classifier import MNISTCNNClassifier
+from skorch_mnist.recipes import FAST
+
+HELD_OUT = 0.1  # share of the images that set the threshold
+DETECTOR: dict[str, Any] = {
+    **FAST,
+    "module__widths": (16, 32),
+    "module__padding": True,
+    "max_epochs": 3,
+    "augment": "affine",
+    "verbose": 0,
+}
+
+
+def new_detector(random_state: np.random.RandomState) -> MNISTCNNClassifier:
+    """Return a small network that is trained for three epochs."""
+    return MNISTCNNClassifier(**DETECTOR, random_state=random_state.randint(2**31 - 1))
+
+
+def held_out_rows(
+    codes: NDArray[np.int64], random_state: np.random.RandomState
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows to train with, and rows to set the threshold with: all if none can be spared."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the advice is about train_split
+        train, held_out = split_rows(codes, HELD_OUT, random_state)
+    return train, held_out if len(held_out) else train
