@@ -67,7 +67,7 @@ def test_digits_are_accepted_and_read(pretrained, mnist):
     assert pretrained.score_accepted(X, y) == np.mean(labels[accepted] == y[accepted])
     assert pretrained.score(X, y) == np.mean(labels == y)
     ece = expected_calibration_error(y, pretrained.predict_proba(X), n_bins=15)
-    assert ece <= 0.0035
+    assert ece <= 0.004
 
 
 def test_handwriting_of_others_is_accepted(pretrained):
