@@ -15,7 +15,7 @@ import typer
 from ..arguments import some_path
 from ..messages import Screen, UsageError, one_line, report
 from ..options import OUTPUT, Json
-from ..run_folder import MODEL, load_rejecting
+from ..run_folder import MODEL, is_pretrained, load_rejecting
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
@@ -63,7 +63,7 @@ Accept = Annotated[
     typer.Option(
         metavar="SHARE",
         help="Share of digits to accept; the rest, and what is not a digit, is marked as such. 1 "
-        "accepts everything [dim](default: that of the classifier, 0.988 for digits)[/]",
+        "accepts everything [dim](default: that of the classifier, 0.995 for digits)[/]",
         min=0,
         max=1,
     ),
@@ -96,7 +96,7 @@ def predict(
     from skorch_mnist.reading import as_json
 
     screen = Screen(json)
-    clf = None if model is None else load_rejecting(model)
+    clf = None if model is None or is_pretrained(model) else load_rejecting(model)
     if accept is not None and clf is not None and not hasattr(clf, "threshold_"):
         raise UsageError(f"--accept needs a classifier that rejects images, but {model} does not")
     digits: list[tuple[str, Digit]] = []
