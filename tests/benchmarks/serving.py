@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from skorch_mnist import MNISTCNNClassifier, load_digits28, read_digits
+from skorch_mnist import load_digits28, read_digits
+from skorch_mnist.rejection import RejectingClassifier
 
 SLOW = 50
 
@@ -66,7 +67,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=40)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    clf = MNISTCNNClassifier.from_pretrained("digits")
+    clf = RejectingClassifier.from_pretrained("digits")
     picture, image = drawing(), load_digits28().images[:1]
     body = json.dumps({"instances": image.tolist()})
     with served() as port:
