@@ -223,10 +223,11 @@ def test_the_pretrained_classifier_is_loaded_once_by_all_threads():
     code = """
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from skorch_mnist import MNISTCNNClassifier, read_digits
+from skorch_mnist import read_digits
+from skorch_mnist.rejection import RejectingClassifier
 
-loads, load = [], MNISTCNNClassifier.load
-MNISTCNNClassifier.load = lambda path: loads.append(path) or load(path)
+loads, load = [], RejectingClassifier.from_pretrained
+RejectingClassifier.from_pretrained = lambda name: loads.append(name) or load(name)
 picture = np.full((100, 100), 240, np.uint8)
 picture[20:80, 46:54] = 30
 read_digits(np.full((100, 100), 240, np.uint8))
