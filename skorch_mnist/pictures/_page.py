@@ -157,7 +157,7 @@ def _on_page(picture: NDArray[np.uint8], polarity: str, is_surely_page: bool) ->
     may_be_text = is_surely_page or len(found.boxes) > 1
     if polarity == "auto" and is_text_light(scaled) != is_light and may_be_text:
         # What is around thick strokes, and in their eyes, is smaller than the digits.
-        found = max(found, _of_polarity(picture, scaled, not is_light), key=_height)
+        found = max(found, _of_polarity(picture, scaled, not is_light), key=_total_height)
     return found
 
 
@@ -165,6 +165,10 @@ def _height(found: FoundDigits) -> float:
     """Return the height of a usual digit, 0 without any."""
     boxes = found.boxes
     return float(np.median(boxes[:, 3] - boxes[:, 1])) if len(boxes) else 0.0
+
+
+def _total_height(found: FoundDigits) -> float:
+    return float((found.boxes[:, 3] - found.boxes[:, 1]).sum())
 
 
 def _of_polarity(
