@@ -21,8 +21,11 @@ _USUAL = 0.7, 1.4  # the sizes of shapes that show how wide and how dark strokes
 _NEAR = 0.12  # small shapes that belong to a digit are nearer
 _FLATTEST = 1.6  # times its height: a wider shape is a dash
 _THINNEST = 0.45  # of the usual width of strokes: thinner shapes are pieces of lines
-_WIDE = 0.95  # times its height: a wider shape may be several digits
+_WIDE = 1.0  # times its height and that of a usual digit: a wider shape may be several digits
+_SURELY_WIDE = 1.4  # times its height: a wider shape is several digits
 _ONE_STROKE = 1.7  # widths of a stroke: where digits touch, they share less ink
+_TALL = 0.7  # of the height of touching digits: each of them is higher
+_SLANT = 0.3  # pixels of ink that a cut may cross rather than move to the next column
 _NARROW = 0.22  # of the height: the least width of a digit
 _THIN_OUTLINE = 0.12  # of the size of a box: digits of displays have wider strokes
 _FAINTEST = 0.45  # of the usual strength of ink: fainter shapes are stains and noise
@@ -113,29 +116,49 @@ def separated(shapes: Shapes, usual: float) -> Mask:
     """Return the pixels of all shapes, without those where digits touch each other."""
     mask = shapes.labels > 0
     for k, box in enumerate(shapes.boxes):
-        if _LOWEST * usual < box.height < _HIGHEST * usual and box.width > _WIDE * box.height:
+        if _LOWEST * usual < box.height < _HIGHEST * usual:
             rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
             shape = shapes.labels[rows, columns] == k + 1
             remaining = shape.copy()
-            _separate(remaining, float(shapes.stroke[k]))
+            _separate(remaining, float(shapes.stroke[k]), usual)
             mask[rows, columns] &= ~shape | remaining
     return mask
 
 
-def _separate(shape: Mask, stroke: float) -> None:
-    """Clear the pixels of a shape where digits touch, from the widest digits to narrower ones."""
+def _separate(shape: Mask, stroke: float, usual: float) -> None:
+    """Clear the pixels of a shape where digits touch.
+
+    A cut crosses one stroke, which digits such as 0 and 8 do not allow, unless the shape is surely
+    wider than a digit. What remains on both sides is almost as high as the shape, which keeps
+    digits such as 4 and 7 whole.
+    """
+    inked = [np.flatnonzero(shape.any(axis=axis)) for axis in (1, 0)]
+    shape = shape[tuple(slice(some[0], some[-1] + 1) for some in inked)]
     height, width = shape.shape
-    if width <= _WIDE * height:
+    if width <= _WIDE * max(height, usual):
         return
-    margin = int(_NARROW * height) + 1
-    cut = _cheapest_cut(shape, margin)
-    rows = np.arange(height)
-    if shape[rows, cut].sum() > _ONE_STROKE * stroke + 1:
+    columns, rows = np.arange(width), np.arange(height)
+    for margin in range(int(_NARROW * height) + 1, width // 2, max(1, height // 20)):
+        cut = _cheapest_cut(shape, margin)
+        # Of a cut that is one pixel wide, both sides would touch diagonally.
+        sides = columns < cut[:, None], columns > cut[:, None] + 1
+        if all(_rows_of(shape & side) > _TALL * height for side in sides):
+            break
+    else:
         return
-    shape[rows, cut] = False
-    middle = int(np.median(cut))
-    _separate(shape[:, :middle], stroke)
-    _separate(shape[:, middle:], stroke)
+    crossed = shape[rows, cut]
+    strokes = np.count_nonzero(np.diff(crossed, prepend=False, append=False)) // 2
+    if width < _SURELY_WIDE * height and (strokes > 1 or crossed.sum() > _ONE_STROKE * stroke + 1):
+        return
+    parts = [shape & side for side in sides]
+    for part in parts:
+        _separate(part, stroke, usual)
+    shape &= parts[0] | parts[1]
+
+
+def _rows_of(mask: Mask) -> int:
+    rows = np.flatnonzero(mask.any(axis=1))
+    return int(np.ptp(rows)) + 1 if len(rows) else 0
 
 
 def _cheapest_cut(shape: Mask, margin: int) -> NDArray[np.intp]:
@@ -149,14 +172,14 @@ def _cheapest_cut(shape: Mask, margin: int) -> NDArray[np.intp]:
     for row in range(1, len(cost)):
         before = total[row - 1]
         nearest = before.copy()
-        nearest[1:] = np.minimum(nearest[1:], before[:-1] + 0.0005)
-        nearest[:-1] = np.minimum(nearest[:-1], before[1:] + 0.0005)
+        nearest[1:] = np.minimum(nearest[1:], before[:-1] + _SLANT)
+        nearest[:-1] = np.minimum(nearest[:-1], before[1:] + _SLANT)
         total[row] += nearest
     path = np.empty(len(cost), np.intp)
     path[-1] = int(total[-1].argmin())
     for row in range(len(cost) - 2, -1, -1):
-        start = max(0, path[row + 1] - 1)
-        path[row] = start + int(total[row, start : path[row + 1] + 2].argmin())
+        near = np.arange(max(0, path[row + 1] - 1), min(path[row + 1] + 2, cost.shape[1]))
+        path[row] = near[(total[row, near] + _SLANT * (near != path[row + 1])).argmin()]
     return path + margin
 
 
