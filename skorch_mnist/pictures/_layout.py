@@ -29,6 +29,7 @@ _SLANT = 0.3  # pixels of ink that a cut may cross rather than move to the next 
 _NARROW = 0.22  # of the height: the least width of a digit
 _THIN_OUTLINE = 0.12  # of the size of a box: digits of displays have wider strokes
 _FAINTEST = 0.45  # of the usual strength of ink: fainter shapes are stains and noise
+_AT_BORDER = 0.3  # of the size of a shape: with more pixels on the border, it runs along it
 _INNER = 0.2  # of the height of a shape: higher shapes in it are digits
 _PRINT = 0.75  # of the usual size: letters of labels are smaller
 _WORD = 3  # letters
@@ -209,9 +210,12 @@ def digits_among(
     strength = shapes.ink / np.maximum(shapes.area, 1)
     faintest = _FAINTEST * float(np.median(strength[alike])) if alike else 0.0
     filled = _contain_others(boxes)
+    at_border = border_pixels(shapes.labels, len(boxes))
     large, small = [], []
     for k, box in enumerate(boxes):
         if box.size > _HIGHEST * usual or filled[k] or strength[k] < faintest:
+            continue
+        if at_border[k] > _AT_BORDER * box.size:
             continue
         if is_box(shapes, k) or is_frame(shapes, k):
             continue

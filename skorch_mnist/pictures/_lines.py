@@ -191,7 +191,7 @@ def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) 
     return np.asarray(found[0] | found[1].T)
 
 
-def grids(lines: Lines, slack: float) -> list[NDArray[np.float32]]:
+def grids(lines: Lines, slack: float, smallest: float) -> list[NDArray[np.float32]]:
     """Return the outline of each grid, at least three lines that cross three others.
 
     Parameters
@@ -199,6 +199,8 @@ def grids(lines: Lines, slack: float) -> list[NDArray[np.float32]]:
     lines : Lines
     slack : float
         Pixels by which a line may end before or after the one that it crosses.
+    smallest : float
+        Pixels. If the side of a usual cell is shorter, the lines are the squares of squared paper.
 
     Returns
     -------
@@ -228,7 +230,10 @@ def grids(lines: Lines, slack: float) -> list[NDArray[np.float32]]:
         members |= {k for k in touched if touched.count(k) >= _FEWEST - 1}
         points = [(x, y) for i, j, x, y in group if i in members and j in members]
         outline = cv2.convexHull(np.array(points, np.float32))[:, 0]
-        found.append(np.asarray(outline, np.float32))
+        n_level = sum(k < len(lines.level) for k in members)
+        n_cells = (n_level - 1) * (len(members) - n_level - 1)
+        if cv2.contourArea(outline) > smallest**2 * n_cells:
+            found.append(np.asarray(outline, np.float32))
     return found
 
 

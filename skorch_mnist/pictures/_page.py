@@ -13,7 +13,7 @@ from skorch_mnist._geometry import SIDE
 from ._digits import cut_out, in_picture, stages_of
 from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
 from ._layout import digits_among, in_reading_order, separated, usual_height
-from ._lines import Lines, Mask, drawn, extended, find_lines, grids
+from ._lines import Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import is_one, one_picture, read_picture
@@ -25,6 +25,7 @@ _REACH = 1 / 12  # of the longer side: anything wider counts as paper
 _THICKEST = 0.016  # of the longer side: anything thicker is not a line
 _SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
 _LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
+_CELL = 1.2  # times the height of a usual digit: a smaller cell of a grid does not hold one
 _EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than digits
 _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
@@ -187,9 +188,13 @@ def _of_polarity(
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     on_lines = np.bincount(labels[covered & mask].astype(np.intp), minlength=count) > 0
     whole = mask & ~on_lines[labels]
-    written = _written(labels, lines, covered & mask, 2 * thickest)
-    shapes = find_shapes(mask & ~erased & written, ink, 0)
+    shapes = find_shapes(mask & ~erased, ink, 0)
     usual = usual_height(shapes, whole) or usual_height(shapes)
+    outlines = grids(lines, 2 * thickest, _CELL * usual)
+    if outlines:
+        written = _written(labels, outlines, covered & mask)
+        shapes = find_shapes(mask & ~erased & written, ink, 0)
+        usual = usual_height(shapes, whole) or usual_height(shapes)
     if not usual:
         return _empty(picture)
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
@@ -200,11 +205,8 @@ def _of_polarity(
     return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
 
 
-def _written(labels: NDArray[Any], lines: Lines, covered: Mask, slack: float) -> Mask:
-    """Return where digits may be: inside grids if there are any, else everywhere."""
-    outlines = grids(lines, slack)
-    if not outlines:
-        return np.ones(labels.shape, bool)
+def _written(labels: NDArray[Any], outlines: list[NDArray[np.float32]], covered: Mask) -> Mask:
+    """Return where digits may be if there are grids: inside of the large ones."""
     areas = [cv2.contourArea(outline) for outline in outlines]
     drawing = np.zeros(labels.shape, np.uint8)
     for outline, area in zip(outlines, areas, strict=True):
