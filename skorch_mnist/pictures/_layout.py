@@ -66,7 +66,7 @@ def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
         return 0.0
     # Most of the ink is in the digits, even if there are many dots, or letters in small print.
     counted.sort(key=lambda k: boxes[k].size)
-    share = np.cumsum([shapes.ink[k] * boxes[k].size ** 0.5 for k in counted])
+    share = np.cumsum([shapes.ink[k] for k in counted])
     return float(boxes[counted[int(np.searchsorted(share, share[-1] / 2))]].height)
 
 
