@@ -133,7 +133,7 @@ def _is_page(found: FoundDigits) -> bool:
     if len(found.boxes) < 2:
         return False
     heights = found.boxes[:, 3] - found.boxes[:, 1]
-    return bool(_height(found) > _ALIKE * heights.max())
+    return bool(np.median(heights) > _ALIKE * heights.max())
 
 
 def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
@@ -157,19 +157,14 @@ def _on_page(picture: NDArray[np.uint8], polarity: str, is_surely_page: bool) ->
     # The strokes of a single digit that fills the picture are too thick for a page.
     may_be_text = is_surely_page or len(found.boxes) > 1
     if polarity == "auto" and is_text_light(scaled) != is_light and may_be_text:
-        # What is around thick strokes, and in their eyes, is smaller than the digits.
+        # What is around thick strokes, and in their eyes, is smaller than the digits, or rarer.
         found = max(found, _of_polarity(picture, scaled, not is_light), key=_total_height)
     return found
 
 
-def _height(found: FoundDigits) -> float:
-    """Return the height of a usual digit, 0 without any."""
-    boxes = found.boxes
-    return float(np.median(boxes[:, 3] - boxes[:, 1])) if len(boxes) else 0.0
-
-
-def _total_height(found: FoundDigits) -> float:
-    return float((found.boxes[:, 3] - found.boxes[:, 1]).sum())
+def _total_height(found: FoundDigits) -> int:
+    """Return the sum of the heights of all digits."""
+    return int((found.boxes[:, 3] - found.boxes[:, 1]).sum())
 
 
 def _of_polarity(
