@@ -685,7 +685,7 @@ class MNISTCNNClassifier(
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         IsADirectoryError
             If it is a folder.
         ValueError
@@ -724,7 +724,7 @@ class MNISTCNNClassifier(
         Raises
         ------
         ValueError
-            If there is no such classifier.
+            If ``name`` is not one of these.
 
         See Also
         --------
@@ -732,8 +732,8 @@ class MNISTCNNClassifier(
 
         Notes
         -----
-        ``partial_fit`` continues its training on your images, and so does ``fit`` after
-        ``set_params(warm_start=True)``. ``fit`` without ``warm_start``, ``clone``, cross-validation
+        To train it further on a few images of your own, use ``set_params(**FINE_TUNE).fit(X, y)``,
+        see :data:`skorch_mnist.recipes.FINE_TUNE`. ``partial_fit`` also continues. ``fit`` without ``warm_start``, ``clone``, cross-validation
         and a search start with new weights and discard the pretrained ones, as scikit-learn
         demands. To keep them in a meta-estimator, wrap the classifier in
         :class:`sklearn.frozen.FrozenEstimator`.

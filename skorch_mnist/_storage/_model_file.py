@@ -141,7 +141,7 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     Raises
     ------
     FileNotFoundError, IsADirectoryError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is damaged, has a newer format, or holds values that ``fit`` cannot have learned.
     """

@@ -114,7 +114,7 @@ def encoding_of(start: bytes) -> str:
 
 
 def decoded(start: bytes, name: str) -> str:
-    """Return the start of a text; the last character may be cut off."""
+    """Return the start of a text; its last character may be incomplete."""
     try:
         decoder = codecs.getincrementaldecoder(encoding_of(start))()
         return decoder.decode(start)

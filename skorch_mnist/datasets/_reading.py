@@ -86,7 +86,7 @@ def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], lis
     Raises
     ------
     DatasetError
-        If there is no data: the message says why the first file is not read.
+        If no file holds data; the message says why the first one cannot be read.
     """
     kinds: dict[str, list[File]] = {}
     refused: dict[str, DatasetError] = {}

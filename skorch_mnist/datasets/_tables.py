@@ -30,7 +30,7 @@ def load_csv(
         header, plain or compressed. The label is in the column named "label", "labels", "class",
         "target", "y", "digit", "character" or "category". Without such a name, it is in the first
         or the last column if there is one column more than a square image needs, and otherwise
-        there are no labels, as in ``test.csv`` from Kaggle. Columns of an index are left out.
+        there are no labels, as in ``test.csv`` from Kaggle. Index columns are ignored.
     label, sep, image_shape, return_X_y
         As for :func:`load_images`.
 

@@ -137,7 +137,7 @@ def sample_of(file: File) -> list[str]:
     text = decoded(file.start(), file.name)
     lines = text.splitlines()
     if len(lines) > 1 and not text.endswith(("\n", "\r")) and len(file.start()) >= 2**20:
-        lines.pop()  # cut off
+        lines.pop()  # it may be incomplete
     lines = [line for line in itertools.islice(lines, 200) if line.strip()][: _SAMPLE + 1]
     if not lines:
         raise DatasetError(f"{file.name} is empty")

@@ -384,7 +384,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such classifier.
+            If ``name`` is not one of these.
 
         Examples
         --------

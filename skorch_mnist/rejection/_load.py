@@ -28,7 +28,7 @@ def load(path: str | os.PathLike[str]) -> MNISTCNNClassifier | RejectingClassifi
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is damaged, was not written by ``save``, has a newer format, or its network is not one
         of the package: then load the classifier with ``MNISTCNNClassifier.load``.

@@ -155,7 +155,7 @@ def seeds():
 
 
 def mutated(rng, content):
-    """Return damaged content: bytes that changed, moved, were cut off or repeated."""
+    """Return damaged content: bytes that changed, moved, were removed or repeated."""
     content = bytearray(content)
     for _ in range(int(rng.integers(1, 6))):
         if not content:
