@@ -732,11 +732,11 @@ class MNISTCNNClassifier(
 
         Notes
         -----
-        To train it further on a few images of your own, use ``set_params(**FINE_TUNE).fit(X, y)``,
-        see :data:`skorch_mnist.recipes.FINE_TUNE`. ``partial_fit`` also continues. ``fit`` without ``warm_start``, ``clone``, cross-validation
-        and a search start with new weights and discard the pretrained ones, as scikit-learn
-        demands. To keep them in a meta-estimator, wrap the classifier in
-        :class:`sklearn.frozen.FrozenEstimator`.
+        To train it further on a few images of your own, use :data:`skorch_mnist.recipes.FINE_TUNE`
+        and :func:`skorch_mnist.pretrained.load_exemplars`; ``partial_fit`` continues, too. ``fit``
+        without ``warm_start``, ``clone``, cross-validation and a search start with new weights and
+        discard the pretrained ones, as scikit-learn demands. To keep them in a meta-estimator, wrap
+        the classifier in :class:`sklearn.frozen.FrozenEstimator`.
 
         Examples
         --------
