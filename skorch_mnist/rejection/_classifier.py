@@ -87,9 +87,10 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    A tenth of the images of ``fit`` is held out, to set the threshold and the temperature. A score
-    is the logarithm of the probability that the detector gives to the label of ``estimator``, plus
-    three times that of the calibrated probability of ``estimator``.
+    A tenth of the images of ``fit`` is held out to set the threshold and the temperature: at least
+    200 images, but at most a third of all. ``partial_fit`` keeps the temperature of a frozen
+    ``estimator``. A score is the logarithm of the probability that the detector gives to the label
+    of ``estimator``, plus three times that of the calibrated probability of ``estimator``.
 
     References
     ----------
@@ -229,7 +230,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Train both classifiers on most images, and calibrate them on the others."""
         codes = np.searchsorted(self.classes_, y)
         train, held_out = held_out_rows(codes, random_state)
-        if not isinstance(self.estimator_, FrozenEstimator):  # whose partial_fit would train it
+        frozen = isinstance(self.estimator_, FrozenEstimator)
+        if not frozen:  # whose partial_fit would train it
             getattr(self.estimator_, how)(rows_of(X, train), y[train])
         shown, taught = with_outliers(
             images[train],
@@ -240,13 +242,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         )
         kwargs = {"classes": np.arange(len(self.classes_) + 1)} if how == "partial_fit" else {}
         getattr(self.detector_, how)(shown, taught, **kwargs)
-        self._calibrate(rows_of(X, held_out), codes[held_out])
-        return self
-
-    def _calibrate(self, X: Any, codes: NDArray[np.int64]) -> None:
-        """Set the temperature and the quantiles of scores on images held out."""
-        self.temperature_ = best_temperature(*self._logits_and_agreement(X), codes)
+        X, codes = rows_of(X, held_out), codes[held_out]
+        if how == "fit" or not frozen:
+            self.temperature_ = best_temperature(*self._logits_and_agreement(X), codes)
         self.score_quantiles_ = np.quantile(self.score_samples(X), SHARES)
+        return self
 
     # --- prediction ---------------------------------------------------------------------------
 
@@ -362,7 +362,6 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             If a network, its labels or ``reject_label`` cannot be stored.
         OSError
             If the file cannot be written.
-
         """
         check_is_fitted(self)
         write(path, self)

@@ -13,6 +13,9 @@ from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.recipes import FAST
 
 HELD_OUT = 0.1  # share of the images that set the threshold
+# Of fewer, one unusual image moves the threshold far.
+LEAST_HELD_OUT = 200
+MOST_HELD_OUT = 1 / 3  # share of few images
 DETECTOR: dict[str, Any] = {
     **FAST,
     "module__widths": (16, 32),
@@ -32,7 +35,8 @@ def held_out_rows(
     codes: NDArray[np.int64], random_state: np.random.RandomState
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows to train with, and rows to set the threshold with: all if none can be spared."""
+    share = max(HELD_OUT, min(MOST_HELD_OUT, LEAST_HELD_OUT / len(codes)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the advice is about train_split
-        train, held_out = split_rows(codes, HELD_OUT, random_state)
+        train, held_out = split_rows(codes, share, random_state)
     return train, held_out if len(held_out) else train
