@@ -171,8 +171,13 @@ SETTINGS = {
 }
 
 
+@pytest.mark.parametrize(
+    "moments",  # epoch, and batch or the end of the epoch
+    [[(2, 1), (3, None)], pytest.param([(1, None), (3, 4)], marks=pytest.mark.slow)],
+    ids=["two", "two more"],
+)
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_resumed_run_ends_like_an_uninterrupted_one(name, tmp_path):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(name, moments, tmp_path):
     params, callbacks = SETTINGS[name]
 
     def given():
@@ -188,7 +193,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(name, tmp_path):
 
     whole = same_call(None, *callbacks(), **given())
     assert len(whole.history) > 3
-    for epoch, batch in [(1, None), (2, 1), (3, 4), (3, None)]:
+    for epoch, batch in moments:
         folder = tmp_path / f"{epoch} {batch}"
         interrupted(folder, *callbacks(), epoch=epoch, batch=batch, **given())
         assert everything(same_call(folder, *callbacks(), **given())) == everything(whole)

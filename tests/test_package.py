@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -51,9 +52,12 @@ def modules():
 MODULES = modules()
 
 
+parse = functools.cache(ast.parse)
+
+
 def imports_in(source, package):
     """Modules of ours that a file of a package imports, except for type checkers."""
-    tree = ast.parse(source)
+    tree = parse(source)
     for_types = {
         id(node)
         for block in ast.walk(tree)
@@ -73,6 +77,7 @@ def imports_in(source, package):
     return {name if name in MODULES else "__init__" for name in ours}
 
 
+@functools.cache
 def imports_of(name):
     """Other modules of ours that the files of a module import."""
     return {
@@ -138,7 +143,7 @@ def names_of_others(tree):
 
 def private_names_of_others(path):
     """Private names of other packages that a file imports, or takes from what it imports."""
-    tree = ast.parse(path.read_text())
+    tree = parse(path.read_text())
     known, private = names_of_others(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
@@ -172,7 +177,7 @@ def test_a_private_name_of_another_library_is_noticed(tmp_path):
 
 def internal_parts(path):
     """Parts of the package that a file of tests imports or patches, though users do not."""
-    tree = ast.parse(path.read_text())
+    tree = parse(path.read_text())
     names = {
         node.value
         for node in ast.walk(tree)
