@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
+import safetensors.torch
 
 from skorch_mnist import MNISTCNNClassifier
+
+KEY = "skorch_mnist"  # of the metadata of a model file that holds the manifest
 
 
 def toy(n=60, classes=(0, 1, 2), shape=(6, 6), seed=0):
@@ -33,3 +39,30 @@ def assert_same_weights(one, other):
     assert theirs.keys() == weights_of(one).keys()
     for name, weight in weights_of(one).items():
         np.testing.assert_array_equal(weight, theirs[name], err_msg=name)
+
+
+def read_model_file(path):
+    """Return the manifest and the weights of a model file."""
+    with safetensors.safe_open(path, "pt") as file:
+        manifest = json.loads(file.metadata()[KEY])
+    del manifest["sha256"]
+    return manifest, safetensors.torch.load(path.read_bytes())
+
+
+def digest(manifest, weights):
+    """Return the hash that seals a model file."""
+    sha256 = hashlib.sha256(json.dumps(manifest).encode())
+    for name, weight in sorted(weights.items()):
+        sha256.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        sha256.update(weight.numpy().tobytes())
+    return sha256.hexdigest()
+
+
+def write_forged(path, change, weights=None, seal=True):
+    """Change the manifest of a model file, perhaps its weights, and seal it again."""
+    manifest, own = read_model_file(path)
+    change(manifest)
+    weights = own if weights is None else weights
+    if seal:
+        manifest["sha256"] = digest(manifest, weights)
+    path.write_bytes(safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)}))

@@ -6,8 +6,6 @@ import contextlib
 import copy
 import errno
 import functools
-import hashlib
-import json
 import os
 import pickle
 import stat
@@ -20,7 +18,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
-from helpers import assert_same_weights, quick, toy, weights_of
+from helpers import KEY, assert_same_weights, quick, read_model_file, toy, weights_of, write_forged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -36,7 +34,6 @@ from skorch_mnist.network import MNISTCNN, BatchNormCNN
 DAMAGED = "is damaged or not a model file: write one with MNISTCNNClassifier.save."
 
 
-KEY = "skorch_mnist"  # of the metadata that holds the manifest
 X, Y = toy(30, shape=(36,))
 
 
@@ -283,7 +280,7 @@ def test_compiled_network_is_stored_like_a_plain_one(clf, path, tmp_path):
     compiled = load(path).set_params(compile=True, compile__backend="eager").initialize()
     assert hasattr(compiled.module_, "_orig_mod")
     compiled.save(tmp_path / "compiled")
-    names = read(tmp_path / "compiled")[1].keys()
+    names = read_model_file(tmp_path / "compiled")[1].keys()
     assert names == clf.module_.state_dict().keys()
     assert hasattr(load(tmp_path / "compiled").module_, "_orig_mod")
 
@@ -521,31 +518,6 @@ def nested(depth, inner=None):
     return inner
 
 
-def read(path):
-    """Return the manifest and the weights of a model file."""
-    with safetensors.safe_open(path, "pt") as file:
-        manifest = json.loads(file.metadata()[KEY])
-    del manifest["sha256"]
-    return manifest, safetensors.torch.load(path.read_bytes())
-
-
-def digest(manifest, weights):
-    sha256 = hashlib.sha256(json.dumps(manifest).encode())
-    for name, weight in sorted(weights.items()):
-        sha256.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        sha256.update(weight.numpy().tobytes())
-    return sha256.hexdigest()
-
-
-def write_forged(path, change, weights=None, seal=True):
-    manifest, own = read(path)
-    change(manifest)
-    weights = own if weights is None else weights
-    if seal:
-        manifest["sha256"] = digest(manifest, weights)
-    path.write_bytes(safetensors.torch.save(weights, metadata={KEY: json.dumps(manifest)}))
-
-
 class LargestTensor(TorchFunctionMode):
     """Record the size of the largest tensor that takes memory."""
 
@@ -767,7 +739,7 @@ KEYS = [
 
 
 def test_the_manifest_has_these_keys_and_needs_each(path, content):
-    assert [*read(path)[0]] == KEYS
+    assert [*read_model_file(path)[0]] == KEYS
     for key in KEYS:
         path.write_bytes(content)
         write_forged(path, lambda manifest, key=key: manifest.pop(key))
@@ -782,7 +754,7 @@ def test_changed_manifest_without_its_hash_is_refused(path):
 
 
 def test_wrong_weights_are_refused(path, content):
-    weights = read(path)[1]
+    weights = read_model_file(path)[1]
     for changed in (
         {},
         {**weights, "extra": torch.zeros(1)},
@@ -797,7 +769,7 @@ def test_wrong_weights_are_refused(path, content):
 
 
 def test_weights_that_are_not_finite_are_refused(path):
-    weights = read(path)[1]
+    weights = read_model_file(path)[1]
     spoilt = torch.full((3,), float("nan"))
     write_forged(path, lambda manifest: None, {**weights, "output.bias": spoilt})
     with pytest.raises(ValueError, match="its weights are not finite"):

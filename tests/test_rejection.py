@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import quick, toy
+import torch
+from helpers import quick, read_model_file, toy, write_forged
 from outliers import KINDS, outliers
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
@@ -156,6 +157,21 @@ def test_a_reject_label_that_is_a_class_is_refused():
         RejectingClassifier(quick(), reject_label=1).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("classes", "label", "message"),
+    [
+        ((0, 1, 2), "unknown", "must be an integer, like the classes"),
+        ((0, 1, 2), 0.5, "must be an integer"),
+        ((0.0, 1.0, 2.0), np.nan, "must be a number"),
+        (("a", "b", "c"), -1, "must be a string"),
+    ],
+)
+def test_a_reject_label_of_another_type_is_refused(classes, label, message):
+    X, y = toy(classes=classes)
+    with pytest.raises(ValueError, match=message):
+        RejectingClassifier(quick(), reject_label=label).fit(X, y)
+
+
 def test_booleans_leave_no_reject_label():
     X, y = toy(classes=(False, True))
     with pytest.raises(ValueError, match="booleans"):
@@ -259,6 +275,84 @@ def test_a_saved_one_is_read_back(rejecting, digits, tmp_path):
     again.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
     assert clone(again).fit(X[:100], digits[3][:100]).n_features_in_ == 784
+
+
+def in_rejection(**facts):
+    return lambda manifest: manifest["rejection"].update(facts)
+
+
+def in_detector(**facts):
+    return lambda manifest: manifest["rejection"]["detector"].update(facts)
+
+
+def in_params(**params):
+    return lambda manifest: manifest["rejection"]["params"].update(params)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (in_rejection(temperature=0.0), "its temperature is not valid"),
+        (in_rejection(temperature=float("nan")), "its temperature is not valid"),
+        (in_rejection(temperature=True), "its temperature is not valid"),
+        (in_rejection(detector=None), "cannot be loaded"),
+        (in_rejection(params=[1]), "cannot be loaded"),
+        (in_params(accept=1.5), "accept"),
+        (in_params(random_state="abc"), "random_state"),
+        (in_params(reject_label=3), "must not be one of the classes"),
+        (in_params(reject_label=[1]), "must be an integer"),
+        (in_params(reject_label="no"), "must be an integer"),
+        (in_params(estimator=1), "cannot be loaded"),
+        (in_params(memory=1), "cannot be loaded"),
+        (in_detector(classes={"dtype": "<i8", "labels": [0, 1]}), "its detector is not valid"),
+        (in_detector(image_shape=[1, 14, 56]), r"\(1, 14, 56\)"),
+        (in_detector(module="os.system"), "its network is os.system"),
+        (in_detector(params={"module__widths": {"tuple": [9000, 9000]}}), "weights do not fit"),
+    ],
+)
+def test_a_forged_rejection_is_refused(change, message, rejecting, tmp_path):
+    path = tmp_path / "model.safetensors"
+    rejecting.save(path)
+    write_forged(path, change)
+    with pytest.raises(ValueError, match=message) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    "quantiles",
+    [
+        torch.linspace(-2, 0, 1000, dtype=torch.float64),
+        torch.linspace(-2, 0, 1001, dtype=torch.float32),
+        torch.linspace(0, -2, 1001, dtype=torch.float64),
+        torch.linspace(-2, 1, 1001, dtype=torch.float64),
+        torch.full((1001,), -torch.inf, dtype=torch.float64),
+        torch.full((1001,), torch.nan, dtype=torch.float64),
+        None,
+    ],
+    ids=["few", "float32", "descending", "positive", "infinite", "nan", "none"],
+)
+def test_quantiles_that_scores_cannot_have_are_refused(quantiles, rejecting, tmp_path):
+    path = tmp_path / "model.safetensors"
+    rejecting.save(path)
+    weights = read_model_file(path)[1]
+    del weights["rejection/score_quantiles/"]
+    if quantiles is not None:
+        weights["rejection/score_quantiles/"] = quantiles
+    write_forged(path, lambda manifest: None, weights)
+    with pytest.raises(ValueError, match="score_quantiles"):
+        load(path)
+
+
+def test_a_file_of_format_3_gives_what_it_gave():
+    folder = Path(__file__).parent / "data"
+    X, _ = toy(shape=(6, 6))
+    expected = np.load(folder / "model_format_3.npz")
+    clf = load(folder / "model_format_3.safetensors")
+    np.testing.assert_allclose(clf.predict_proba(X), expected["proba"], atol=1e-6)
+    np.testing.assert_allclose(clf.score_samples(X), expected["scores"], atol=1e-4)
+    np.testing.assert_array_equal(clf.predict(X), expected["labels"])
+    assert clf.accept == 0.9 and clf.reject_label == "unknown"
 
 
 def test_load_returns_the_class_that_was_saved(fitted, tmp_path):

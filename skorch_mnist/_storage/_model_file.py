@@ -35,6 +35,7 @@ from ._tensor_file import DamagedFileError, read_tensors, write_tensors
 
 FORMAT = 3
 KEY = "skorch_mnist"
+N_QUANTILES = 1001  # of scores
 OF_REJECTION = "rejection/"  # a slash is not part of the name of a weight
 
 
@@ -184,9 +185,10 @@ def audited(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> St
         "detector": detector.image_shape == model.image_shape
         and np.array_equal(detector.classes, range(len(model.classes) + 1)),
         "temperature": type(facts["temperature"]) is float and 0 < facts["temperature"] < math.inf,
-        "score_quantiles": quantiles.ndim == 1
-        and len(quantiles) > 1
-        and bool((np.diff(quantiles) >= 0).all()),
+        "score_quantiles": quantiles.shape == (N_QUANTILES,)
+        and quantiles.dtype == np.float64
+        and bool((quantiles[1:] >= quantiles[:-1]).all())
+        and -math.inf < quantiles[0] <= quantiles[-1] <= 0,
     }
     _check_all(valid)
     temperature, params = facts["temperature"], facts["params"]

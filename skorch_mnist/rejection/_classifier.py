@@ -20,6 +20,7 @@ from skorch_mnist._compat import HasMethods, Interval, rows_of, validate_paramet
 from skorch_mnist._inputs._pixels import as_array
 from skorch_mnist._inputs._validation import check_images, check_images_and_labels, is_dataset
 from skorch_mnist._outliers import with_outliers
+from skorch_mnist._storage._model_file import N_QUANTILES
 from skorch_mnist.classifier import MNISTCNNClassifier, pretrained_file
 
 from ._calibration import best_temperature, scores_of, softened
@@ -28,7 +29,7 @@ from ._files import read, write
 from ._labels import check_known, reject_label_for
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
-SHARES = np.linspace(0, 1, 1001)  # of the held-out images, whose scores are kept
+SHARES = np.linspace(0, 1, N_QUANTILES)  # of the held-out images, whose scores are kept
 
 
 def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:

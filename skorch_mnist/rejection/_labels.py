@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,28 @@ from numpy.typing import NDArray
 
 
 def reject_label_for(classes: NDArray[Any], label: Any) -> Any:
-    """Return the label of rejected images, of the type of the classes unless it is given."""
+    """Return the label of rejected images: the given one, or by default one that is no class.
+
+    Raises
+    ------
+    ValueError
+        If the label is a class, or does not have the type of the classes.
+    """
+    kind = classes.dtype.kind
+    if kind == "b":
+        raise ValueError(
+            "y holds booleans, which leave no label for rejected images: pass y.astype(int), or "
+            "strings."
+        )
     if label is None:
-        if classes.dtype.kind == "b":
-            raise ValueError(
-                "y holds booleans, which leave no label for rejected images: pass y.astype(int), "
-                "or strings."
-            )
-        label = min(-1, int(classes[0]) - 1) if classes.dtype.kind in "iuf" else "rejected"
+        return min(-1, int(classes[0]) - 1) if kind in "iuf" else "rejected"
+    wanted, form = {"i": (Integral, "an integer"), "u": (Integral, "an integer")}.get(
+        kind, (Real, "a number") if kind == "f" else (str, "a string")
+    )
+    if not isinstance(label, wanted) or label != label:  # nan does not equal itself
+        raise ValueError(
+            f"reject_label={label!r} is not valid: it must be {form}, like the classes, {classes}."
+        )
     if label in classes.tolist():
         raise ValueError(
             f"reject_label={label!r} is not valid: it must not be one of the classes, {classes}."
