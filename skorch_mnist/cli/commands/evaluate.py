@@ -59,6 +59,10 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Test a classifier, and write a report: one page that any browser shows offline."""
+    import numpy as np
+
+    from skorch_mnist.reading import classify
+
     from ..metrics import measure
 
     screen = Screen(json)
@@ -71,9 +75,8 @@ def evaluate(
         home = None if data_home is None else str(data_home)
         name, images = images_of(path, Source(dataset or "", None, home, bool(preprocess)), screen)
         check_labels_known(images, clf.classes_.tolist(), "that the classifier does not know")
-        proba = loaded.predict_proba(images.X)
-        rejects = hasattr(loaded, "threshold_")
-        accepted = loaded.score_samples(images.X) >= loaded.threshold_ if rejects else None
+        labels, proba = classify(images.X, loaded)
+        accepted = None if loaded is clf else np.array([label is not None for label in labels])
         metrics = measure(images.y, proba, clf.classes_, accepted)
         say_metrics(metrics, name, screen)
         write_report(file, clf, metrics, images, proba, name, path, accepted)

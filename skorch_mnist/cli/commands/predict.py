@@ -94,10 +94,11 @@ def predict(
     check_names(images)
     from skorch_mnist.pictures import NoDigitError
     from skorch_mnist.reading import as_json
+    from skorch_mnist.rejection import RejectingClassifier
 
     screen = Screen(json)
     clf = None if model is None or is_pretrained(model) else load_rejecting(model)
-    if accept is not None and clf is not None and not hasattr(clf, "threshold_"):
+    if accept is not None and not (clf is None or isinstance(clf, RejectingClassifier)):
         raise UsageError(f"--accept needs a classifier that rejects images, but {model} does not")
     digits: list[tuple[str, Digit]] = []
     results: list[dict[str, Any]] = []
