@@ -97,10 +97,9 @@ class File:
         opener: Callable[[], IO[bytes]],
         path: str | None = None,
         size: int | None = None,
-        reader: Callable[[], bytes] | None = None,
     ) -> None:
         self.name, self.budget, self.path, self.size = name, budget, path, size
-        self._opener, self._reader = opener, reader
+        self._opener = opener
         self._start: bytes | None = None
 
     @property
@@ -121,8 +120,6 @@ class File:
 
     def content(self) -> bytearray:
         """Return all bytes."""
-        if self._reader:
-            return bytearray(self._reader())
         content = bytearray()
         with self.stream() as stream:
             while part := stream.read(_START):
@@ -133,7 +130,7 @@ class File:
         """Open it for reading at any position."""
         if self.path:
             return open(self.path, "rb")
-        return io.BytesIO(self._reader() if self._reader else self.content())
+        return io.BytesIO(self.content())
 
     def unpacked(self) -> File:
         """Return the file inside, if this is the archive of a single file."""
@@ -218,8 +215,12 @@ def _expanded(file: File, stack: ExitStack, depth: int, of_user: bool = False) -
         yield inner
     elif inner.start()[257:262] == b"ustar":
         yield from _all_expanded(_tar_members(inner, prefix), stack, depth + 1)
-    elif inner.start().startswith((b"PK\x03\x04", b"PK\x05\x06")) and not _is_format(inner):
-        yield from _all_expanded(_zip_members(inner, prefix, stack), stack, depth + 1)
+    elif inner.start().startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(inner.seekable())))
+        if _is_format(archive):
+            yield inner
+        else:
+            yield from _all_expanded(_zip_members(archive, inner, prefix), stack, depth + 1)
     else:
         yield inner
 
@@ -233,10 +234,9 @@ def _all_expanded(files: Iterable[File], stack: ExitStack, depth: int) -> Iterat
             yield file
 
 
-def _is_format(file: File) -> bool:
+def _is_format(archive: zipfile.ZipFile) -> bool:
     """Whether a zip file is a file of another format, which is read as a whole."""
-    with file.seekable() as stream, zipfile.ZipFile(stream) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
+    names = [name for name in archive.namelist() if not name.endswith("/")]
     arrays = bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
     return arrays or any(
         name == "[Content_Types].xml" or name.endswith("data.pkl") for name in names
@@ -251,8 +251,7 @@ def _checked(name: str, archive: str) -> str:
     return "/".join(parts)
 
 
-def _zip_members(file: File, prefix: str, stack: ExitStack) -> Iterator[File]:
-    archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(file.seekable())))
+def _zip_members(archive: zipfile.ZipFile, file: File, prefix: str) -> Iterator[File]:
     members = archive.infolist()
     if len(members) > _MOST_FILES:
         raise DatasetError(f"{file.name} has {len(members):,} members")
@@ -263,14 +262,32 @@ def _zip_members(file: File, prefix: str, stack: ExitStack) -> Iterator[File]:
         if member.flag_bits & 1:
             raise DatasetError(f"{file.name} is encrypted. Unpack it, and pass the folder")
 
-        def opener(member: zipfile.ZipInfo = member) -> IO[bytes]:
-            return io.BufferedReader(_Metered(archive.open(member), file.budget), 2**16)
+        yield _ZipMember(prefix + name, file.budget, archive, member)
 
-        def reader(member: zipfile.ZipInfo = member) -> bytes:
-            file.budget.take(member.file_size)  # zipfile returns no more than that
-            return archive.read(member)
 
-        yield File(prefix + name, file.budget, opener, reader=reader)
+class _ZipMember(File):
+    """A file in a zip archive."""
+
+    def __init__(
+        self, name: str, budget: Budget, archive: zipfile.ZipFile, member: zipfile.ZipInfo
+    ) -> None:
+        # Without an opener: the garbage collector would be busy with those of 60,000 members.
+        self.name, self.budget, self.path, self.size = name, budget, None, None
+        self._start, self._archive, self._member = None, archive, member
+
+    def stream(self) -> IO[bytes]:
+        metered = _Metered(self._archive.open(self._member), self.budget)
+        return io.BufferedReader(metered, 2**16)
+
+    def content(self) -> bytearray:
+        return bytearray(self._read())
+
+    def seekable(self) -> IO[bytes]:
+        return io.BytesIO(self._read())
+
+    def _read(self) -> bytes:
+        self.budget.take(self._member.file_size)  # zipfile returns no more than that
+        return self._archive.read(self._member)
 
 
 def _tar_members(file: File, prefix: str) -> list[File]:

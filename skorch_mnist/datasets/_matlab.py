@@ -23,6 +23,7 @@ _NUMERIC = range(6, 16)
 _COMPLEX = 8  # a flag of an array
 _DEEPEST = 8  # structs in structs
 _LONGEST = 64  # letters in the name of a field
+_PART = 2**16  # bytes that are unpacked at a time
 
 Order = Literal["big", "little"]
 
@@ -69,10 +70,12 @@ def _checked(content: bytearray, file: File) -> io.BytesIO:
         element = memoryview(content)[place : place + 8 + size]
         if len(element) < 8 + size:
             raise DatasetError(f"{file.name} is truncated")
+        start = checked.tell()
         if kind == _PACKED:
-            element = memoryview(_unpacked(element[8:], file.budget, order))
-        _check(element, order, file.name, 0)
-        checked.write(element)
+            _unpack(element[8:], checked, file.budget, order)
+        else:
+            checked.write(element)
+        _check(checked.getbuffer()[start:], order, file.name, 0)
         place += 8 + size
     checked.seek(0)
     return checked
@@ -85,11 +88,19 @@ def _tag(content: Any, place: int, order: Order) -> tuple[int, int]:
     )
 
 
-def _unpacked(packed: Any, budget: Budget, order: Order) -> bytes:
-    start = zlib.decompressobj().decompress(packed[:4096], 8)
-    size = _tag(start, 0, order)[1]
-    budget.take(size)
-    return zlib.decompressobj().decompress(packed, 8 + size)
+def _unpack(packed: memoryview, unpacked: io.BytesIO, budget: Budget, order: Order) -> None:
+    """Write an element that is compressed, up to the size that it states."""
+    decompressor = zlib.decompressobj()
+    tag = decompressor.decompress(packed[:_PART], 8)
+    left = _tag(tag, 0, order)[1]
+    budget.take(left)
+    unpacked.write(tag)
+    rest = decompressor.unconsumed_tail
+    for place in range(_PART, len(packed) + _PART, _PART):
+        while left and (part := decompressor.decompress(rest, min(left, 16 * _PART))):
+            left -= unpacked.write(part)
+            rest = decompressor.unconsumed_tail
+        rest = packed[place : place + _PART]
 
 
 def _check(element: Any, order: Order, name: str, depth: int) -> None:
