@@ -261,7 +261,6 @@ def _zip_members(archive: zipfile.ZipFile, file: File, prefix: str) -> Iterator[
             continue
         if member.flag_bits & 1:
             raise DatasetError(f"{file.name} is encrypted. Unpack it, and pass the folder")
-
         yield _ZipMember(prefix + name, file.budget, archive, member)
 
 

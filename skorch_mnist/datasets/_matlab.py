@@ -95,7 +95,7 @@ def _unpack(packed: memoryview, unpacked: io.BytesIO, budget: Budget, order: Ord
     left = _tag(tag, 0, order)[1]
     budget.take(left)
     unpacked.write(tag)
-    rest = decompressor.unconsumed_tail
+    rest: Any = decompressor.unconsumed_tail
     for place in range(_PART, len(packed) + _PART, _PART):
         while left and (part := decompressor.decompress(rest, min(left, 16 * _PART))):
             left -= unpacked.write(part)
