@@ -1,14 +1,18 @@
 """Draw the pictures in this folder again: ``python docs/pictures/draw.py``.
 
-This needs MNIST, the fonts that the tests use, and Chromium.
+This needs MNIST, the fonts that the tests use, and Chromium. It takes five minutes, because it runs
+the tutorial.
 """
 
 from __future__ import annotations
 
+import contextlib
+import doctest
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -20,6 +24,7 @@ from skorch_mnist import fetch_mnist, read_digits
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
+from integration.test_readme import draw_seven
 from synthetic_pictures import draw_page
 
 STROKES = [  # 4, 2 and 7 on the drawing of 400x300 units
@@ -84,6 +89,15 @@ def draw_page_of_server() -> None:
             server.terminate()
 
 
+def draw_tutorial() -> None:
+    """Run the tutorial, and keep the figures that it saves."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        draw_seven("seven.jpg")
+        doctest.testfile(str(HERE.parent / "guide" / "tutorial.md"), module_relative=False)
+        for name in ("losses.png", "confusions.png"):
+            shutil.copy(name, HERE)
+
+
 def reduce_colors(path: Path) -> None:
     """Write a picture again with at most 128 colors."""
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
@@ -92,5 +106,6 @@ def reduce_colors(path: Path) -> None:
 if __name__ == "__main__":
     draw_read_digits()
     draw_page_of_server()
-    for name in ("read_digits.png", "serve.png"):
-        reduce_colors(HERE / name)
+    draw_tutorial()
+    for path in HERE.glob("*.png"):
+        reduce_colors(path)
