@@ -1,4 +1,4 @@
-"""A convolutional classifier for MNIST, and every dataset shaped like it, for scikit-learn."""
+"""A scikit-learn classifier for MNIST and datasets shaped like it, built on skorch and PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are replaced atomically: readers see the old content or the new."""
+"""Replace files atomically: a reader sees either the old or the new content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> N
     try:
         if target.is_dir():
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        # Not a device such as /dev/null, and not a file marked read-only.
+        # Do not replace devices such as /dev/null or read-only files.
         if target.exists() and not (target.is_file() and target.stat().st_mode & stat.S_IWUSR):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
         with temporary.open("xb") as file:
@@ -27,7 +27,7 @@ def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> N
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except OSError as error:  # which names the temporary file
+    except OSError as error:  # it contains the name of the temporary file
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         with contextlib.suppress(OSError):

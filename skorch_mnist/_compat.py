@@ -1,7 +1,8 @@
 """Every private name of another library that this package uses, with its purpose.
 
-Nobody promises that these names stay. Each entry says what it is for and what breaks without it, so
-one file tells what to check in a new release of a library. Code for older versions is here as well.
+These names may change at any time. Each entry says what it is for and what breaks without it, so
+this file lists everything to check in a new release of a library. It also has the code for older
+versions.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ try:
 except ImportError:  # scikit-learn < 1.9 has no set_callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """A stand-in for the class of scikit-learn."""
+        """Placeholder for the scikit-learn class."""
 
     def with_callbacks(method: Any) -> Any:
-        """Return ``method`` as it is."""
+        """Return ``method`` unchanged."""
         return method
 
 
@@ -42,21 +43,21 @@ except ImportError:  # scikit-learn < 1.9 has no set_callbacks
 # _check_sample_weight, _check_y: sample weights and labels are checked as in scikit-learn. Without
 # them, the estimator checks that compare messages fail.
 
-# _safe_indexing: rows of an array, a data frame or a list. Without it, a meta-estimator would have
-# to tell them apart itself to hold out some.
+# _safe_indexing: selects rows of an array, a data frame or a list. Without it, a meta-estimator
+# would need its own code for each of them to hold out rows.
 
-# _Loss: the base class of the losses in torch.nn. Without it, a model file could not tell a loss
-# from another module, which it must not name.
+# _Loss: the base class of the losses in torch.nn. Without it, a model file could not distinguish
+# losses, which it may name, from other modules, which it must not name.
 
 
 # --- scikit-learn -----------------------------------------------------------------------------
 
 
 def callback_context(estimator: Any, max_subtasks: int | None) -> Any:
-    """Return the context that tells the callbacks of ``estimator`` about ``fit``, None without any.
+    """Return the context that notifies callbacks of ``fit``, or None if they are not supported.
 
-    ``_init_callback_context`` is the way in which the estimators of scikit-learn do it. Without
-    it, ``set_callbacks`` has no effect.
+    The estimators of scikit-learn use ``_init_callback_context``. Without it, ``set_callbacks`` has
+    no effect.
     """
     if not hasattr(estimator, "_init_callback_context"):  # scikit-learn < 1.9
         return None
@@ -81,14 +82,14 @@ def history_columns(table: PrintLog, epoch: dict[str, Any]) -> list[str]:
 def uncompiled(module: nn.Module) -> nn.Module:
     """Return the network that ``torch.compile`` wraps, or ``module`` itself.
 
-    Without ``_orig_mod``, the weights of a compiled network could not be saved under their names.
+    Without ``_orig_mod``, the weights of a compiled network would be saved with other names.
     """
     network: nn.Module = getattr(module, "_orig_mod", module)
     return network
 
 
 def continue_scheduler(scheduler: Any, old: Any) -> None:
-    """Give a scheduler the state of an older one, except for rates, which may have been set since.
+    """Copy the state of an older scheduler, except for rates, which may have been changed since.
 
     Without ``_last_lr``, the history would record the rate of another epoch.
     """
@@ -100,8 +101,8 @@ def continue_scheduler(scheduler: Any, old: Any) -> None:
 def has_bfloat16_instructions() -> bool:
     """Whether this CPU has instructions for products of bfloat16.
 
-    ``torch.cpu`` has no public way to ask. Without these names, ``precision="auto"`` computes in
-    float32 on every CPU.
+    ``torch.cpu`` does not have a public function for this. Without these names,
+    ``precision="auto"`` computes in float32 on every CPU.
     """
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     questions = [getattr(torch.cpu, name, None) for name in names]
@@ -112,7 +113,7 @@ def has_bfloat16_instructions() -> bool:
 
 
 class JoblibDask(NamedTuple):
-    """What the Dask backend of joblib is made of."""
+    """The parts of the Dask backend of joblib."""
 
     backend: Any
     batch: Any
@@ -122,8 +123,8 @@ class JoblibDask(NamedTuple):
 def joblib_dask() -> JoblibDask:
     """Return the classes that ``skorch_mnist.clusters`` extends; importing them imports Dask.
 
-    Without them, a search on Dask needs the backend ``"dask"`` of joblib, which loses the search
-    when a worker is killed.
+    Without them, a search on Dask would have to use the ``"dask"`` backend of joblib, which loses
+    the search if a worker is killed.
     """
     from joblib._dask import Batch, DaskDistributedBackend
     from joblib._utils import _TracebackCapturingWrapper
@@ -132,7 +133,7 @@ def joblib_dask() -> JoblibDask:
 
 
 def joblib_gave_up(callback: Any) -> bool:
-    """Whether joblib has given up the call that a running task belongs to.
+    """Whether joblib has aborted the call to which a running task belongs.
 
     Without ``_aborting``, the remaining tasks of a failed search would keep the cluster busy.
     """

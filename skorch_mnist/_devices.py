@@ -1,4 +1,4 @@
-"""Devices: the one that a name stands for, its memory, its precision and its random generators."""
+"""Devices: selection, memory, precision and random generators."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from torch import nn
 from skorch_mnist._compat import has_bfloat16_instructions
 
 _held: tuple[int, FileLock] | None = None  # the GPU of this worker process
-_turn = threading.RLock()  # there is one global generator, so one training run at a time
+_turn = threading.RLock()  # one training run at a time, because there is only one global generator
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
-    """Return the device that ``device`` stands for.
+    """Return the device for the parameter ``device``.
 
     Parameters
     ----------
     device : str, torch.device or None
-        ``"auto"`` takes CUDA, else MPS (Apple), else the CPU; None is the CPU. If there are several
-        GPUs, a worker process takes one that no other worker has taken.
+        ``"auto"`` selects CUDA if available, else MPS (Apple), else the CPU; None selects the CPU.
+        If there are several GPUs, a worker process selects one that no other worker uses.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     except RuntimeError as error:  # its message lists every device type that PyTorch has ever known
         raise _unusable(device, "PyTorch does not know this device") from error
     try:
-        torch.zeros(1, device=resolved).item()  # "meta" holds no numbers
+        torch.zeros(1, device=resolved).item()  # fails for "meta", which has no data
     except (AssertionError, ImportError, RuntimeError) as error:
         raise _unusable(device, str(error).splitlines()[0]) from error
     return resolved
@@ -62,9 +62,9 @@ def _unusable(device: str | torch.device, reason: str) -> ValueError:
 
 
 def _gpu_of_process() -> torch.device:
-    """Return the GPU of this process; the workers of joblib, Dask and others share the GPUs.
+    """Return the GPU of this process; workers of joblib, Dask and others share the GPUs.
 
-    A worker holds its GPU with a file lock, which the system releases when the process ends.
+    A worker locks its GPU with a file lock, which the system releases when the process ends.
     """
     global _held
     n_gpus = torch.cuda.device_count()
@@ -84,22 +84,22 @@ def _gpu_of_process() -> torch.device:
 
 
 def available_device(device: str | torch.device | None) -> torch.device:
-    """Return the device that ``device`` stands for, or the CPU with a warning if it is missing."""
+    """Return the device for the parameter, or the CPU with a warning if it is not available."""
     try:
         return resolve_device(device)
     except ValueError as error:
-        warnings.warn(f"{error} The model was put on the CPU.", UserWarning, stacklevel=2)
+        warnings.warn(f"{error} The model is now on the CPU.", UserWarning, stacklevel=2)
         return torch.device("cpu")
 
 
 @contextmanager
 def memory_advice(parameter: str, value: int) -> Iterator[None]:
-    """Add to the error of a device that is out of memory which parameter to lower."""
+    """Add the parameter to lower to the error message of a device that is out of memory."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise torch.OutOfMemoryError(
-            f"A batch of {value} images does not fit into the memory of the device: lower "
+            f"A batch of {value} images does not fit into the memory of the device. Lower "
             f"{parameter}. {error}"
         ) from error
 
@@ -116,26 +116,26 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype that ``precision`` stands for on ``device``.
+    """Return the dtype for the parameter ``precision`` on ``device``.
 
     Parameters
     ----------
     precision : {"float32", "bfloat16", "auto"}
-        ``"auto"`` is bfloat16 if the device has instructions for it, else float32.
+        ``"auto"`` selects bfloat16 if the device has instructions for it, else float32.
     device : torch.device
 
     Warns
     -----
     UserWarning
-        If bfloat16 is requested and the device must emulate it.
+        If bfloat16 is requested, but the device must emulate it.
     """
     if precision == "float32" or (precision == "auto" and not has_bfloat16(device)):
         return torch.float32
     if not has_bfloat16(device):
         warnings.warn(
-            "precision='bfloat16', but torch reports no instructions for it on this "
-            f"{device.type}: training may be much slower than with 'float32'. Set "
-            "precision='auto' to use it only where it helps.",
+            f"precision='bfloat16' may be much slower than 'float32' on this {device.type}, for "
+            "which PyTorch does not report bfloat16 instructions. Set precision='auto' to use "
+            "bfloat16 only where it helps.",
             UserWarning,
             stacklevel=2,
         )
@@ -143,7 +143,7 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
 
 
 def autocast_for(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
-    """Return the context in which a network computes in ``dtype`` on ``device``."""
+    """Return a context in which a network computes in ``dtype`` on ``device``."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
@@ -153,7 +153,7 @@ def autocast_for(dtype: torch.dtype, device: torch.device) -> AbstractContextMan
 
 
 def _renew_turn() -> None:
-    """Forget, in a forked process, that a thread of the parent was training."""
+    """Reset the lock in a forked process, because a thread of the parent may hold it."""
     global _turn
     _turn = threading.RLock()
 
@@ -164,10 +164,10 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global generators of the CPU and of ``device`` in a block, and restore them after.
+    """Seed the global generators of the CPU and of ``device``, and restore them afterwards.
 
-    Threads take turns: layers such as dropout draw from the global generator only. In the block,
-    new tensors are float32, even if the user has set another default, because images are.
+    Threads take turns, because layers such as dropout use only the global generator. Inside the
+    context, new tensors are float32, as images are, even if the user has set another default.
     """
     devices = [device] if device.type == "cuda" else []
     with _turn, torch.random.fork_rng(devices=devices):
@@ -192,7 +192,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def move_components(net: Any, device: torch.device) -> None:
-    """Put the components on ``device``; the next training run makes the optimizer again."""
+    """Move the components to ``device``; the next training run creates a new optimizer."""
     net.device_ = device
     vars(net).pop("optimizer_", None)
     for name in (*net._modules, *net._criteria):
@@ -202,9 +202,9 @@ def move_components(net: Any, device: torch.device) -> None:
 
 
 def state_on_cpu(net: Any) -> dict[str, Any]:
-    """Return the attributes of a net for a pickle: weights on the CPU, and no optimizer.
+    """Return the attributes of a net for pickling: weights on the CPU, and no optimizer.
 
-    Callbacks may hold tensors on a GPU; the next training run makes them again.
+    Callbacks may contain tensors on a GPU; the next training run creates them again.
     """
     state: dict[str, Any] = vars(net).copy()
     for name in ("_training", *(f"{name}_" for name in net._optimizers)):

@@ -1,4 +1,4 @@
-"""Features of images: what a layer of the network gets."""
+"""Features of images: the inputs of a layer of the network."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MOST_NAMED = 12  # layers in a message
 
 
 def find_layer(network: nn.Module, name: str | None) -> nn.Module:
-    """Return the layer of that name, or ``output``.
+    """Return the layer with this name, or ``output`` if it is None.
 
     Raises
     ------
     ValueError
-        If the network does not have it; the message suggests the nearest name.
+        If the network does not have this layer; the message suggests the closest match.
     """
     wanted = OUTPUT if name is None else name
     layers: dict[str, nn.Module] = dict(network.named_modules(remove_duplicate=False))
@@ -33,23 +33,23 @@ def find_layer(network: nn.Module, name: str | None) -> nn.Module:
     if name is None:
         raise ValueError(
             f"transform returns the input of the layer {OUTPUT!r}, which {type(network).__name__} "
-            f"does not have. Name another with features_before. Its layers: {names}."
+            f"does not have. Set features_before to another layer. Valid layers: {names}."
         )
     nearest = difflib.get_close_matches(str(name), layers, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise ValueError(
-        f"features_before={name!r} is not a layer of {type(network).__name__}.{hint} Its layers: "
-        f"{names}."
+        f"features_before={name!r} is not a layer of {type(network).__name__}.{hint} Valid "
+        f"layers: {names}."
     )
 
 
 class LayerInputs:
-    """The inputs of a layer in the calls of the network since they were last taken.
+    """The inputs of a layer, collected until ``take`` is called.
 
     Parameters
     ----------
     name : str
-        Of the layer, for messages.
+        Name of the layer, for error messages.
     """
 
     def __init__(self, name: str) -> None:
@@ -58,9 +58,9 @@ class LayerInputs:
         self.tensors: list[torch.Tensor] = []
 
     def keep(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Copy the first tensor, which later layers may change; a hook of the layer.
+        """Copy the first tensor, because later layers may change it. This is a hook of the layer.
 
-        Other threads may use the network at the same time.
+        Calls from other threads, which may use the network at the same time, are ignored.
         """
         if threading.get_ident() == self.thread:
             given = (
@@ -70,7 +70,7 @@ class LayerInputs:
             self.tensors.append(first.detach().to("cpu", torch.float64, copy=True))
 
     def take(self, n_images: int) -> torch.Tensor:
-        """Return the features of the images of one call, their mean if the layer got several.
+        """Return the features of the images, averaged if the layer was called several times.
 
         Returns
         -------
@@ -79,28 +79,28 @@ class LayerInputs:
         Raises
         ------
         ValueError
-            If the layer was not called, or did not get one row for each image.
+            If the layer was not called, or its input did not have one row per image.
         """
         tensors, self.tensors = self.tensors, []
         if not tensors:
             raise ValueError(
-                f"The network did not call its layer {self.name!r}, so transform does not have "
-                "features. Name one that it calls with features_before."
+                f"The network did not call its layer {self.name!r}, so there are no features to "
+                "return. Set features_before to a layer that it calls."
             )
         for tensor in tensors:
             if tensor.shape[:1] != (n_images,) or tensor.shape != tensors[0].shape:
                 shapes = ", ".join(str(tuple(one.shape)) for one in tensors)
                 raise ValueError(
-                    f"The layer {self.name!r} got {shapes} for a batch of {n_images} images, but "
-                    "transform needs one row for each image. Name another layer with "
-                    "features_before."
+                    f"The layer {self.name!r} received inputs of shape {shapes} for a batch of "
+                    f"{n_images} images, but transform requires one row per image. Set "
+                    "features_before to another layer."
                 )
         return torch.stack(tensors).mean(0).reshape(n_images, -1)
 
 
 @contextmanager
 def inputs_of_layer(network: nn.Module, name: str | None) -> Iterator[LayerInputs]:
-    """Keep what a layer of a network gets, as long as the block lasts, in this thread."""
+    """Collect the inputs of a layer inside the context, for calls from this thread."""
     layer = find_layer(network, name)
     inputs = LayerInputs(OUTPUT if name is None else name)
     handle = layer.register_forward_pre_hook(inputs.keep, with_kwargs=True)

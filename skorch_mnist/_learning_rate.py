@@ -1,4 +1,4 @@
-"""The learning rate: one that rises and falls once, and schedulers of skorch that continue."""
+"""The learning rate: the one-cycle schedule, and skorch schedulers that continue."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skorch_mnist._compat import continue_scheduler
 
-RISE = 0.3  # share of the training run, as in torch.optim.lr_scheduler.OneCycleLR
-RATES = ("lr", "momentum", "betas")  # what schedulers change in the groups of an optimizer
+RISE = 0.3  # fraction of the training run, as in torch.optim.lr_scheduler.OneCycleLR
+RATES = ("lr", "momentum", "betas")  # values that schedulers change in groups of an optimizer
 
 
 def one_cycle(done: float) -> float:
-    """Return the learning rate, relative to its peak, when a share ``done`` of training is over.
+    """Return the learning rate, relative to its peak, after a fraction ``done`` of training.
 
-    It rises linearly for three tenths of the training run, and falls to 0 along half a cosine.
+    It rises linearly in the first 30 % of the training run, then falls to 0 along half a cosine.
     """
     if done < RISE:
         return done / RISE
@@ -28,15 +28,15 @@ def one_cycle(done: float) -> float:
 
 
 class OneCycle(Callback):
-    """Lead the learning rate through one cycle in each training run, with ``lr`` as its peak.
+    """Vary the learning rate in one cycle per training run, with ``lr`` as its peak.
 
-    A training run is a call of ``fit`` or ``partial_fit``. Each parameter group of the optimizer
-    has its own peak, and gets it back in the end.
+    A training run is a call to ``fit`` or ``partial_fit``. Each parameter group of the optimizer
+    has its own peak, which is restored at the end.
 
     Raises
     ------
     ValueError
-        If there is an ``LRScheduler`` as well, or the training loader does not have a length.
+        If there is also an ``LRScheduler``, or if the training loader does not have a length.
 
     References
     ----------
@@ -45,11 +45,11 @@ class OneCycle(Callback):
     """
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Note the peaks in the optimizer, whose state may be stored in the middle of a cycle."""
+        """Store the peaks in the optimizer, whose state may be saved in the middle of a cycle."""
         if any(isinstance(callback, LRScheduler) for _, callback in net.callbacks_):
             raise ValueError(
-                'lr_schedule="one_cycle" and an LRScheduler would both set the learning rate: use '
-                "one of them."
+                'lr_schedule="one_cycle" cannot be combined with an LRScheduler, because both set '
+                "the learning rate. Use only one of them."
             )
         self.n_done_ = 0
         for group in net.optimizer_.param_groups:
@@ -64,9 +64,9 @@ class OneCycle(Callback):
             n_batches = epochs * len(loader)
         except TypeError as error:
             raise ValueError(
-                'lr_schedule="one_cycle" needs the number of batches, but the '
-                f"{type(loader).__name__} that iterator_train makes does not have a len(). Give it "
-                "one, or set lr_schedule=None."
+                'lr_schedule="one_cycle" requires the number of batches, but iterator_train '
+                f"returned a {type(loader).__name__} without a length. Define __len__, or set "
+                "lr_schedule=None."
             ) from error
         share = one_cycle(min(1.0, (self.n_done_ + 0.5) / n_batches))
         self.n_done_ += 1
@@ -78,31 +78,31 @@ class OneCycle(Callback):
         net.history.record("event_lr", net.optimizer_.param_groups[0]["lr"])
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Give the groups their peaks back."""
+        """Restore the peaks."""
         restore_peaks(net.optimizer_)
 
 
 def restore_peaks(optimizer: Any) -> None:
-    """Set learning rates to their peaks, if the state was taken in the middle of a cycle."""
+    """Set learning rates to their peaks, if the state was saved in the middle of a cycle."""
     for group in getattr(optimizer, "param_groups", []):
         group["lr"] = group.pop("peak_lr", group["lr"])
 
 
 # --- schedulers of skorch ---------------------------------------------------------------------
 
-# When training begins, skorch makes schedulers anew. In the middle of a schedule, each would take
-# its last step twice, and forget what it has counted.
+# When training begins, skorch creates new schedulers. If training continues, some of them would
+# repeat their last step, and lose what they have counted.
 
 
 class StepsTaken(NamedTuple):
-    """Where the schedulers of skorch stopped before training continues."""
+    """The state of the skorch schedulers before training continues."""
 
-    schedulers: dict[str, Any]  # of PyTorch, by name of the callback
-    rates: list[dict[str, Any]]  # of the groups of the optimizer
+    schedulers: dict[str, Any]  # PyTorch schedulers by name of the callback
+    rates: list[dict[str, Any]]  # one dict for each group of the optimizer
 
 
 def schedulers_of(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the schedulers of PyTorch that callbacks have used, by name of the callback."""
+    """Return the PyTorch schedulers that callbacks have used, by name of the callback."""
     made = {
         name: getattr(callback, "lr_scheduler_", None)
         for name, callback in callbacks
@@ -112,13 +112,13 @@ def schedulers_of(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def rates_of(optimizer: Any) -> list[dict[str, Any]]:
-    """Return a copy of what schedulers change in each group."""
+    """Return a copy of the values that schedulers change in each group."""
     rates = [{key: group[key] for key in RATES if key in group} for group in optimizer.param_groups]
     return copy.deepcopy(rates)
 
 
 def renew_rates(optimizer: Any, schedulers: dict[str, Any]) -> None:
-    """Give a new optimizer the rates of the one before, to which schedulers still refer."""
+    """Copy the rates of the previous optimizer, to which schedulers refer, to a new one."""
     for scheduler in schedulers.values():
         for group, old in zip(
             optimizer.param_groups, scheduler.optimizer.param_groups, strict=False
@@ -127,9 +127,9 @@ def renew_rates(optimizer: Any, schedulers: dict[str, Any]) -> None:
 
 
 def continue_schedules(net: Any, taken: StepsTaken | None) -> None:
-    """Put new schedulers where the old ones stopped.
+    """Set new schedulers to the state of the old ones.
 
-    If one is missing, or is not where the history is, all steps are taken again.
+    If one is missing, or does not match the history, all steps are repeated.
     """
     callbacks = {name: one for name, one in net.callbacks_ if isinstance(one, LRScheduler)}
     old = {} if taken is None else taken.schedulers
@@ -148,7 +148,7 @@ def _number_of_steps(callback: Any, net: Any) -> int:
 
 
 def _is_up_to_date(scheduler: Any, callback: Any, net: Any) -> bool:
-    """Whether a scheduler has taken the last step of the history; a plateau counts its own."""
+    """Whether a scheduler has taken all steps of the history; not known of ReduceLROnPlateau."""
     if type(scheduler) is not type(callback.lr_scheduler_):
         return False
     n_steps = getattr(scheduler, "last_epoch", None)
@@ -156,7 +156,7 @@ def _is_up_to_date(scheduler: Any, callback: Any, net: Any) -> bool:
 
 
 def _take_steps_again(net: Any, callbacks: list[Any]) -> None:
-    """Take all steps of the history; a plateau begins anew, at the current rate."""
+    """Repeat all steps of the history; ReduceLROnPlateau starts over at the current rate."""
     callbacks = [one for one in callbacks if not isinstance(one.lr_scheduler_, ReduceLROnPlateau)]
     for group in net.optimizer_.param_groups if callbacks else []:
         group["lr"] = group["initial_lr"]
@@ -164,6 +164,6 @@ def _take_steps_again(net: Any, callbacks: list[Any]) -> None:
         arguments = {"last_epoch": -1, **callback.kwargs}
         callback.lr_scheduler_ = callback.policy_(net.optimizer_, **arguments)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a new optimizer has not taken the steps of the old
+            warnings.simplefilter("ignore")  # the new optimizer has not taken these steps
             for _ in range(_number_of_steps(callback, net)):
                 callback.lr_scheduler_.step()

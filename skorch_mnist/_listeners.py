@@ -1,4 +1,4 @@
-"""What hears of a training run: the protocol, checks of losses and outputs, other callbacks."""
+"""Listeners of a training run: their protocol, checks of losses and outputs, and callbacks."""
 
 from __future__ import annotations
 
@@ -38,103 +38,103 @@ BATCH_HOOKS = ("on_batch_begin", "on_batch_end")
 
 
 class Listener:
-    """Hears of the events of a training run, in the order of its list of listeners.
+    """Base class of listeners, which a training run notifies of its events in a fixed order.
 
-    A listener knows the training run, but not the other listeners. A callback of skorch that is a
-    listener as well hears of both kinds of events.
+    A listener knows the training run, but not the other listeners. A skorch callback that is also a
+    listener is notified of both kinds of events.
     """
 
     def run_begins(self, training: TrainingRun) -> None:
-        """Hear that the net is initialized; ``training.finished`` may be set to skip the epochs."""
+        """Called after the net is initialized; set ``training.finished`` to skip all epochs."""
 
     def epoch_begins(self, training: TrainingRun) -> None:
-        """Hear that an epoch begins, before the callbacks of skorch do."""
+        """Called at the beginning of an epoch, before the callbacks of skorch."""
 
     def batch_begins(self, training: TrainingRun) -> None:
-        """Hear that the step of ``training.batch`` begins, after the callbacks of skorch."""
+        """Called before the step of ``training.batch``, after the callbacks of skorch."""
 
     def gradients_computed(self, training: TrainingRun) -> None:
-        """Hear that a step has computed its gradients, before the callbacks of skorch do."""
+        """Called after a step has computed its gradients, before the callbacks of skorch."""
 
     def batch_ends(self, training: TrainingRun) -> None:
-        """Hear that the step of a batch has ended, before the callbacks of skorch do."""
+        """Called after the step of a batch, before the callbacks of skorch."""
 
     def weights_updated(self, training: TrainingRun) -> None:
-        """Hear that all training batches of an epoch are done; validation comes next."""
+        """Called after all training batches of an epoch, before validation."""
 
     def epoch_ends(self, training: TrainingRun) -> None:
-        """Hear that an epoch has ended, after the callbacks; ``training.stopping`` may be set."""
+        """Called at the end of an epoch, after the callbacks; may set ``training.stopping``."""
 
     def run_ends(self, training: TrainingRun) -> None:
-        """Hear that no epoch is left, before the callbacks of skorch do."""
+        """Called after the last epoch, before the callbacks of skorch."""
 
     def release(self) -> None:
-        """Release what is held, whether or not the training run has succeeded."""
+        """Release resources. Called after every training run, even after an error."""
 
 
 class DivergenceCheck(Listener):
-    """Ends a training run with an error if an epoch taught nothing, or spoiled the weights."""
+    """Raises an error if an epoch had no batches, or if the loss or a weight is not finite."""
 
     def weights_updated(self, training: TrainingRun) -> None:
-        """Raise a ValueError before anyone sees the epoch."""
+        """Raise a ValueError before callbacks are notified of the end of the epoch."""
         net = training.net
         batches = net.history[-1]["batches"]
         losses = [batch["train_loss"] for batch in batches if "train_loss" in batch]
         if not losses:
             raise ValueError(
-                "There was no batch to train on: with drop_last=True, batch_size must not exceed "
-                "the number of training samples."
+                "There was no batch to train on. If you set drop_last=True, batch_size must not be "
+                "greater than the number of training samples."
             )
         wrong = [loss for loss in losses if not np.isfinite(loss)]
         if wrong:
-            self._refuse(net, f"its loss became {wrong[0]}")
+            self._refuse(net, f"the loss became {wrong[0]}")
         self._check_weights(net)
 
     def run_ends(self, training: TrainingRun) -> None:
-        """Check the weights of an epoch in the middle of which a callback has asked to stop."""
+        """Check the weights if a callback has stopped training in the middle of an epoch."""
         self._check_weights(training.net)
 
     def _check_weights(self, net: Any) -> None:
         if not all(bool(p.isfinite().all()) for p in net.module_.parameters()):
-            self._refuse(net, "weights became nan or inf")
+            self._refuse(net, "a weight became nan or inf")
 
     def _refuse(self, net: Any, what: str) -> None:
         n_whole = len(net.history) - 1
         raise ValueError(
-            f"The training diverged in epoch {n_whole + 1}: {what}. Lower lr, which is {net.lr}"
-            + (", use precision='float32'" if net.precision != "float32" else "")
-            + (", look for nan and inf in what augment returns" if net.augment else "")
+            f"Training diverged in epoch {n_whole + 1}: {what}. Lower lr, which is {net.lr}"
+            + (", set precision='float32'" if net.precision != "float32" else "")
+            + (", or check that augment does not return nan or inf" if net.augment else "")
             + ". The classifier "
-            + (f"has the weights of epoch {n_whole}." if n_whole else "is as it was before.")
+            + (f"keeps the weights of epoch {n_whole}." if n_whole else "was not changed.")
         )
 
 
 class LogitsCheck(Listener):
-    """Warns if the network returns probabilities, because a softmax of them is nearly uniform.
+    """Warns if the network returns probabilities, because their softmax is nearly uniform.
 
-    An image may look like it by chance. The warning comes if all images of the first epoch do,
-    those of training or those of validation.
+    The outputs of a single image can look like probabilities by chance. The warning is shown if
+    those of all training images, or of all validation images, do in the first epoch.
     """
 
     def __init__(self) -> None:
-        self.n_suspected = {True: 0.0, False: 0.0}  # images in training, and outside of it
+        self.n_suspected = {True: 0.0, False: 0.0}  # images in training and in validation
 
     def batch_ends(self, training: TrainingRun) -> None:
-        """Look at outputs, up to the first batch of logits."""
+        """Check outputs, until a batch of logits is found."""
         phase = training.net.module_.training
         if self.n_suspected[phase] >= 0:
             outputs = first_output(training.outputs)
             self.n_suspected[phase] += len(outputs) if are_probabilities(outputs) else -np.inf
 
     def epoch_ends(self, training: TrainingRun) -> None:
-        """Warn, once in a training run."""
+        """Warn once per training run."""
         if max(self.n_suspected.values()) > 1:
             network = type(uncompiled(training.net.module_)).__name__
             warnings.warn(
-                f"The module {network} returns probabilities: in the first epoch, no output was "
-                "negative, and those of each image added up to 1. It must return logits. Remove "
-                "the softmax at its end: the loss and predict_proba apply it. With two of them, no "
-                "class can get a probability near 1.",
+                f"The module {network} seems to return probabilities, because in the first epoch, "
+                "its outputs were not negative and summed to 1 for each image. It must return "
+                "logits. Remove the softmax at its end: the loss and predict_proba apply it. If it "
+                "is applied twice, no class can have a probability near 1.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -142,8 +142,8 @@ class LogitsCheck(Listener):
 
 
 def are_probabilities(outputs: Any) -> bool:
-    """Whether each image of a batch has numbers that are not negative and add up to 1."""
-    if not isinstance(outputs, torch.Tensor):  # of a step of the user
+    """Whether the outputs of each image are not negative and sum to 1."""
+    if not isinstance(outputs, torch.Tensor):  # from a custom step
         return False
     outputs = outputs.detach()
     rounding = max(1e-4, 2 * torch.finfo(outputs.dtype).eps)
@@ -152,14 +152,14 @@ def are_probabilities(outputs: Any) -> bool:
 
 
 class SklearnCallbacks(Listener):
-    """Tells the callbacks of scikit-learn (SLEP 23) about ``fit`` and its epochs.
+    """Notifies the callbacks of scikit-learn (SLEP 23) of ``fit`` and its epochs.
 
     Parameters
     ----------
     estimator : estimator with ``CallbackSupportMixin`` and ``max_epochs``
-        It may not have any callbacks, or not support them.
+        Can be without callbacks, or without support for them.
     X, y, sample_weight :
-        Arguments of ``fit``, for callbacks that score.
+        Arguments of ``fit``, for callbacks that compute scores.
     """
 
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
@@ -171,20 +171,20 @@ class SklearnCallbacks(Listener):
             self.fit.call_on_fit_task_begin(estimator=estimator, **self.data)
 
     def epoch_begins(self, training: TrainingRun) -> None:
-        """Tell that an epoch begins."""
+        """Notify callbacks that an epoch begins."""
         if self.fit is not None:
             self.epoch = self.fit.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=training.net, **self.data)
 
     def epoch_ends(self, training: TrainingRun) -> None:
-        """Tell that an epoch has ended; a callback may ask to stop the training run."""
+        """Notify callbacks that an epoch has ended; they can request to stop training."""
         if self.fit is not None and self.epoch.call_on_fit_task_end(
             estimator=training.net, reconstruction_attributes={}, **self.data
         ):
             training.stopping = True
 
     def fit_ends(self, estimator: Any) -> None:
-        """Tell that ``fit`` has ended."""
+        """Notify callbacks that ``fit`` has ended."""
         if self.fit is not None:
             self.fit.call_on_fit_task_end(
                 estimator=estimator, reconstruction_attributes={}, **self.data
@@ -192,16 +192,16 @@ class SklearnCallbacks(Listener):
 
 
 class FilesInUse(Listener):
-    """Warns if another training run, here or in another process, writes the same files.
+    """Warns if another training run, in this or another process, writes the same files.
 
-    It holds a lock on each file that a ``Checkpoint`` of skorch writes.
+    It locks each file that a skorch ``Checkpoint`` writes.
     """
 
     def __init__(self) -> None:
         self.locks: list[FileLock] = []
 
     def run_begins(self, training: TrainingRun) -> None:
-        """Take the locks; warn about files whose lock is taken."""
+        """Acquire the locks; warn about files that are already locked."""
         shared = []
         for file in sorted(files_of(training.net.callbacks_)):
             name = f"skorch_mnist-{hashlib.sha256(file.encode()).hexdigest()[:16]}.lock"
@@ -211,14 +211,14 @@ class FilesInUse(Listener):
                 self.locks.append(lock)
             except Timeout:
                 shared.append(file)
-            except OSError:  # a folder for temporary files without locks: nothing is known
+            except OSError:  # the folder for temporary files does not support locks
                 continue
         if shared:
             warnings.warn(
-                f"Another training run is writing the same files: {', '.join(shared)}. They will "
-                "be mixed up. Give the Checkpoint of each process a dirname of its own; for many "
-                "training runs, such as those of a search, ResumeCheckpoint(folder, "
-                "subfolders=True) does that.",
+                f"Another training run is writing the same files: {', '.join(shared)}. Each run "
+                "will overwrite the files of the other. Set a different dirname for the Checkpoint "
+                "of each process, or use ResumeCheckpoint(folder, subfolders=True) for many "
+                "training runs, such as those of a search.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -227,13 +227,13 @@ class FilesInUse(Listener):
         """Release the locks."""
         while self.locks:
             lock = self.locks.pop()
-            with contextlib.suppress(OSError):  # Windows deletes it itself
+            with contextlib.suppress(OSError):  # on Windows, release deletes the file
                 os.unlink(lock.lock_file)
             lock.release()
 
 
 def files_of(callbacks: Iterable[tuple[str, Any]]) -> set[str]:
-    """Return the files that checkpoints of skorch write, which may have fields to be filled in."""
+    """Return the files that skorch checkpoints write; names may contain format fields."""
     return {
         os.path.abspath(os.path.join(callback.dirname or "", callback.fn_prefix + value))
         for _, callback in callbacks
@@ -260,7 +260,7 @@ def early_stopping(patience: int, verbose: int) -> EarlyStopping:
 
 
 def watches_batches(net: Any) -> bool:
-    """Whether a callback, or a hook of a subclass, may read the loss of a batch at once."""
+    """Whether a callback or a hook of a subclass may read the loss of a batch immediately."""
     own = any(getattr(type(net), hook) is not getattr(NeuralNet, hook) for hook in BATCH_HOOKS)
     return own or any(watches(callback) for _, callback in net.callbacks_)
 

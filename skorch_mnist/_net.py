@@ -65,11 +65,11 @@ FUSED_OPTIMIZERS = (torch.optim.Adam, torch.optim.AdamW)
 class ImageClassifierNet(NeuralNetClassifier):
     """A skorch net that learns from batches of images.
 
-    The class attributes that skorch would set in ``__init__`` are declared here, because the checks
-    of scikit-learn demand that an instance starts out with its parameters alone.
+    skorch would set these class attributes in ``__init__``, but the estimator checks of
+    scikit-learn require that a new instance has no attributes except its parameters.
     """
 
-    # "augment" may be a module; without a prefix, skorch would take it for a component.
+    # "augment" may be a module; without a prefix, skorch would treat it as a component.
     prefixes_ = [*NeuralNetClassifier.prefixes_, "module", "criterion", "optimizer", "augment"]
     _modules = ["module"]
     _criteria = ["criterion"]
@@ -92,9 +92,9 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Labels in ascending order; without any, skorch would advise a missing parameter."""
+        """Labels in ascending order; if unfitted, skorch would suggest an invalid parameter."""
         if not hasattr(self, "classes_inferred_"):
-            raise NotFittedError(f"{type(self).__name__} learns classes_ in fit or partial_fit.")
+            raise NotFittedError(f"This {type(self).__name__} has no classes_ yet: call fit first.")
         classes: NDArray[Any] = self.classes_inferred_
         return classes
 
@@ -104,20 +104,20 @@ class ImageClassifierNet(NeuralNetClassifier):
     # --- parameters ---------------------------------------------------------------------------
 
     def _validate_params(self) -> None:
-        """Check values too: skorch checks names alone."""
+        """Check values as well, because skorch checks only names."""
         if self._training is None:  # fit has checked them before anything else
             check_parameters(self, self.get_params(deep=False), self._parameter_constraints)
 
     def _get_param_names(self) -> list[str]:
-        """Leave out private attributes, which skorch takes for parameters."""
+        """Exclude private attributes, which skorch treats as parameters."""
         return [name for name in vars(self) if not name.startswith("_") and not name.endswith("_")]
 
     def _get_params_callbacks(self, deep: bool = True) -> dict[str, Any]:
-        """Know the callbacks that ``fit`` will use; skorch knows those of the last ``fit``."""
+        """Return callbacks of the next ``fit``; skorch returns those of the last ``fit``."""
         return parameters_of_callbacks(self._named_callbacks()) if deep else {}
 
     def _named_callbacks(self) -> Iterable[tuple[str, Any]]:
-        """Yield the callbacks that the parameters stand for, with their names."""
+        """Yield the name and the callback of each callback that ``fit`` will use."""
         if self.callbacks is None or isinstance(self.callbacks, list):
             yield from self._uniquely_named_callbacks()
 
@@ -135,7 +135,7 @@ class ImageClassifierNet(NeuralNetClassifier):
     # --- components ---------------------------------------------------------------------------
 
     def initialize(self) -> Self:
-        """Create all components on the device that the parameter stands for."""
+        """Create all components on the resolved device."""
         run = self._training
         self.device_ = resolve_device(self.device) if run is None else run.device
         with self._device_resolved():
@@ -143,33 +143,33 @@ class ImageClassifierNet(NeuralNetClassifier):
         return self
 
     def initialize_module(self) -> Self:
-        """Create the network, its weights in the memory format that it asks for."""
+        """Create the network, with its weights in the memory format that it requests."""
         super().initialize_module()
         if not isinstance(self.module_, nn.Module):
             raise TypeError(
-                f"module={self.module!r} made a {type(self.module_).__name__}. It must be or make "
-                "a torch.nn.Module."
+                f"module={self.module!r} is not valid: it returned a {type(self.module_).__name__}."
+                " It must be a torch.nn.Module, or return one when it is called."
             )
         if getattr(self.module_, "channels_last", False):
             self.module_ = self.module_.to(memory_format=torch.channels_last)
         return self
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> Self:
-        """Create the optimizer, or leave that to training: the first takes a second of imports."""
-        # LBFGS makes one vector of all weights, which other layouts do not allow.
+        """Create the optimizer, unless only for prediction: the first one imports for a second."""
+        # LBFGS flattens all weights into one vector, which other memory formats do not allow.
         if isinstance(self.optimizer, type) and issubclass(self.optimizer, LBFGS):
             self.module_.to(memory_format=torch.contiguous_format)
         return self if self._for_prediction else super().initialize_optimizer(*args, **kwargs)
 
     def initialized_instance(self, instance_or_cls: Any, kwargs: dict[str, Any]) -> Any:
-        """Copy a component that is an instance, so that the parameter stays as it was."""
+        """Copy a component that is an instance, so that the parameter does not change."""
         component = super().initialized_instance(instance_or_cls, kwargs)
         if component is instance_or_cls:
             return copy.deepcopy(detach_derived(component))
         return component
 
     def get_params_for(self, prefix: str) -> dict[str, Any]:
-        """Add the arguments that follow from the data; those of the user take precedence."""
+        """Add arguments that depend on the data; those of the user take precedence."""
         given: dict[str, Any] = super().get_params_for(prefix)
         if prefix == "module" and hasattr(self, "image_shape_"):
             return {**self._module_arguments(), **given}
@@ -185,7 +185,7 @@ class ImageClassifierNet(NeuralNetClassifier):
         return given
 
     def _module_arguments(self) -> dict[str, Any]:
-        """Return ``image_shape`` and ``n_classes``, if the maker of the module takes them."""
+        """Return ``image_shape`` and ``n_classes``, if the module accepts them."""
         if isinstance(self.module, nn.Module):
             return {}
         learned = {"image_shape": self.image_shape_, "n_classes": len(self.classes_)}
@@ -196,7 +196,7 @@ class ImageClassifierNet(NeuralNetClassifier):
         return {name: value for name, value in learned.items() if name in accepted}
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
-        """Let Adam and AdamW work in one kernel if they can."""
+        """Use the fused implementation of Adam and AdamW if possible."""
         named = list(named_parameters)
         groups, given = super().get_params_for_optimizer(prefix, named)
         chosen = {"fused", "foreach", "differentiable", "capturable"} & given.keys()
@@ -207,7 +207,7 @@ class ImageClassifierNet(NeuralNetClassifier):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        """Add the callbacks that parameters stand for, and a table that works beside bars."""
+        """Add the callbacks of our parameters, and a table that works with progress bars."""
         callbacks = [pair for pair in super()._default_callbacks if pair[0] != "print_log"]
         callbacks.append(("print_log", EpochTable(sink=show)))
         if self.early_stopping:
@@ -235,26 +235,26 @@ class ImageClassifierNet(NeuralNetClassifier):
         """Do nothing: ``fit`` checks data before it initializes anything; skorch does it after."""
 
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> SplitData:
-        """Return the datasets that ``fit`` has split already."""
+        """Return the datasets that ``fit`` has already split."""
         if isinstance(X, SplitData):
             return X
         return SplitData(*super().get_split_datasets(X, y, **params))
 
     def get_dataset(self, X: Any, y: Any = None) -> Dataset[Any]:
-        """Check images and labels, against those of ``fit``; skorch would take any array."""
+        """Check images and labels against those of ``fit``; skorch would accept any array."""
         dataset: Any = own_form(X)
         if isinstance(dataset, LabeledImages):
             return dataset
-        if not self.__sklearn_is_fitted__():  # of classes and images, only these are known
+        if not self.__sklearn_is_fitted__():  # classes and image shape come from this data
             new = clone(self).set_params(class_weight=None)
             given = Given(X, y, None)
             return dataset_class(X).for_training(new, given, known=None, split=None)
         return dataset_class(X).for_inspection(self, X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Let our datasets make their loader, unless the user has chosen another."""
+        """Let our datasets create their loader, unless the user has set another one."""
         prefix = "iterator_train" if training else "iterator_valid"
-        if not isinstance(dataset, LabeledImages):  # of a splitter of the user
+        if not isinstance(dataset, LabeledImages):  # from a custom train_split
             loader = super().get_iterator(dataset, training=training)
         elif getattr(self, prefix) is not DataLoader or hasattr(self, f"{prefix}__collate_fn"):
             items = dataset.items(prefix)
@@ -282,9 +282,9 @@ class ImageClassifierNet(NeuralNetClassifier):
     ) -> None:
         """Go through all batches.
 
-        The parent fetches each loss from the device at once, and counts the images of a batch, of
-        which other processes may have some. Here, losses are fetched at the end unless a callback
-        reads them before, and labels are counted.
+        The parent fetches each loss from the device immediately, and counts images. Here, losses
+        are fetched at the end unless a callback reads them earlier, and labels are counted, because
+        other processes may have some of the images.
         """
         if iterator is None:
             return
@@ -316,7 +316,7 @@ class ImageClassifierNet(NeuralNetClassifier):
             run.weights_updated()
 
     def train_step(self, batch: Any, **fit_params: Any) -> Any:
-        """Change the images as ``augment`` says, before the step of skorch."""
+        """Augment the images before the training step of skorch."""
         check_is_fitted(self)
         X, y = unpack_data(batch)
         with memory_advice("batch_size", len(image_of(X))):
@@ -326,12 +326,12 @@ class ImageClassifierNet(NeuralNetClassifier):
             return super().train_step(batch, **fit_params)
 
     def validation_step(self, batch: Any, **fit_params: Any) -> Any:
-        """Refuse an unfitted net; skorch would miss an attribute of it."""
+        """Raise NotFittedError if unfitted; skorch would raise an AttributeError."""
         check_is_fitted(self)
         return super().validation_step(batch, **fit_params)
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
-        """Standardize the images of a batch for the network; weights are for the loss."""
+        """Standardize the images of a batch and call the network; the loss uses the weights."""
         check_is_fitted(self)
         images = to_tensor(image_of(x), device=self.device_)
         channels_last = getattr(self.module_, "channels_last", False)
@@ -348,7 +348,7 @@ class ImageClassifierNet(NeuralNetClassifier):
             raise
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
-        """Return the mean loss of logits, weighted as ``X`` says; skorch wants probabilities."""
+        """Return the mean loss of logits (skorch uses probabilities), weighted if ``X`` is."""
         logits = checked_logits(y_pred, len(y_true), len(self.classes_))
         codes = to_tensor(y_true, device=self.device_)
         if isinstance(self.criterion_, nn.NLLLoss):
@@ -359,7 +359,7 @@ class ImageClassifierNet(NeuralNetClassifier):
         return weighted_loss(self.criterion_, logits, codes, weight.to(self.device_))
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Let callbacks see the labels of the user, and the training run hear of events."""
+        """Pass the original labels to callbacks, and events to the training run."""
         run, batch = self._training, cb_kwargs.get("batch")
         if batch is not None and not are_codes(self.classes_):
             X, codes = unpack_data(batch)
@@ -381,20 +381,20 @@ class ImageClassifierNet(NeuralNetClassifier):
     # --- pickles ------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Put weights on the CPU, and leave out the optimizer and the records of batches."""
+        """Move weights to the CPU, and drop the optimizer and the records of batches."""
         state = state_on_cpu(self)
         if self.history_ is not None:
             state["history_"] = History({**epoch, "batches": []} for epoch in self.history_)
         return with_stand_ins(state)
 
     def __copy__(self) -> Self:
-        """Share the components, for which the state has stand-ins, but not a training run."""
+        """Share the components, but not a training run; pickling would use stand-ins."""
         twin = object.__new__(type(self))
         twin.__dict__.update({k: v for k, v in vars(self).items() if k != "_training"})
         return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a pickled state on the device that the parameter stands for here."""
+        """Restore a pickled state on the device that is available on this machine."""
         self.__dict__.update(state)
         if self.initialized_:
             move_components(self, available_device(self.device))

@@ -1,4 +1,4 @@
-"""Parameters, nested ones too: which names exist, which was meant, and whether values are valid."""
+"""Check the names and values of parameters, including nested ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from skorch_mnist._compat import InvalidParameterError, validate_parameter_constraints
 from skorch_mnist._inputs._layouts import check_image_shape
 
-MIXING = "shuffle", "drop_last", "sampler", "batch_sampler"  # arguments that spoil predictions
+MIXING = "shuffle", "drop_last", "sampler", "batch_sampler"  # reorder or drop predictions
 COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
 
 
@@ -25,9 +25,9 @@ def check_parameters(
     ----------
     net : classifier
     params : mapping of str to object
-        Those of ``net``.
+        Parameters of ``net``.
     constraints : mapping of str to list
-        Valid values, in the form of scikit-learn.
+        Valid values, in the format of ``_parameter_constraints`` in scikit-learn.
 
     Raises
     ------
@@ -39,13 +39,14 @@ def check_parameters(
     for name in ("early_stopping", "lr_schedule"):
         if params[name] and params["callbacks"] == "disable":
             raise InvalidParameterError(
-                f"{name}={params[name]!r} is a callback, which callbacks='disable' would switch "
-                "off: set only one of them."
+                f"{name}={params[name]!r} cannot be combined with callbacks='disable', because it "
+                "is a callback. Set only one of them."
             )
     for name in (f"iterator_valid__{argument}" for argument in MIXING):
         if params.get(name) is not None and params[name] is not False:
             raise InvalidParameterError(
-                f"{name}={params[name]!r} would mix up or leave out predictions: leave it out."
+                f"{name}={params[name]!r} is not valid: it would reorder or drop predictions. "
+                "Remove it."
             )
     if params["image_shape"] is not None:
         check_image_shape(params["image_shape"])
@@ -53,7 +54,7 @@ def check_parameters(
 
 
 def check_criterion(params: Mapping[str, Any]) -> None:
-    """Raise an InvalidParameterError if the criterion is a function that needs other arguments."""
+    """Raise an InvalidParameterError if the criterion requires other arguments, as a loss does."""
     criterion = params["criterion"]
     if inspect.isclass(criterion) or isinstance(criterion, torch.nn.Module):
         return
@@ -63,10 +64,10 @@ def check_criterion(params: Mapping[str, Any]) -> None:
         inspect.signature(criterion).bind(**given)
     except TypeError as error:
         raise InvalidParameterError(
-            f"criterion={criterion!r} is not valid: {error}. It must be a class such as "
-            "torch.nn.CrossEntropyLoss, or another callable that makes a torch.nn.Module from the "
-            "arguments criterion__..., or such a module. A function of logits and codes is not: "
-            "use its class, or call it in the method forward of a module."
+            f"criterion={criterion!r} is not valid: {error}. It must be a torch.nn.Module, or a "
+            "class or other callable that returns one from the criterion__ parameters, such as "
+            "torch.nn.CrossEntropyLoss. Instead of a function that computes the loss, pass the "
+            "corresponding class, or a module that calls the function in its forward method."
         ) from error
     except ValueError:  # some functions written in C
         return
@@ -78,16 +79,16 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
     Parameters
     ----------
     net : classifier
-        With the values of all parameters, the new ones included.
+        Has the values of all parameters, including the new ones.
     names : iterable of str
-        To be checked.
+        Names to check.
     own : iterable of str
-        Parameters of the classifier itself.
+        Names of the parameters of the classifier itself.
 
     Raises
     ------
     InvalidParameterError
-        For the first name that does not exist; the message suggests the nearest.
+        For the first name that does not exist; the message suggests the closest match.
     """
     components = {name: getattr(net, name) for name in COMPONENTS} | {"compile": torch.compile}
     nested = any(name.startswith("callbacks__") for name in names)
@@ -119,7 +120,7 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
 
 
 def parameters_of_callbacks(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return callbacks and their own parameters, under the names that ``set_params`` takes."""
+    """Return callbacks and their parameters, with the names that ``set_params`` accepts."""
     params: dict[str, Any] = {}
     for name, callback in callbacks:
         params[f"callbacks__{name}"] = callback
@@ -142,7 +143,7 @@ def _explicit_names(estimator: type) -> list[str]:
 
 
 def _argument_names(prefix: str, rest: str, component: Any) -> list[str] | None:
-    """Return the names that ``component`` takes, None if it takes any."""
+    """Return the names that ``component`` accepts, or None if it accepts any."""
     if prefix == "optimizer" and rest.split("__")[0] == "param_groups":
         return None
     arguments = _signature(component)

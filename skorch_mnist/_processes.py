@@ -1,4 +1,4 @@
-"""One network on several processes: each learns from its share of every batch."""
+"""Train one network in several processes, each with its share of every batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-KINDS = ("NO", "MULTI_CPU", "MULTI_GPU")  # of accelerate.DistributedType
+KINDS = ("NO", "MULTI_CPU", "MULTI_GPU")  # supported values of accelerate.DistributedType
 
 
 def number_of_processes() -> int:
@@ -31,13 +31,13 @@ def number_of_processes() -> int:
 
 
 class Processes(Listener):
-    """The processes that train one network together, seen from one of them.
+    """The processes that train one network together, from the view of one of them.
 
-    All of them go through the same images in the same order. Their loaders give each process its
-    share of a batch. During a step, a hook on the network brings the outputs of all shares
-    together, so the loss is that of the whole batch, for any criterion, weights and sizes of the
-    shares. The gradients of the shares add up to its gradient. Outside of steps, for example in a
-    callback that predicts, a process works for itself.
+    All processes read the same images in the same order. Their loaders give each process its share
+    of a batch. During a step, a hook on the network gathers the outputs of all shares, so the loss
+    is that of the whole batch, for any criterion, any weights and shares of any size. The gradients
+    of the shares add up to the gradient of this loss. Outside of steps, for example in a callback
+    that predicts, each process works on its own.
 
     Parameters
     ----------
@@ -46,29 +46,30 @@ class Processes(Listener):
     Raises
     ------
     ValueError
-        If ``accelerator`` does what the classifier does itself, or splits the network.
+        If ``accelerator`` is set up for tasks of the classifier, or splits the network.
     """
 
     def __init__(self, accelerator: Any) -> None:
         kind = accelerator.distributed_type.value
         if kind not in KINDS:
             raise ValueError(
-                f"accelerator has the distributed type {kind}. Use several processes on CPUs or "
-                "NVIDIA GPUs, each with the whole network."
+                f"accelerator has the distributed type {kind}, which is not supported. Use several "
+                "processes on CPUs or NVIDIA GPUs, each with the whole network."
             )
         if accelerator.mixed_precision != "no":
             raise ValueError(
-                f"accelerator has mixed_precision={accelerator.mixed_precision!r}. Leave it at "
-                "'no', and set precision='bfloat16'."
+                f"accelerator has mixed_precision={accelerator.mixed_precision!r}, which is not "
+                "supported. Set it to 'no', and set precision='bfloat16' instead."
             )
         if accelerator.gradient_accumulation_steps != 1:
             raise ValueError(
-                "accelerator accumulates the gradients of several batches. Set a larger batch_size."
+                "accelerator accumulates the gradients of several batches, which is not supported. "
+                "Set a larger batch_size instead."
             )
         n_started = number_of_processes()
         if accelerator.num_processes != n_started:
             raise ValueError(
-                f"{n_started} processes were started, of which accelerator sees "
+                f"{n_started} processes were started, but accelerator has "
                 f"{accelerator.num_processes}. Use accelerator='auto', or Accelerator(cpu=True) on "
                 "CPUs."
             )
@@ -81,36 +82,36 @@ class Processes(Listener):
 
     @classmethod
     def of(cls, accelerator: Any, device: Any) -> Processes:
-        """Return the processes that the parameters of the classifier stand for.
+        """Return the processes for the parameters ``accelerator`` and ``device``.
 
         Raises
         ------
         ImportError
             If Accelerate is not installed.
         ValueError
-            If a device is chosen as well.
+            If ``device`` is not "auto".
         """
         if device != "auto":
             raise ValueError(
-                f"device={device!r} and accelerator: Accelerate chooses the device of each "
-                "process. Leave device='auto'."
+                f"device={device!r} cannot be combined with accelerator, which selects the device "
+                "of each process. Set device='auto'."
             )
         if isinstance(accelerator, str):
             if importlib.util.find_spec("accelerate") is None:
                 raise ImportError(
-                    f"accelerator={accelerator!r} needs the package accelerate: "
+                    f"accelerator={accelerator!r} requires Accelerate: "
                     'pip install "skorch_mnist[accelerate]"'
                 )
             from accelerate import Accelerator
 
-            # Without cpu=True, Accelerate sees a single process where there is no GPU.
+            # Without cpu=True, Accelerate finds only one process if there is no GPU.
             on_cpus = number_of_processes() > 1 and not torch.cuda.is_available()
             accelerator = Accelerator(cpu=on_cpus)
         return cls(accelerator)
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this is the process that writes files."""
         return self.share.rank == 0
 
     # --- agreement ----------------------------------------------------------------------------
@@ -141,9 +142,9 @@ class Processes(Listener):
         facts = net.pixel_statistics_.rounded(), net.classes_.tolist()
         self.check_agreement(
             (training.seed, fingerprint(training.data, *facts)),
-            "The processes that train together have different images, labels or random_state, or "
-            "split them differently. Call fit with the same in all of them, and give what draws "
-            "images, a sampler or train_split, a seed or a generator of its own.",
+            "The processes that train together have different images, labels, random_state or "
+            "validation splits. Call fit with the same arguments and parameters in all of them. If "
+            "you set a sampler or train_split, give it a fixed seed or its own generator.",
         )
 
     # --- events -------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class Processes(Listener):
         self._broadcast([*module.parameters(), *module.buffers()])
 
     def epoch_begins(self, training: TrainingRun) -> None:
-        """Let each process but the first draw its own numbers, for dropout and augmentation."""
+        """Seed each process except the first differently, for dropout and augmentation."""
         if not self.is_first:
             facts = [training.seed, len(training.net.history), self.share.rank]
             own = int(np.random.SeedSequence(facts).generate_state(1)[0])
@@ -163,11 +164,11 @@ class Processes(Listener):
                 torch.cuda.manual_seed(own)
 
     def batches(self, loader: Any) -> Any:
-        """Return the batches of a loader, with the images of this process alone."""
+        """Return the batches of a loader, with only the images of this process."""
         return loader if self.share.n_processes == 1 else shared_batches(loader, self.share)
 
     def batch_begins(self, training: TrainingRun) -> None:
-        """From now on, let the network answer for the whole batch."""
+        """Make the network return the outputs of the whole batch."""
         codes = torch.as_tensor(unpack_data(training.batch)[1], device=self.device)
 
         def complete(module: nn.Module, arguments: Any, outputs: Any) -> torch.Tensor:
@@ -188,19 +189,19 @@ class Processes(Listener):
         for weight, part in zip(weights, parts, strict=True):
             if weight.grad is not None:
                 weight.grad.copy_(part.view(weight.shape))
-            elif part.any():  # another process has used it
+            elif part.any():  # only another process has used this weight
                 weight.grad = part.view(weight.shape).clone()
 
     def batch_ends(self, training: TrainingRun) -> None:
-        """From now on, let the network answer for itself."""
+        """Make the network return only its own outputs again."""
         self.release()
 
     def weights_updated(self, training: TrainingRun) -> None:
-        """Take the statistics of the first process, as those of batch normalization."""
+        """Copy the buffers of the first process, such as statistics of batch normalization."""
         self._broadcast(list(training.net.module_.buffers()))
 
     def epoch_ends(self, training: TrainingRun) -> None:
-        """Stop in all processes if one of them has been asked to."""
+        """Stop all processes if a callback in one of them has requested it."""
         from accelerate.utils import gather_object
 
         training.stopping = any(gather_object([training.stopping]))
@@ -214,14 +215,14 @@ class Processes(Listener):
     # --- tensors ------------------------------------------------------------------------------
 
     def bring_together(self, own: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Return the outputs of a whole batch; gradients reach those of this process.
+        """Return the outputs of a whole batch; gradients flow only to those of this process.
 
         Parameters
         ----------
         own : tensor of shape (n_own, n_classes)
             Outputs for the rows of ``share``.
         codes : tensor of shape (n_samples,)
-            Those of the whole batch, to compare with other processes.
+            Codes of the whole batch, to compare with other processes.
 
         Raises
         ------
@@ -238,8 +239,8 @@ class Processes(Listener):
         whole = torch.cat([part[:size] for part, size in zip(received, sizes, strict=True)])
         if not torch.equal(whole[:, -1], codes.to(whole.dtype)):
             raise ValueError(
-                "The processes that train together have different images in a batch: what draws "
-                "them, a sampler or train_split, needs a seed or a generator of its own."
+                "The processes that train together have different images in a batch. If you set a "
+                "sampler or train_split, give it a fixed seed or its own generator."
             )
         parts = list(whole[:, :-1].split(sizes))
         if own.requires_grad:
@@ -248,7 +249,7 @@ class Processes(Listener):
 
     @staticmethod
     def _broadcast(tensors: list[torch.Tensor]) -> None:
-        """Give all processes the tensors of the first."""
+        """Copy the tensors of the first process to all others."""
         with torch.no_grad():
             for tensor in tensors:
                 torch.distributed.broadcast(tensor, 0)

@@ -1,4 +1,4 @@
-"""What is shown during training: a table of epochs, and a progress bar below it."""
+"""The output of training: a table of epochs, and a progress bar below it."""
 
 from __future__ import annotations
 
@@ -22,28 +22,27 @@ TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
 
 
 class Bar(tqdm):  # type: ignore[misc, unused-ignore]
-    """A tqdm bar without its thread, next to which the workers of a loader would be forked."""
+    """A tqdm bar without a monitor thread, because loaders fork their worker processes."""
 
     monitor_interval = 0
 
 
 class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
-    """A bar over all images of a training run: loss, images per second and time left.
+    """A progress bar for a training run: loss, images per second and time left.
 
-    It is shown in notebooks, and on standard error if that is a terminal. The loss is the mean over
-    the training batches of the epoch so far. With early stopping, the time left is that of all
-    epochs.
+    It is shown in notebooks, and on standard error if this is a terminal. The loss is the mean over
+    the training images of the epoch so far. The time left does not account for early stopping.
     """
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Note how many epochs there are already."""
+        """Store the number of epochs in the history."""
         self.n_before_ = len(net.history)
         self.bar_: Bar | None = None
 
     def on_epoch_begin(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **kwargs: Any
     ) -> None:
-        """Begin an epoch; the first one creates the bar."""
+        """Update the bar for a new epoch; create it in the first one."""
         n_images = sum(get_len(data) for data in (dataset_train, dataset_valid) if data is not None)
         n_epochs, epoch = net._training.epochs, len(net.history) - self.n_before_
         name = f"epoch {epoch}/{n_epochs}:"
@@ -60,13 +59,13 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
                 disable=not is_watched(),
             )
         self.bar_.set_description_str(name, refresh=False)
-        self.bar_.update(n_images * (epoch - 1) - self.bar_.n)  # if an iterator gives others
+        self.bar_.update(n_images * (epoch - 1) - self.bar_.n)  # if a loader yields another number
         self.loss_sum_, self.n_images_ = 0.0, 0
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
-        """Move the bar; the loss is fetched from the device only when it is drawn."""
+        """Move the bar; fetch the loss from the device only when the bar is drawn."""
         if self.bar_ is None or self.bar_.disable:
             return
         n_images = len(batch[1])
@@ -85,7 +84,7 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
 
 
 def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Show the number of images read in the first pass over a stream, whose end is unknown."""
+    """Show the number of images read in the first pass over a stream of unknown length."""
     with Bar(
         desc="first pass",
         unit=" images",
@@ -99,17 +98,17 @@ def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 
 
 class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
-    """The table of epochs of skorch, printed by ``show``.
+    """The table of epochs of skorch, printed with ``show``.
 
-    Another ``sink`` gets it even if the net is not verbose. A header is shown above the first
-    epoch, and above each epoch with other columns.
+    A custom ``sink`` receives it even if the net is not verbose. The header is printed above the
+    first epoch, and whenever the columns change.
     """
 
     columns_: list[str]
     first_iteration_: bool
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Show the row of an epoch."""
+        """Print the row of an epoch."""
         columns = history_columns(self, net.history[-1])
         self.first_iteration_ = self.first_iteration_ or columns != self.columns_
         self.columns_ = columns
@@ -128,9 +127,9 @@ def show(text: str) -> None:
 
 
 def in_worker_process() -> bool:
-    """Whether this process works for another one: a search, a loader, or a joint training run.
+    """Whether this is a worker process of a search or a loader, or of distributed training.
 
-    Of processes that train one network together, only the first shows its progress.
+    If several processes train one network together, only the first one shows its progress.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return not is_first_process()
@@ -141,7 +140,7 @@ def in_worker_process() -> bool:
 
 
 def is_first_process() -> bool:
-    """Whether this process writes files and prints: the only one, or the first of several."""
+    """Whether this is the process that writes files and prints: the only one, or the first."""
     distributed = torch.distributed
     if not distributed.is_available() or not distributed.is_initialized():
         return True
@@ -162,7 +161,7 @@ def is_watched() -> bool:
 
 
 def colors_are_shown() -> bool:
-    """Whether standard output shows colors, and the user has not declined them (no-color.org)."""
+    """Whether standard output supports colors, and ``NO_COLOR`` is not set (no-color.org)."""
     if os.environ.get("NO_COLOR"):
         return False
     return in_notebook() or (sys.stdout is not None and sys.stdout.isatty())

@@ -1,4 +1,4 @@
-"""Threads that work on several pictures at a time."""
+"""Process several pictures at a time in threads."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 Result = TypeVar("Result")
 
-_AT_ONCE = 8  # items per thread: more would be faster by little, and pictures may be large
+_AT_ONCE = 8  # items per thread; more would be only a little faster, and pictures may be large
 
 
 def in_threads(
     function: Callable[..., Result], items: Iterable[tuple[Any, ...]], n_jobs: int | None
 ) -> Iterator[Result]:
-    """Yield the result of a function for the arguments in each item, in order.
+    """Call a function with the arguments in each item, and yield the results in order.
 
-    Items are taken when they are needed. ``n_jobs`` has the meaning that it has in scikit-learn.
+    Items are read lazily. ``n_jobs`` has the same meaning as in scikit-learn.
     """
     n_threads = effective_n_jobs(n_jobs)
     # Open files and Pillow images cannot be sent to processes.

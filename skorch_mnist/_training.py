@@ -1,4 +1,4 @@
-"""A training run: all that exists only while ``fit`` or ``partial_fit`` is running."""
+"""A training run: everything that exists only while ``fit`` or ``partial_fit`` is running."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class SplitData(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What epochs change, after a whole epoch."""
+    """Everything that an epoch changes, after a whole epoch."""
 
     n_epochs: int
     components: dict[str, Any]  # state_dict by name
 
 
 class TrainingRun:
-    """One call of ``fit`` or ``partial_fit``, from its first look at the data to its last epoch.
+    """One call to ``fit`` or ``partial_fit``, from the checks of the data to the last epoch.
 
-    ``TrainingRun.of`` opens one, to which the net refers as ``_training``. The run knows the net
-    and its listeners; a listener knows the run, but not the other listeners.
+    ``TrainingRun.of`` opens a training run and stores it in ``_training`` of the net. The run knows
+    the net and its listeners; a listener knows the run, but not the other listeners.
 
     Attributes
     ----------
@@ -62,12 +62,12 @@ class TrainingRun:
     epochs : int
         Number of epochs to train.
     tasks : SklearnCallbacks or None
-        None in ``partial_fit``, which scikit-learn callbacks do not hear of.
+        None in ``partial_fit``, of which scikit-learn callbacks are not notified.
     processes : Processes or None
-        Those that train this network together; None without an ``accelerator``.
+        The processes that train the network together; None without an ``accelerator``.
     n_processes : int
     random_state : RandomState
-        What the parameter stands for, the same in all processes.
+        Generator for the parameter ``random_state``, the same in all processes.
     data : SplitData
     seed : int
         Seed of the generators of PyTorch.
@@ -75,21 +75,21 @@ class TrainingRun:
     dtype : torch.dtype
         Precision of training.
     listeners : list of Listener
-        In the order in which they hear of events.
+        In the order in which they are notified.
     is_watched : bool
         Whether a callback may read the loss of a batch before the epoch ends.
     loader : iterable
-        Batches to train on; set when skorch has made it.
+        Training batches; set when skorch has created it.
     batch : tuple
-        The current one.
-    outputs : tensor, or what else the network returns
-        Those of the current batch, while its step ends.
+        The current batch.
+    outputs : tensor, or anything else that the network returns
+        Outputs for the current batch, while its step ends.
     finished : bool
-        Whether no epoch is left to train.
+        Whether there are no more epochs to train.
     stopping : bool
-        Whether a callback has asked to stop.
+        Whether a callback has requested to stop.
     callbacks_changed : bool
-        Whether parameters of callbacks were set, which the next training run makes again.
+        Whether parameters of callbacks were set; the next training run then creates new callbacks.
     """
 
     n_processes = 1
@@ -109,7 +109,7 @@ class TrainingRun:
         self.tasks = tasks
         self.processes: Any = None
         self.listeners: list[Listener] = []
-        self.before: Hears = {}  # who hears of an event of skorch before its callbacks do
+        self.before: Hears = {}  # who is notified of an event before the callbacks of skorch
         self.after: Hears = {}
         self.finished = self.stopping = self.interrupted = self.callbacks_changed = False
         self.last_epoch: Snapshot | None = None
@@ -121,18 +121,18 @@ class TrainingRun:
     ) -> Iterator[TrainingRun]:
         """Open the training run of a net.
 
-        After an error inside the context, the net is what it was after the last whole epoch, or
-        before the call if no epoch was finished.
+        After an error inside the context, the net returns to its state after the last finished
+        epoch, or before the call if no epoch was finished.
 
         Raises
         ------
         RuntimeError
-            If the net is in the middle of another training run.
+            If the net is already being trained.
         """
         if net._training is not None:
             raise RuntimeError(
-                f"This {type(net).__name__} is being trained already, by another thread or by the "
-                "caller of this callback. Train a clone of it, or let threads take turns."
+                f"This {type(net).__name__} is already being trained, by another thread or by the "
+                "caller of this callback. Train a clone of it, or wait until training has finished."
             )
         training, before = cls(net, epochs, tasks), vars(net).copy()
         net._training = training
@@ -162,15 +162,15 @@ class TrainingRun:
             from skorch_mnist._processes import Processes
 
             self.processes = Processes.of(net.accelerator, net.device)
-            net.accelerator = self.processes.accelerator  # LRScheduler of skorch wants no string
+            net.accelerator = self.processes.accelerator  # LRScheduler does not accept "auto"
             self.n_processes = self.processes.share.n_processes
             if net.random_state is None:
                 self.random_state = self.processes.same_random_state(self.random_state)
 
     def run(self, data: SplitData, X: Any, y: Any) -> None:
-        """Run the loop of skorch, from a seed of the net; end early if a callback asks for it.
+        """Seed PyTorch and run the training loop of skorch, until a callback requests to stop.
 
-        Callbacks get ``X`` and ``y`` when training begins and ends.
+        Callbacks receive ``X`` and ``y`` when training begins and ends.
         """
         net = self.net
         self.data = data
@@ -192,7 +192,7 @@ class TrainingRun:
             if net.history:
                 continue_schedules(net, taken)
             self.is_watched = watches_batches(net)
-            self.listeners = [  # whoever may stop the run comes before whoever writes it
+            self.listeners = [  # listeners that may stop the run come before those that write it
                 FilesInUse(),
                 DivergenceCheck(),
                 LogitsCheck(),
@@ -218,14 +218,14 @@ class TrainingRun:
             net.notify("on_train_end", X=X, y=y)
 
     def _prepare_to_continue(self) -> StepsTaken:
-        """Make what is missing of the components, and return where schedules stopped."""
+        """Create missing components, and return the state of the schedulers."""
         net = self.net
         schedulers = schedulers_of(getattr(net, "callbacks_", net._named_callbacks()))
         if net.device_ != self.device:
             move_components(net, self.device)
         if not hasattr(net, "callbacks_"):  # parameters of callbacks were set
             net._initialize_callbacks()
-        if not hasattr(net, "optimizer_"):  # left out of a pickle
+        if not hasattr(net, "optimizer_"):  # after loading a pickle
             net.initialize_optimizer()
             renew_rates(net.optimizer_, schedulers)
         for group in net.optimizer_.param_groups:
@@ -235,9 +235,9 @@ class TrainingRun:
     # --- events -------------------------------------------------------------------------------
 
     def _connect_listeners(self) -> None:
-        """Let listeners hear of the events of skorch.
+        """Connect the listeners to the events of skorch.
 
-        The last to hear of the end of an epoch is the first to hear of its beginning.
+        The last one to be notified of the end of an epoch is the first at its beginning.
         """
         listeners = self.listeners
         self.before = {
@@ -255,10 +255,10 @@ class TrainingRun:
         }
 
     def _keep_epoch(self) -> None:
-        """Take the end of an epoch as the state to go back to.
+        """Save the state at the end of an epoch, to return to it after an error.
 
-        Of its batches, only the last record is kept if the epoch has their mean. It shows callbacks
-        such as ``TrainEndCheckpoint`` what records hold.
+        If the epoch has the mean of its batches, only the record of the last batch is kept. It
+        shows callbacks such as ``TrainEndCheckpoint`` which values are recorded.
         """
         epoch = self.net.history[-1]
         if "train_loss" in epoch and not self.is_watched:
@@ -270,25 +270,25 @@ class TrainingRun:
             raise KeyboardInterrupt  # as callbacks of skorch do; it leaves fit_loop
 
     def weights_updated(self) -> None:
-        """Tell listeners that all training batches of an epoch are done."""
+        """Notify listeners that all training batches of an epoch are done."""
         for listener in self.listeners:
             listener.weights_updated(self)
 
     def batches(self, loader: Any) -> Any:
-        """Return the batches of a loader, with the images that this process takes."""
+        """Return the batches of a loader, with the images for this process."""
         return loader if self.processes is None else self.processes.batches(loader)
 
     def note_stop(self, event: str) -> bool:
-        """Note that a callback has raised KeyboardInterrupt; return whether its epoch is whole.
+        """Record that a callback raised KeyboardInterrupt; return whether the epoch is finished.
 
-        Callbacks of skorch stop a training run in this way. Ctrl-C ends it with an error.
+        skorch callbacks stop training this way. Ctrl-C ends it with an error instead.
         """
         self.stopping = not self.interrupted
         return self.stopping and event == "on_epoch_end"
 
     @contextmanager
     def _noting_ctrl_c(self) -> Iterator[None]:
-        """Note whether a KeyboardInterrupt comes from Ctrl-C. Only the main thread gets signals."""
+        """Record whether Ctrl-C caused a KeyboardInterrupt; only the main thread gets signals."""
         handler = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is not threading.main_thread() or not callable(handler):
             yield
@@ -316,7 +316,7 @@ class TrainingRun:
     # --- the state of the net -----------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of all that an epoch changes."""
+        """Return a copy of everything that an epoch changes."""
         net = self.net
         components = {name: getattr(net, name) for name in net._component_names()}
         return Snapshot(
@@ -329,7 +329,7 @@ class TrainingRun:
         )
 
     def restore(self, components: dict[str, Any]) -> None:
-        """Load the states of components that ``snapshot`` has returned."""
+        """Load the states of components from a snapshot."""
         for name, state in components.items():
             getattr(self.net, name).load_state_dict(state)
 
@@ -340,7 +340,7 @@ class TrainingRun:
 
 
 def detach_derived(module: Any) -> Any:
-    """Detach what layers have computed from their weights, as pruning does, and return the module.
+    """Detach tensors that layers computed from weights, as in pruning, and return the module.
 
     PyTorch can neither copy nor pickle a tensor that is part of a graph.
     """

@@ -67,8 +67,8 @@ OWN_NETWORKS = {name_of_network(network): network for network in (MNISTCNN, Batc
 PRETRAINED = {"digits": Path(__file__).with_name("pretrained") / "digits.safetensors"}
 CALLBACK_PARAMETERS = ("callbacks", "early_stopping", "lr_schedule", "n_iter_no_change", "verbose")
 UNFITTED = (
-    "load_params needs a fitted %(name)s: classes_ and the scale of pixels are not in its files. "
-    "Call fit or partial_fit first, or use save and %(name)s.load instead."
+    "load_params requires a fitted %(name)s, because its files do not contain classes_ and the "
+    "pixel scale. Call fit or partial_fit first, or use save and %(name)s.load instead."
 )
 TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than a model file
 
@@ -77,7 +77,7 @@ def pretrained_file(name: Any) -> Path:
     """Return the file of a classifier that comes with the package."""
     if name not in [*PRETRAINED]:
         valid = " or ".join(f'"{model}"' for model in PRETRAINED)
-        raise ValueError(f"name={name!r} is not valid: it must be {valid}")
+        raise ValueError(f"name={name!r} is not valid: it must be {valid}.")
     return PRETRAINED[name]
 
 
@@ -89,84 +89,84 @@ class MNISTCNNClassifier(
     Parameters
     ----------
     module : type, callable or torch.nn.Module, default=MNISTCNN
-        The network, or what makes it. It gets float32 images of shape (batch, channels, height,
-        width), standardized, and returns logits of shape (batch, n_classes), without a softmax.
-        Arguments named ``image_shape`` and ``n_classes`` are filled in from the data. An instance
-        is copied.
+        The network, or a callable that returns it. It receives standardized float32 images of shape
+        (batch, channels, height, width), and returns logits of shape (batch, n_classes), without a
+        softmax. Arguments named ``image_shape`` and ``n_classes`` are filled in from the data. An
+        instance is copied.
     criterion : type, callable or torch.nn.Module, default=torch.nn.CrossEntropyLoss
-        Loss of logits and codes, or what makes it: a class such as ``torch.nn.NLLLoss``, but not a
-        function such as ``torch.nn.functional.nll_loss``. ``NLLLoss`` gets the logarithm of the
-        softmax. An instance is copied.
+        The loss, called with logits and indices of ``classes_``, or a callable that returns it,
+        such as ``torch.nn.NLLLoss``. A function such as ``torch.nn.functional.nll_loss`` is not
+        supported. ``NLLLoss`` receives log-probabilities. An instance is copied.
     optimizer : type or callable, default=torch.optim.Adam
     lr : float, default=1e-3
         Learning rate, positive.
     lr_schedule : "one_cycle" or None, default=None
-        How the learning rate changes. "one_cycle" raises it to ``lr`` in the first three tenths of
-        the training run, and lowers it to nearly 0 until the end; each call of ``fit`` or
-        ``partial_fit`` is a cycle of its own. None leaves it as it is.
+        Schedule of the learning rate. "one_cycle" raises it to ``lr`` in the first 30 % of the
+        training run, then lowers it to nearly 0. Each call to ``fit`` or ``partial_fit`` is a full
+        cycle. None keeps the learning rate constant.
     batch_size : int, default=64
-        Images in a training batch; -1 takes all in one. Batches of validation and prediction have
-        as many pixels as suit the device: 128 images of 28x28 on a CPU, 4,096 on a GPU.
-        ``iterator_valid__batch_size`` changes that, for networks too wide for the memory of a GPU.
+        Number of images in a training batch; -1 puts all of them into one batch. The size of
+        validation and prediction batches depends on the device: 128 images of 28x28 pixels on a
+        CPU, 4,096 on a GPU. If a GPU runs out of memory, lower ``iterator_valid__batch_size``.
     max_epochs : int, default=10
-        Passes over the training images, at least 1.
+        Number of passes over the training images, at least 1.
     train_split : float in (0, 1), callable or None, default=0.2
-        Share of the samples for validation after each epoch, stratified and drawn with
-        ``random_state``. If there are too few samples, or a class is too rare, they are split
-        without regard to classes, with a warning. Images of an ``IterableDataset`` are drawn by a
-        hash of their pixels. A callable such as ``skorch.dataset.ValidSplit`` is called with the
+        Fraction of the samples to set aside for validation after each epoch. The split is
+        stratified and depends on ``random_state``. If there are too few samples, or a class is too
+        rare, it is not stratified, with a warning. Images of an ``IterableDataset`` are assigned by
+        a hash of their pixels. A callable such as ``skorch.dataset.ValidSplit`` is called with the
         dataset and the labels. None trains on all samples.
     image_shape : (height, width), (channels, height, width) or None, default=None
-        Shape of the images in flat rows. None takes them to be squares.
+        Shape of the images if ``X`` has flat rows. If None, images are assumed to be square.
     augment : {"affine", "robust"}, callable or None, default=None
-        Changes the images of each training batch, never those of validation or prediction.
-        "affine" rotates each image by up to 12 degrees, stretches its sides by up to 12 %, shears
-        it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more, at random.
-        "robust" also distorts it locally and gives some images another pen, a random filter,
-        leftover lines, patches, blur, less contrast, uneven light or noise. A callable gets float32
-        images of shape (batch, channels, height, width), in the pixels of ``X`` and on the device,
-        and returns a tensor of the same shape. A torchvision transform draws once for all of them.
-        To draw for each image, pass ``lambda images: torch.stack([transform(image) for image in
-        images])``.
+        Changes the images of training batches, but not those of validation or prediction.
+        "affine" randomly rotates each image by up to 12 degrees, stretches its sides by up to 12 %,
+        shears it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more. "robust"
+        also distorts it locally and gives some images another pen, a random filter, leftover lines,
+        patches, blur, less contrast, uneven light or noise. A callable receives float32 images of
+        shape (batch, channels, height, width), on the pixel scale of ``X`` and on the device, and
+        returns a tensor of the same shape. A torchvision transform draws the same values for the
+        whole batch. To draw new ones for each image, pass ``lambda images:
+        torch.stack([transform(image) for image in images])``.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss. "balanced" is n_samples / (n_classes * count).
+        Weight of each class in the loss. "balanced" uses ``n_samples / (n_classes * count)``.
     early_stopping : bool, default=False
         Stop when the accuracy on the validation samples has not improved by more than 1e-4 for
         ``n_iter_no_change`` epochs, and restore the weights of the best epoch.
     n_iter_no_change : int, default=10
-        Epochs without improvement before early stopping, at least 1.
+        Number of epochs without improvement before training stops, at least 1.
     warm_start : bool, default=False
-        Whether ``fit`` continues from the current weights instead of new ones.
+        Whether ``fit`` continues from the current weights instead of creating new ones.
     random_state : int, RandomState instance or None, default=None
-        Seeds initial weights, split, shuffle, dropout and augmentation. Pass an int for the same
-        result each time. The global generators of PyTorch are left as they were found.
+        Controls the initial weights, the validation split, shuffling, dropout and augmentation.
+        Pass an int for reproducible results. The global generators of PyTorch are not changed.
     device : str, torch.device or None, default="auto"
-        "auto" is CUDA, else MPS (Apple), else the CPU. Resolved in ``fit``, see ``device_``.
+        "auto" selects CUDA if available, else MPS (Apple), else the CPU. ``fit`` stores the
+        selected device as ``device_``.
     accelerator : accelerate.Accelerator, "auto" or None, default=None
-        The processes that train this network together, each on a device of its own: those that
-        ``accelerate launch`` has started. "auto" makes an ``Accelerator``. All processes call
-        ``fit`` with the same data and parameters, and take equal shares of each batch. None trains
-        in this process alone.
+        Trains one network in several processes, each on its own device. ``accelerate launch``
+        starts them, and "auto" creates an ``Accelerator``. All processes call ``fit`` with the same
+        data and parameters, and take equal shares of each batch. None trains in one process.
     precision : {"float32", "bfloat16", "auto"}, default="float32"
-        Precision of training; the weights stay float32, and so does prediction. "bfloat16" is
-        automatic mixed precision, "auto" uses it if the device has instructions for it.
+        Precision of training; weights and predictions are always float32. "bfloat16" uses
+        automatic mixed precision, and "auto" uses it if the device has instructions for it.
     verbose : int, default=1
-        0 is silent, 1 prints the table of epochs, 2 shows a progress bar as well, in notebooks and
-        if standard error is a terminal. In worker processes, nothing is shown.
+        0 prints nothing, 1 prints the table of epochs, and 2 also shows a progress bar in notebooks
+        and if standard error is a terminal. Worker processes never print.
     callbacks : list, "disable" or None, default=None
         skorch callbacks, with or without names, added to those that record the history.
     iterator_train, iterator_valid : type or callable, default=torch.utils.data.DataLoader
-        Makes the batches of training, and those of validation and prediction. A sampler for all
-        samples, as ``iterator_train__sampler`` or ``iterator_train__batch_sampler``, needs
-        ``train_split=None`` or ``skorch.helper.predefined_split(valid)``.
+        Create the batches for training, and those for validation and prediction. A sampler over all
+        samples, set as ``iterator_train__sampler`` or ``iterator_train__batch_sampler``, requires
+        ``train_split=None`` or ``train_split=skorch.helper.predefined_split(valid)``.
     compile : bool, default=False
         Whether to compile the network with ``torch.compile``.
     use_caching : bool or "auto", default="auto"
         As in skorch: whether scoring callbacks reuse the outputs of the validation step.
     features_before : str or None, default=None
-        Name of the layer whose input ``transform`` returns, as in ``module_.named_modules()``:
-        "hidden" in ``MNISTCNN``, or "features.4" in ``BatchNormCNN``. None is "output", the last
-        layer of both.
+        Name of the layer whose input ``transform`` returns, as in ``module_.named_modules()``, such
+        as "hidden" in ``MNISTCNN`` or "features.4" in ``BatchNormCNN``. None selects "output", the
+        last layer of both.
     **nested : object
         Arguments of the components: ``module__dropout``, ``criterion__label_smoothing``,
         ``optimizer__weight_decay``, ``iterator_train__num_workers``,
@@ -177,22 +177,22 @@ class MNISTCNNClassifier(
     classes_ : ndarray of shape (n_classes,)
         Labels in ascending order.
     n_features_in_ : int
-        Pixels of an image, all channels together, as given.
+        Number of pixels per image in ``X``, over all channels.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns, if ``X`` was a data frame with strings as names.
+        Names of the columns. Defined only if ``X`` was a data frame with strings as column names.
     image_shape_ : tuple of int
         Channels, height and width.
     input_format_ : InputFormat
-        Shape of one image and dtype of ``X`` in ``fit``, such as ``(784,)`` and ``"uint8"``: what
-        an exported classifier takes.
+        Shape of one image and dtype of ``X`` in ``fit``, such as ``(784,)`` and ``"uint8"``. An
+        exported classifier requires the same format.
     pixel_statistics_ : PixelStatistics
-        Mean, standard deviation, lowest and highest value of the pixels seen in ``fit``.
+        Mean, standard deviation, minimum and maximum of the pixels seen in ``fit``.
     history_ : skorch.history.History
         Losses, accuracy and seconds of each epoch.
     n_iter_ : int
         Number of epochs that were trained.
     module_, criterion_, optimizer_, callbacks_ :
-        The components in use. Files and pickles leave the optimizer out.
+        The components in use. Model files and pickles do not contain the optimizer.
     device_ : torch.device
         Device of the network.
 
@@ -204,16 +204,16 @@ class MNISTCNNClassifier(
 
     Notes
     -----
-    Pixels may be on any scale: their mean and standard deviation are learned in ``fit``. With
-    weights, the loss of a batch is the weighted mean; a sample of weight 0 is left out before
-    anything is learned. When ``fit`` is interrupted, the classifier has the weights of the last
-    finished epoch, or is as it was before.
+    Pixels can have any scale, because ``fit`` learns their mean and standard deviation. If there
+    are weights, the loss of a batch is the weighted mean; samples with weight 0 are removed before
+    anything is learned. If ``fit`` is interrupted, the classifier keeps the weights of the last
+    finished epoch, or its previous state if no epoch was finished.
 
-    The methods of skorch work as well. ``forward(X, training=True)`` returns the logits of each row
-    with dropout, in the order of ``X``: the mean of several calls is Monte Carlo dropout. The
-    batches of ``get_iterator(get_dataset(X, y))`` hold images and indices of ``classes_``.
+    The methods of skorch work as well. ``forward(X, training=True)`` returns the logits of each
+    image with dropout, in the order of ``X``; the mean of several calls is Monte Carlo dropout. The
+    batches of ``get_iterator(get_dataset(X, y))`` contain images and indices of ``classes_``.
 
-    Defaults and network are those of the tutorial "train a CNN with skorch for MNIST digit
+    The network and the defaults are those of the tutorial "train a CNN with skorch for MNIST digit
     recognition", except that training samples are shuffled.
 
     Examples
@@ -325,16 +325,16 @@ class MNISTCNNClassifier(
         Parameters
         ----------
         X : array-like, DataFrame, tensor, Dataset or SliceDataset
-            Images, pixels of any real dtype and scale: (n_samples, n_pixels), (n_samples, height,
-            width), or with 1 or 3 channels (n_samples, channels, height, width) or (n_samples,
-            height, width, channels). A PyTorch dataset yields such images, or pairs of image and
-            label; an ``IterableDataset`` yields pairs, the same each time that it is read. A
-            Hugging Face dataset has columns ``image`` and ``label``; scikit-learn can split
-            ``SliceDataset(X, idx="image")``.
+            Images with pixels of any real dtype and scale, of shape (n_samples, n_pixels),
+            (n_samples, height, width), or, with 1 or 3 channels, (n_samples, channels, height,
+            width) or (n_samples, height, width, channels). A PyTorch dataset must yield images or
+            pairs (image, label); an ``IterableDataset`` must yield the same pairs in every pass. A
+            Hugging Face dataset must have the columns ``image`` and ``label``; to split it with
+            scikit-learn, pass ``SliceDataset(X, idx="image")``.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels: numbers, strings or booleans. None takes those of the dataset ``X``.
+            Labels: numbers, strings or booleans. If None, the labels of the dataset ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights, not negative; None gives all samples the same weight.
+            Non-negative weights. If None, all samples have the same weight.
 
         Returns
         -------
@@ -343,13 +343,13 @@ class MNISTCNNClassifier(
         Raises
         ------
         ValueError
-            If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid; ``self`` is then as it
-            was.
+            If a parameter, ``X``, ``y`` or ``sample_weight`` is not valid. ``self`` is not changed
+            in this case.
 
         Warns
         -----
         UserWarning
-            If the network returns probabilities, as after a softmax, and not logits.
+            If the network returns probabilities, as after a softmax, instead of logits.
         """
         self._validate_params()
         tasks = SklearnCallbacks(self, X, y, sample_weight)
@@ -368,17 +368,17 @@ class MNISTCNNClassifier(
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one more epoch, on all of ``X``.
+        """Train for one more epoch on all of ``X``.
 
-        The scale of the pixels is learned in the first call. Images of a later call that are on
-        another scale, or inverted, trigger a warning.
+        The first call learns the scale of the pixels. Later calls warn if images have another scale
+        or are inverted.
 
         Parameters
         ----------
         X, y, sample_weight :
-            As in ``fit``. Some classes may be missing in ``y``.
+            As in ``fit``. Some classes may be missing from ``y``.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels of all calls; needed in the first call.
+            Classes across all calls to ``partial_fit``. Required for the first call.
 
         Returns
         -------
@@ -387,14 +387,14 @@ class MNISTCNNClassifier(
         Raises
         ------
         ValueError
-            As in ``fit``; if the first call lacks ``classes``; if ``y`` has others; or with
-            ``early_stopping=True`` or ``class_weight="balanced"``, which need all data at once.
+            As in ``fit``; if ``classes`` is missing from the first call; if ``y`` has other labels;
+            or if ``early_stopping=True`` or ``class_weight="balanced"``, which need all the data.
         """
         self._validate_params()
         if self.early_stopping or self.class_weight == "balanced":
             raise ValueError(
-                'early_stopping=True and class_weight="balanced" need all data at once: '
-                "partial_fit does not support them. Use fit, or give the weights as a dict."
+                'partial_fit does not support early_stopping=True and class_weight="balanced", '
+                "which need all the data. Use fit, or pass the weights as a dict."
             )
         anew = not self.__sklearn_is_fitted__()
         if anew and classes is None:
@@ -408,7 +408,7 @@ class MNISTCNNClassifier(
     def _learn(
         self, given: Given, training: TrainingRun, *, anew: bool, split: Any
     ) -> LabeledImages:
-        """Check samples, and learn from them what prediction needs besides the weights."""
+        """Check the samples, and learn everything that prediction needs except the weights."""
         known = None if anew else self.classes_
         images = dataset_class(given.X).for_training(self, given, known=known, split=split)
         self.classes_inferred_ = images.classes
@@ -423,10 +423,10 @@ class MNISTCNNClassifier(
         return images
 
     def _split(self, images: LabeledImages) -> SplitData:
-        """Set samples aside for validation, as ``train_split`` says."""
+        """Set samples aside for validation according to ``train_split``."""
         if callable(self.train_split):
             train, valid = map(own_form, self.get_split_datasets(images, images.y))
-            if valid is not None and not isinstance(valid, LabeledImages):  # of predefined_split
+            if valid is not None and not isinstance(valid, LabeledImages):  # predefined_split
                 valid = dataset_class(valid).for_validation(self, valid)
         elif self.train_split is None:
             train, valid = images, None
@@ -434,8 +434,8 @@ class MNISTCNNClassifier(
             train, valid = images.split(float(self.train_split), self._random_state)
         if self.early_stopping and valid is None:
             raise ValueError(
-                "early_stopping=True needs validation samples: set train_split to a share such as "
-                "0.2, pass more samples, or set early_stopping=False."
+                "early_stopping=True requires validation samples. Set train_split to a fraction "
+                "such as 0.2, pass more samples, or set early_stopping=False."
             )
         return SplitData(train, valid)
 
@@ -452,7 +452,7 @@ class MNISTCNNClassifier(
         Returns
         -------
         ndarray of shape (n_samples,)
-            Members of ``classes_``.
+            Predicted labels, elements of ``classes_``.
         """
         codes = self._logits(X).argmax(dim=1).numpy()
         labels: NDArray[Any] = self.classes_inferred_[codes]
@@ -475,7 +475,7 @@ class MNISTCNNClassifier(
         return probabilities
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the logarithm of ``predict_proba``, exact where a probability is near 0.
+        """Return the logarithm of each probability, accurate even for probabilities near 0.
 
         Parameters
         ----------
@@ -490,9 +490,9 @@ class MNISTCNNClassifier(
         return logarithms
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the confidence in each class: logits, shifted to be logarithms of probabilities.
+        """Return confidence scores: logits, shifted to be logarithms of probabilities.
 
-        The shift, one number for each image, changes neither their order nor their softmax.
+        The shift is one number per image, and does not change their order or their softmax.
 
         Parameters
         ----------
@@ -502,7 +502,7 @@ class MNISTCNNClassifier(
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes, float64
-            For two classes, the log-odds of the second: positive where ``predict`` returns it.
+            For two classes, the log-odds of the second; ``predict`` returns it if they are > 0.
         """
         scores = self.predict_log_proba(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
@@ -515,14 +515,14 @@ class MNISTCNNClassifier(
         X : array-like, DataFrame, tensor, Dataset or SliceDataset
             Images as in ``fit``.
         y : array-like of shape (n_samples,) or None, default=None
-            True labels. None takes those of the dataset ``X``.
+            True labels. If None, the labels of the dataset ``X``.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weights, not negative; None gives all samples the same weight.
+            Non-negative weights. If None, all samples have the same weight.
 
         Returns
         -------
         float
-            Share of the images, in [0, 1], whose label is predicted.
+            Fraction of images with a correct prediction, in [0, 1].
 
         Raises
         ------
@@ -545,10 +545,10 @@ class MNISTCNNClassifier(
     # --- features -----------------------------------------------------------------------------
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Return the features of each image: what the last layer of the network gets.
+        """Return the features of each image: the input of the last layer of the network.
 
-        Use the fitted classifier as a transformer, in front of another estimator or to compare
-        images.
+        This makes the fitted classifier a transformer, which can precede another estimator or help
+        to compare images.
 
         Parameters
         ----------
@@ -558,19 +558,19 @@ class MNISTCNNClassifier(
         Returns
         -------
         ndarray of shape (n_samples, n_features), float64
-            The input of the layer that ``features_before`` names, flattened to rows. If the network
-            calls this layer several times for each image, as ``BatchNormCNN`` does with
-            ``shifted_copies=True``, this is the mean of the inputs. After
-            ``set_output(transform="pandas")`` or ``"polars"``, it is a data frame; pandas or polars
-            must be installed.
+            The input of the layer ``features_before``, flattened to rows. If the network calls this
+            layer several times for each image, as ``BatchNormCNN`` does with
+            ``shifted_copies=True``, the mean of its inputs. A data frame after
+            ``set_output(transform="pandas")`` or ``"polars"``, for which pandas or polars must be
+            installed.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If ``X`` is not valid, the network does not have or does not call that layer, or the
-            layer does not get one row for each image.
+            If ``X`` is not valid, if the network does not have or does not call this layer, or if
+            the input of the layer does not have one row per image.
 
         Examples
         --------
@@ -590,7 +590,7 @@ class MNISTCNNClassifier(
         return features
 
     def _features(self, X: Any) -> torch.Tensor:
-        """Return what the layer gets, float64 of shape (n_samples, n_features)."""
+        """Return the input of the layer, float64 of shape (n_samples, n_features)."""
         check_is_fitted(self)
         net = copy.copy(self)
         net.__dict__["module_"] = uncompiled(self.module_)  # compiled code does not call hooks
@@ -605,18 +605,18 @@ class MNISTCNNClassifier(
         return self._features(self._blank()).shape[1]
 
     def _blank(self) -> ImageDataset:
-        """Return an empty image."""
+        """Return a blank image."""
         return ImageDataset(np.zeros((1, *self.image_shape_), dtype=np.float32))
 
     # --- files --------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier into one file, without pickle.
+        """Save the fitted classifier to one file, without pickle.
 
         Parameters
         ----------
         path : path-like
-            File to write, in safetensors format. An existing one is replaced atomically.
+            File to write, in safetensors format. An existing file is replaced atomically.
 
         Raises
         ------
@@ -630,25 +630,25 @@ class MNISTCNNClassifier(
         Warns
         -----
         UserWarning
-            If a parameter, such as a callback, cannot be written as plain data; it is left out.
+            If a parameter, such as a callback, is not plain data and is therefore not saved.
 
         See Also
         --------
-        load : Read it back.
+        load : Read the file.
 
         Notes
         -----
-        Of processes that have trained together, only the first writes; it does not wait for the
-        others.
+        If several processes have trained together, only the first one writes the file. It does not
+        wait for the others.
         """
         stored = self._to_stored()
         if self._writes_files():
             write_model(path, stored)
 
     def _to_stored(self) -> StoredModel:
-        """Return what a file holds; ``RejectingClassifier`` adds to it."""
+        """Return the content of a model file, which ``RejectingClassifier`` extends."""
         check_is_fitted(self)
-        self._validate_params()  # what is written can be read
+        self._validate_params()  # otherwise, load would refuse the file
         return StoredModel(
             network=name_of_network(self.module),
             params=self.get_params(deep=False),
@@ -666,16 +666,16 @@ class MNISTCNNClassifier(
     def load(cls, path: str | os.PathLike[str], *, module: Any = None) -> Self:
         """Read a classifier that ``save`` wrote. No code in the file is run.
 
-        Of a ``RejectingClassifier``, this is the classifier alone; ``skorch_mnist.rejection.load``
-        reads both.
+        For a file of a ``RejectingClassifier``, return only the wrapped classifier;
+        ``skorch_mnist.rejection.load`` reads both.
 
         Parameters
         ----------
         path : path-like
             File to read.
         module : type, callable, torch.nn.Module or None, default=None
-            The network, if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, was an instance, or has
-            layers that were changed later, as pruning does.
+            The network. Required if it is neither ``MNISTCNN`` nor ``BatchNormCNN``, was passed as
+            an instance, or had its layers changed later, for example by pruning.
 
         Returns
         -------
@@ -689,7 +689,8 @@ class MNISTCNNClassifier(
         IsADirectoryError
             If it is a folder.
         ValueError
-            If it is damaged, was not written by ``save``, has a newer format, or needs ``module``.
+            If the file is damaged, was not written by ``save``, has a newer format, or requires
+            ``module``.
         """
         stored = read_model(path)
         with loading(path):
@@ -699,17 +700,17 @@ class MNISTCNNClassifier(
     def _of_stored(cls, stored: StoredModel, module: Any = None) -> Self:
         """Return the fitted classifier of a file."""
         if module is None and stored.network not in OWN_NETWORKS:
-            raise ValueError(f"its network is {stored.network}: pass it as module=...")
+            raise ValueError(f"its network is {stored.network}; pass this class as module")
         clf = cls(OWN_NETWORKS[stored.network] if module is None else module, **stored.params)
         if hidden := stored.params.keys() - clf.get_params(deep=False).keys():
-            raise ValueError(f"it sets {sorted(hidden)}, which are not parameters")
+            raise ValueError(f"it sets {sorted(hidden)}, which are not valid parameters")
         clf._validate_params()
         clf._take_over(stored)
         return clf
 
     @classmethod
     def from_pretrained(cls, name: str) -> Self:
-        """Return a classifier that comes with the package, already fitted. It needs no network.
+        """Return a fitted classifier that comes with the package, without network access.
 
         Parameters
         ----------
@@ -748,7 +749,7 @@ class MNISTCNNClassifier(
         return cls.load(pretrained_file(name)).set_params(verbose=0)
 
     def _take_over(self, stored: StoredModel) -> None:
-        """Become the fitted classifier of a file; check its weights before memory is taken."""
+        """Restore the state of a fitted classifier; check weights before allocating memory."""
         self.classes_inferred_ = stored.classes
         self.image_shape_ = stored.image_shape
         self.n_features_in_ = stored.n_features_in
@@ -771,24 +772,24 @@ class MNISTCNNClassifier(
         check_weights(network, weights)
         finite = weights if own else dict(network.named_parameters())  # some buffers are masks
         if not all(bool(weights[name].isfinite().all()) for name in finite):
-            raise ValueError("its weights are not finite")
+            raise ValueError("its weights contain NaN or infinity")
         network.load_state_dict(weights)
         self.history.extend({**epoch, "batches": []} for epoch in stored.history)
         self._try_prediction()
 
     def _check_on_meta_device(self, weights: Any, own: bool) -> None:
-        """Compare weights with a network that takes no memory, if it can be made so."""
+        """Compare weights with a network on the meta device, if it can be created there."""
         try:
             with torch.device("meta"):
                 network: Any = self.module(**self.get_params_for("module"))
-        except Exception:  # a network of the user may not support that device
+        except Exception:  # a custom network may not support that device
             if own:
                 raise
             return
         check_weights(network, weights)
 
     def _try_prediction(self) -> None:
-        """Predict an empty image, without compiling, unless that takes much memory or processes."""
+        """Predict a blank image, without compiling, unless that takes much memory or processes."""
         many_workers = getattr(self, "iterator_valid__num_workers", 0)
         if math.prod(self.image_shape_) > TRIED_PIXELS or many_workers:
             return
@@ -797,7 +798,7 @@ class MNISTCNNClassifier(
         self.module_ = compiled
 
     def save_params(self, *args: Any, use_safetensors: bool = False, **kwargs: Any) -> None:
-        """Write the states of components, as skorch does.
+        """Save the states of the components, as skorch does.
 
         Parameters
         ----------
@@ -809,8 +810,8 @@ class MNISTCNNClassifier(
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            If the state of the optimizer is to be written, but the classifier was loaded and does
-            not have one.
+            If the state of the optimizer is requested, but the classifier was loaded from a file
+            and does not have an optimizer.
 
         See Also
         --------
@@ -819,18 +820,18 @@ class MNISTCNNClassifier(
         f_optimizer = kwargs.get("f_optimizer", args[1] if len(args) > 1 else None)
         if f_optimizer is not None and self.initialized_ and not hasattr(self, "optimizer_"):
             raise NotFittedError(
-                f"f_optimizer={f_optimizer!r} cannot be written: a classifier that was loaded does "
-                "not have an optimizer before it is trained. Leave out f_optimizer, or call fit or "
-                "partial_fit first."
+                f"f_optimizer={f_optimizer!r} cannot be written: a classifier that was loaded from "
+                "a file does not have an optimizer before it is trained. Remove f_optimizer, or "
+                "call fit or partial_fit first."
             )
         net = copy.copy(self)
-        if use_safetensors and self.initialized_:  # which only takes contiguous tensors
+        if use_safetensors and self.initialized_:  # which supports only contiguous tensors
             network = copy.deepcopy(detach_derived(self.module_))
             net.__dict__["module_"] = network.to(memory_format=torch.contiguous_format)
         super(MNISTCNNClassifier, net).save_params(*args, use_safetensors=use_safetensors, **kwargs)
 
     def load_params(self, *args: Any, **kwargs: Any) -> None:
-        """Load what ``save_params`` has written into a fitted classifier.
+        """Load the files of ``save_params`` into a fitted classifier.
 
         Parameters
         ----------
@@ -844,24 +845,23 @@ class MNISTCNNClassifier(
         """
         check_is_fitted(self, msg=UNFITTED)
         with self._device_resolved():
-            if not hasattr(self, "optimizer_"):  # left out of a model file
+            if not hasattr(self, "optimizer_"):  # a model file does not contain it
                 self.initialize_optimizer()
             super().load_params(*args, **kwargs)
         restore_peaks(getattr(self, "optimizer_", None))  # not a rate from within a cycle
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier as an ONNX model, scaling and softmax included.
+        """Export the fitted classifier as an ONNX model, including scaling and softmax.
 
-        The input ``X`` has the layout and dtype of the images in ``fit``, with any number of
-        images: float32 of shape (n_samples, 784), for instance. Pixels are raw, on the scale of
-        ``fit``. The outputs are ``label`` of shape (n_samples,), in the dtype of the labels
-        (float64 for all floats), and ``probabilities`` of shape (n_samples, n_classes), float32,
-        in the order of ``classes_``.
+        The input ``X`` has the layout, dtype and pixel scale of the images in ``fit``, such as
+        float32 of shape (n_samples, 784), and any number of images. The outputs are ``label`` of
+        shape (n_samples,), with the dtype of the labels (float64 for all floats), and
+        ``probabilities`` of shape (n_samples, n_classes), float32, in the order of ``classes_``.
 
         Parameters
         ----------
         path : path-like
-            File to write. An existing one is replaced atomically.
+            File to write. An existing file is replaced atomically.
 
         Raises
         ------
@@ -870,29 +870,29 @@ class MNISTCNNClassifier(
         ImportError
             If ``onnx`` or ``onnxscript`` is missing; the extra ``onnx`` installs them.
         ValueError
-            If ONNX does not have such labels, or the network cannot be exported.
+            If ONNX does not support the type of the labels, or the network cannot be exported.
         OSError
             If the file cannot be written.
 
         See Also
         --------
-        to_exported_program : The same for programs that have PyTorch.
+        to_exported_program : Export a program that needs PyTorch.
 
         Notes
         -----
-        The model needs operator set 18, which ONNX Runtime has since version 1.14.
+        The model uses operator set 18, which ONNX Runtime supports since version 1.14.
         """
         check_is_fitted(self)
         if self._writes_files():
             write_onnx(path, self._whole_classifier(), self.classes_)
 
     def to_exported_program(self) -> torch.export.ExportedProgram:
-        """Return the fitted classifier as a program of ``torch.export``, on the CPU.
+        """Export the fitted classifier as a ``torch.export`` program, on the CPU.
 
-        It takes a tensor in the layout and dtype of the images in ``fit``, on their scale, and
-        returns a pair: the indices of the labels in ``classes_``, int64 of shape (n_samples,),
-        because tensors do not hold strings, and probabilities, float32 of shape (n_samples,
-        n_classes). ``torch.export.save`` writes it.
+        The program takes a tensor with the layout, dtype and pixel scale of the images in ``fit``.
+        It returns the index of each label in ``classes_``, int64 of shape (n_samples,), because
+        tensors cannot contain strings, and probabilities, float32 of shape (n_samples, n_classes).
+        Save it with ``torch.export.save``.
 
         Returns
         -------
@@ -907,7 +907,7 @@ class MNISTCNNClassifier(
 
         See Also
         --------
-        to_onnx : For programs without PyTorch.
+        to_onnx : Export a model that does not need PyTorch.
 
         Examples
         --------
@@ -928,23 +928,23 @@ class MNISTCNNClassifier(
         )
 
     def _writes_files(self) -> bool:
-        """Whether this process writes what several have trained."""
+        """Whether this process writes files; of several that train together, only the first."""
         return self.accelerator is None or is_first_process()
 
     # --- scikit-learn -------------------------------------------------------------------------
 
     def set_params(self, /, **params: Any) -> Self:
-        """Set parameters, all or none.
+        """Set parameters; if one of them is not valid, none is set.
 
-        A fitted network keeps its weights. Other values take effect in the next ``fit`` that starts
-        anew; ``lr``, the arguments of the optimizer, callbacks, ``batch_size``, ``augment``,
-        ``precision`` and ``random_state`` also in ``partial_fit`` and in a warm start, and
-        ``features_before`` at once.
+        A fitted network keeps its weights. New values take effect in the next ``fit`` without
+        ``warm_start``. ``partial_fit`` and a warm start also use new values of ``lr``, the
+        arguments of the optimizer, callbacks, ``batch_size``, ``augment``, ``precision`` and
+        ``random_state``. ``features_before`` takes effect immediately.
 
         Parameters
         ----------
         **params : object
-            Parameters by name, nested ones too.
+            Parameters by name, including nested ones.
 
         Returns
         -------
@@ -953,7 +953,7 @@ class MNISTCNNClassifier(
         Raises
         ------
         ValueError
-            If a name is not a valid parameter; the message suggests the nearest.
+            If a name is not a valid parameter; the message suggests the closest match.
         """
         trial = object.__new__(type(self))
         trial.__dict__.update({**self.__dict__, **params})
@@ -963,7 +963,7 @@ class MNISTCNNClassifier(
             self._random_state = check_random_state(self.random_state)
         if any(name.partition("__")[0] in CALLBACK_PARAMETERS for name in params):
             if self._training is None:
-                self.__dict__.pop("callbacks_", None)  # the next training run makes them again
+                self.__dict__.pop("callbacks_", None)  # the next training run creates them again
             else:
                 self._training.callbacks_changed = True
         for group in getattr(getattr(self, "optimizer_", None), "param_groups", []):
@@ -982,12 +982,12 @@ class MNISTCNNClassifier(
         return len(self.history_ or [])
 
     def history_frame(self) -> pandas.DataFrame:
-        """Return the history as a data frame, one row for each epoch, indexed by epoch.
+        """Return the history as a data frame with one row per epoch, indexed by epoch.
 
         Returns
         -------
         pandas.DataFrame
-            Losses, accuracy, seconds and what callbacks have recorded.
+            Losses, accuracy, seconds, and the values that callbacks have recorded.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Searches on a Dask cluster that survive the death of its workers."""
+"""Run searches on a Dask cluster that survive the loss of workers."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from skorch_mnist._compat import joblib_dask, joblib_gave_up
 
 __all__ = ["register_dask"]
 
-NAME = "skorch_mnist_dask"  # joblib has a backend called "dask", which stays as it is
+NAME = "skorch_mnist_dask"  # joblib already has a backend named "dask"
 GRAPH_WARNING = "distributed.admin.large-graph-warning-threshold"
 JOBLIB = joblib_dask()
 Backend: Any = JOBLIB.backend
 Batch: Any = JOBLIB.batch
 CONFIG = threading.Lock()  # the configuration of Dask, which all threads share
-BYTES = 1000  # from which arguments are sent apart from their tasks, as in joblib
-ITEMS = 100  # the same for values that do not tell their bytes
+BYTES = 1000  # size from which arguments are sent separately from their tasks, as in joblib
+ITEMS = 100  # the same for values whose size in bytes is not known
 
 
 def register_dask() -> None:
-    """Register the joblib backend ``"skorch_mnist_dask"``, which survives the death of workers.
+    """Register the joblib backend ``"skorch_mnist_dask"``, which survives the loss of workers.
 
-    It extends the ``"dask"`` backend of joblib. That one stores images, labels and the rows of the
-    folds on one worker until others ask for them, so a search is lost when this worker is killed.
-    Here, the scheduler keeps them and sends them again. They are sent once for each call of
-    ``fit``, not once for each task. Tasks that cannot be sent, or that kill one worker after
-    another, end the search with an error instead of blocking it forever. Nested searches use the
-    same backend. The ``scatter`` option of joblib is accepted and has no effect.
+    It extends the ``"dask"`` backend of joblib, which stores images, labels and the rows of the
+    folds on one worker until others request them, so a search is lost if this worker is killed.
+    Here, the scheduler keeps them and sends them again. They are sent once per call to ``fit``, not
+    once per task. Tasks that cannot be sent, or that kill one worker after another, end the search
+    with an error instead of blocking it forever. Nested searches use the same backend. The
+    ``scatter`` option of joblib is accepted, but has no effect.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def register_dask() -> None:
     ...     search.fit(X, y)
     """
     if importlib.util.find_spec("distributed") is None:
-        raise ImportError(f'The backend {NAME} needs Dask: pip install "skorch_mnist[dask]"')
+        raise ImportError(f'The backend {NAME} requires Dask: pip install "skorch_mnist[dask]"')
     register_parallel_backend(NAME, DaskBackend)
 
 
@@ -75,18 +75,18 @@ class DaskBackend(Backend):  # type: ignore[misc, unused-ignore]
         self._sent.begin_call()
 
     def stop_call(self) -> None:
-        """Let the cluster forget what has been sent."""
+        """Release the values that were sent to the cluster."""
         self._sent.end_call()
 
     def submit(self, func: Any, callback: Any) -> None:
-        """Send tasks; ``callback`` gets their results, or the error that takes their place."""
+        """Send tasks; ``callback`` receives their results or an error."""
         try:
             tasks = self._sent.with_references(callback.parallel_call_id, func.items)
             batch = RegisteredBatch(tasks)
             key = f"{batch!r}-{uuid4().hex}"
             run = JOBLIB.run_with_traceback(batch)
             future = self.client.submit(run, tasks=tasks, key=key, **self.submit_kwargs)
-        except Exception as error:  # they cannot be pickled, for instance
+        except Exception as error:  # for example, if they cannot be pickled
             callback(error)
             return
         self._running[future] = callback
@@ -95,13 +95,13 @@ class DaskBackend(Backend):  # type: ignore[misc, unused-ignore]
     def _done(self, future: Any) -> None:
         callback = self._running.pop(future)
         try:
-            outcome = future.result()
-        except BaseException as error:  # raised in a thread of Dask, which it would end
-            outcome = error
-        callback(outcome)
+            result = future.result()
+        except BaseException as error:  # it would end the Dask thread
+            result = error
+        callback(result)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Cancel the waiting tasks of the calls that joblib has given up."""
+        """Cancel the waiting tasks of calls that joblib has aborted."""
         running = list(self._running.items())
         given_up = [future for future, callback in running if joblib_gave_up(callback)]
         with contextlib.suppress(Exception):  # the client may be closed
@@ -117,7 +117,7 @@ class DaskBackend(Backend):  # type: ignore[misc, unused-ignore]
 
 
 class Kept:
-    """A task that returns ``value``; Dask runs it again if the outcome is lost."""
+    """A task that returns ``value``; Dask runs it again if the result is lost."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -128,7 +128,7 @@ class Kept:
 
 
 class RegisteredBatch(Batch):  # type: ignore[misc, unused-ignore]
-    """Tasks whose own searches use the same backend, not the one of joblib."""
+    """Tasks whose nested searches use the same backend instead of the one of joblib."""
 
     def __call__(self, tasks: list[Any] | None = None) -> list[Any]:
         """Run the tasks, in a worker."""
@@ -138,15 +138,16 @@ class RegisteredBatch(Batch):  # type: ignore[misc, unused-ignore]
 
 
 class SentOnce:
-    """What calls of ``joblib.Parallel`` have sent; several calls may run at once.
+    """Values that calls of ``joblib.Parallel`` have sent; several calls may run at once.
 
-    Arrays may change from call to call, so each call sends its own. A reference is dropped with its
-    value, which the tasks that use it keep alive; references to lists and dicts, with the calls.
+    Arrays may change between calls, so each call sends its own. A reference is dropped together
+    with its value, which the tasks that use it keep alive. References to lists and dicts are
+    dropped when the calls end.
 
     Parameters
     ----------
     send : callable
-        Sends a value, and returns the reference that stands for it.
+        Sends a value, and returns a reference to it.
     """
 
     def __init__(self, send: Callable[[Any], Any]) -> None:
@@ -165,7 +166,7 @@ class SentOnce:
             self.known.clear()
 
     def with_references(self, call_id: str, items: list[Any]) -> list[Any]:
-        """Return the tasks of joblib, with references in place of large arguments."""
+        """Return the joblib tasks, with large arguments replaced by references."""
         sent = partial(self.in_place_of, call_id)
         return [
             (task, list(map(sent, args)), {name: sent(value) for name, value in kwargs.items()})
@@ -192,7 +193,7 @@ class SentOnce:
 
 
 def is_large(value: Any) -> bool:
-    """Whether ``value`` is sent apart, as images, labels, the rows of folds and weights are."""
+    """Whether to send ``value`` separately, like images, labels, rows of folds and weights."""
     try:
         return has_many_items(value)
     except Exception:  # sizes are properties, which may raise anything
@@ -200,7 +201,7 @@ def is_large(value: Any) -> bool:
 
 
 def has_many_items(value: Any) -> bool:
-    """Return what ``is_large`` does, for values that tell their sizes."""
+    """Implement ``is_large`` for values with known sizes."""
     if isinstance(value, Mapping):
         return any(map(has_many_items, value.values()))
     for count, limit in ("nbytes", BYTES), ("size", ITEMS):  # sparse matrices and frames have sizes

@@ -1,4 +1,4 @@
-"""Random changes of the images of a batch: digits as somebody else would have written them."""
+"""Random changes to the images of a batch: digits as someone else could have written them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ROTATION = 12.0  # degrees
 SCALE = 0.12  # of the width, and of the height
 SHEAR = 0.15  # of the height, sideways
 SHIFT = 2 / 28  # of the side: two pixels of MNIST
-STRONGER = 1.2  # "robust" against "affine"
+STRONGER = 1.2  # strength of "robust" relative to "affine"
 PULL = 1.2 / 28  # of the side: how far "robust" pulls points of an elastic sheet
 
 
 def augmented(images: torch.Tensor, augment: str | Callable[[torch.Tensor], Any]) -> torch.Tensor:
-    """Return images changed as the parameter ``augment`` says.
+    """Return images changed according to the parameter ``augment``.
 
     Parameters
     ----------
@@ -37,13 +37,14 @@ def augmented(images: torch.Tensor, augment: str | Callable[[torch.Tensor], Any]
         changed = change(images)
     if not isinstance(changed, torch.Tensor):
         raise ValueError(
-            f"augment={augment!r} returned a {type(changed).__name__}. It must return a "
-            "torch.Tensor."
+            f"augment={augment!r} is not valid: it returned a {type(changed).__name__}, but must "
+            "return a torch.Tensor."
         )
     if changed.shape != images.shape:
         raise ValueError(
-            f"augment={augment!r} returned a tensor of shape {tuple(changed.shape)} for a batch of "
-            f"shape {tuple(images.shape)}. It must return the same shape."
+            f"augment={augment!r} is not valid: it returned a tensor of shape "
+            f"{tuple(changed.shape)} for a batch of shape {tuple(images.shape)}, but must return "
+            "the same shape."
         )
     return changed
 
@@ -61,8 +62,8 @@ def random_affine(images: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     torch.Tensor of the same shape, float32
-        On the same device, interpolated bilinearly; pixels from outside repeat the edge. Random
-        numbers come from the global generator of that device.
+        On the same device, with bilinear interpolation; pixels outside of the image repeat its
+        edge. Random numbers come from the global generator of the device.
     """
     return _seen_at(images, _affine_places(images))
 
@@ -70,10 +71,11 @@ def random_affine(images: torch.Tensor) -> torch.Tensor:
 def random_robust(images: torch.Tensor) -> torch.Tensor:
     """Change images as other people, pens, papers and cameras would.
 
-    The shape of the digit changes as in ``random_affine``, but more, and locally. Some images get
-    another pen, some the marks, blur, light or noise of a picture: see the functions of
-    ``_surroundings.py``. Images that are dark on light stay so. The strengths were chosen on
-    validation images taken from the training images of MNIST, and on generated pictures.
+    The shape of a digit changes as in ``random_affine``, but more strongly, and locally. Some
+    images get another pen; others get marks, blur, light or noise, as in a picture. See the
+    functions in ``_surroundings.py``. Dark digits on a light background stay dark. The strengths
+    were chosen on validation images taken from the training images of MNIST, and on generated
+    pictures.
 
     Parameters
     ----------
@@ -82,8 +84,8 @@ def random_robust(images: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     torch.Tensor of the same shape, float32
-        On the same device, between the lowest and the highest value of the batch. Random numbers
-        come from the global generators of the CPU and of that device.
+        On the same device, with values between the minimum and the maximum of the batch. Random
+        numbers come from the global generators of the CPU and of the device.
 
     References
     ----------
@@ -108,7 +110,7 @@ def random_robust(images: torch.Tensor) -> torch.Tensor:
 
 
 def _affine_places(images: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
-    """Return the place of each new pixel in the old image, x and y in -1..1."""
+    """Return the position of each new pixel in the old image, x and y from -1 to 1."""
     n, _, height, width = images.shape
     draw = (torch.rand(6, n, device=images.device) * 2 - 1) * strength
     angle = draw[0] * math.radians(ROTATION)
@@ -125,7 +127,7 @@ def _affine_places(images: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
 
 
 def _elastic_pulls(images: torch.Tensor) -> torch.Tensor:
-    """Return smooth random shifts of the places, from 4 to 8 pulls along each side."""
+    """Return smooth random shifts of the positions, from 4 to 8 control points along each side."""
     n, _, height, width = images.shape
     pulls = int(torch.randint(4, 9, ()))
     strength = torch.rand(n, 1, 1, 1, device=images.device) * 2 * PULL * math.sqrt(4 / pulls)
@@ -135,8 +137,8 @@ def _elastic_pulls(images: torch.Tensor) -> torch.Tensor:
 
 
 def _seen_at(images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Return images interpolated bilinearly at places; pixels from outside repeat the edge."""
-    # padding_mode="border" would do it, which not every device has.
+    """Interpolate images bilinearly at positions; pixels outside of an image repeat its edge."""
+    # padding_mode="border" would do the same, but not every device supports it.
     edge = 1 - 1 / torch.tensor([images.shape[3], images.shape[2]], device=images.device)
     return nn.functional.grid_sample(images, places.clamp(-edge, edge), align_corners=False)
 

@@ -1,4 +1,4 @@
-"""Batches: their number, what one holds, and which part of it a process takes."""
+"""Batches: their number, their content, and the share of each process."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ROWS_PER_BLOCK = 4096
 
 
 def as_it_is(batch: Any) -> Any:
-    """Return a batch as it is: the ``collate_fn`` of a loader that gets whole batches."""
+    """Return a batch unchanged: ``collate_fn`` for datasets that return whole batches."""
     return batch
 
 
 def check_batch_size(batch_size: Any) -> int:
-    """Return a size as an int; raise a ValueError if it is not a positive integer."""
+    """Return ``batch_size`` as an int; raise a ValueError if it is not a positive integer."""
     if not isinstance(batch_size, Integral) or int(batch_size) < 1:
         raise ValueError(f"batch_size={batch_size!r} is not valid: it must be a positive integer.")
     return int(batch_size)
 
 
 def number_of_batches(n_rows: int, batch_size: int, drop_last: bool) -> int:
-    """Return the number of batches that rows make; the last may not be full."""
+    """Return the number of batches; the last one may be smaller, unless ``drop_last``."""
     whole, rest = divmod(n_rows, batch_size)
     return whole if drop_last or not rest else whole + 1
 
@@ -43,8 +43,8 @@ class KeptRows:
     """Copies of small tensors of many batches, in few blocks of memory.
 
     Losses are kept until an epoch ends, and so are the outputs and labels that a callback scores.
-    As tensors of their own, small ones among large ones that come and go, they leave holes that do
-    not fit large ones: the process grows by hundreds of megabytes.
+    If each were a separate tensor, allocated between large short-lived ones, they would fragment
+    the memory, and the process would grow by hundreds of megabytes.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class KeptRows:
         self.start = 0
 
     def keep(self, rows: Any) -> Any:
-        """Return a copy of the rows of a tensor, within a block; other values as they are."""
+        """Copy the rows of a tensor into a block; return other values unchanged."""
         if not isinstance(rows, torch.Tensor):
             return rows
         block, end = self.block, self.start + len(rows)
@@ -65,16 +65,16 @@ class KeptRows:
 
 
 def tensor_of(pixels: NDArray[Any]) -> torch.Tensor:
-    """Return an array as a tensor, in float32 if PyTorch does not have its dtype."""
+    """Return an array as a tensor, in float32 if PyTorch does not support its dtype."""
     if pixels.dtype.char not in TORCH_DTYPES or not pixels.dtype.isnative:
         pixels = pixels.astype(np.float32)
     return torch.from_numpy(np.ascontiguousarray(pixels))
 
 
 def shared_batches(loader: Any, share: Share) -> Iterator[tuple[Any, Any]]:
-    """Yield batches with the images of ``share`` alone; labels and weights stay whole.
+    """Yield batches with only the images of ``share``, but with all labels and weights.
 
-    An ``ImageDataset`` reads no other images. Streams and loaders of the user yield whole batches.
+    An ``ImageDataset`` reads only these images. Streams and custom loaders read all of them.
     """
     for reader in [loader, getattr(loader, "dataset", loader)]:
         if hasattr(reader, "share"):
@@ -86,7 +86,7 @@ def shared_batches(loader: Any, share: Share) -> Iterator[tuple[Any, Any]]:
         yield X, codes
 
 
-# --- what a batch holds -----------------------------------------------------------------------
+# --- content of a batch -----------------------------------------------------------------------
 
 
 def image_of(x: Any) -> torch.Tensor:
@@ -96,24 +96,24 @@ def image_of(x: Any) -> torch.Tensor:
 
 
 def with_images(x: Any, images: torch.Tensor) -> Any:
-    """Return the batch ``x`` with other images, and the weights that it has."""
+    """Return the batch ``x`` with other images and the same weights."""
     return {**x, "image": images} if isinstance(x, Mapping) else images
 
 
 def weight_of(x: Any) -> torch.Tensor | None:
-    """Return the weights of a batch, None if it does not have any."""
+    """Return the weights of a batch, or None if it does not have any."""
     return x["sample_weight"] if isinstance(x, Mapping) else None
 
 
 def weighted_loss(
     criterion: nn.Module, logits: torch.Tensor, codes: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
-    """Return the weighted mean of the loss of each sample; equal weights give the plain mean.
+    """Return the weighted mean of the losses of the samples.
 
     Raises
     ------
     ValueError
-        If ``criterion`` does not return a loss for each sample when its reduction is "none".
+        If ``criterion`` does not return one loss per sample when its reduction is "none".
     """
     single = copy.copy(criterion)
     single.reduction = "none"  # type: ignore[assignment]
@@ -122,42 +122,42 @@ def weighted_loss(
         raise ValueError(
             f"{type(criterion).__name__} with reduction='none' returns losses of shape "
             f"{tuple(losses.shape)} for {len(weight)} samples, which cannot be weighted. Use "
-            "another criterion, or neither sample_weight nor class_weight."
+            "another criterion, or remove sample_weight and class_weight."
         )
     weights_of_classes = getattr(criterion, "weight", None)
     total = weight if weights_of_classes is None else weight * weights_of_classes[codes]
-    smallest = torch.finfo(weight.dtype).tiny  # a batch may hold classes of weight 0 only
+    smallest = torch.finfo(weight.dtype).tiny  # a batch may have only classes with weight 0
     return (losses * weight).sum() / total.sum().clamp_min(smallest)
 
 
 def first_output(y_pred: Any) -> torch.Tensor:
-    """Return the logits of a module that may return other things after them."""
+    """Return the logits: the first item of a tuple, or everything that the module returned."""
     logits: torch.Tensor = y_pred[0] if isinstance(y_pred, tuple) else y_pred
     return logits
 
 
 def checked_logits(y_pred: Any, n_samples: int, n_classes: int) -> torch.Tensor:
-    """Return the logits in the outputs of a module, as float32 of shape (n_samples, n_classes).
+    """Return the logits that a module returned, as float32 of shape (n_samples, n_classes).
 
     Raises
     ------
     ValueError
-        If the module has returned something else.
+        If the module returned something else.
     """
     logits = first_output(y_pred)
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
     if shape is None or shape[1:] != (n_classes,):
         what = f"a {type(logits).__name__}" if shape is None else f"outputs of shape {shape}"
         raise ValueError(
-            f"The module returned {what} for a batch of {n_samples} images of {n_classes} classes. "
-            "It must return logits of shape (batch, n_classes), as a tensor or as the first item "
-            "of a tuple. If the module is not yours, wrap it in one that does."
+            f"The module returned {what} for {n_samples} images and {n_classes} classes. It must "
+            "return logits of shape (batch, n_classes), as a tensor or as the first item of a "
+            "tuple. If you cannot change the module, wrap it in one that does."
         )
     return logits.float()
 
 
 def note_about_failure(module: nn.Module, images: torch.Tensor) -> str:
-    """Return what to know about an error in ``module(images)``: what it got, and what may help."""
+    """Return a note for an error in ``module(images)``: the input, and what may help."""
     n_images, n_channels = images.shape[:2]
     notes = [
         f"{type(uncompiled(module)).__name__} was called with float32 images of shape "
@@ -168,9 +168,9 @@ def note_about_failure(module: nn.Module, images: torch.Tensor) -> str:
     if expected != n_channels:
         convert = f"expand(-1, {expected}, -1, -1)" if n_channels == 1 else "mean(1, keepdim=True)"
         notes.append(
-            f"Its first convolution has in_channels={expected}. Give the module an argument "
-            "image_shape, which is filled in from the data as (channels, height, width), and take "
-            "the channels from there. Or wrap the module in one that calls it with "
+            f"Its first convolution has in_channels={expected}. Add an argument image_shape to the "
+            "module, which is filled in from the data as (channels, height, width), and set "
+            "in_channels to its first item. Or wrap the module in one that calls it with "
             f"images.{convert}."
         )
     if n_images == 1 and module.training:
@@ -180,5 +180,7 @@ def note_about_failure(module: nn.Module, images: torch.Tensor) -> str:
         )
     others = {str(p.dtype) for p in module.parameters()} - {str(torch.float32)}
     if others:
-        notes.append(f"It has weights of {', '.join(sorted(others))}: call its method float.")
+        notes.append(
+            f"It has weights of {', '.join(sorted(others))}: convert it with its method float."
+        )
     return " ".join(notes)

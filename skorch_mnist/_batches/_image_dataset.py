@@ -1,4 +1,4 @@
-"""Numbered images, in memory or read one by one, and their loader."""
+"""Images that are indexed by rows, in memory or read lazily, and their loader."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ from ._samplers import check_samplers
 from ._share import Share
 from ._split import split_rows
 
-LARGEST_SHARE = 0.5  # of the free memory of a GPU that the images may take
+LARGEST_SHARE = 0.5  # of the free memory of a GPU, for the images
 ROWS_PER_TRANSFER = 8192
 ROWS_PER_HASH = 2048
 
 
 class ImageDataset(skorch.dataset.Dataset):
-    """Numbered images with the labels of the user, and the codes that the criterion sees.
+    """Images that are indexed by rows, with their original labels and the codes for the criterion.
 
     Parameters
     ----------
     images : array of shape (n_samples, channels, height, width), any real dtype
         An ndarray, lazy images that are indexed by rows like one, or a tensor on a device.
     y : ndarray of shape (n_samples,) or None
-        Labels as the user gave them.
+        Original labels.
     codes : ndarray of shape (n_samples,), int64, or None
         Index of each label in ``classes_``.
     sample_weight : ndarray of shape (n_samples,), float32, or None
-        Positive weights. With them, ``X`` of a batch is a dict of ``image`` and ``sample_weight``.
+        Positive weights. If given, ``X`` of a batch is a dict of ``image`` and ``sample_weight``.
 
     Attributes
     ----------
     classes, input_format, image_shape :
-        What ``for_training`` has learned, for the estimator to keep.
+        Set by ``for_training``; the estimator stores them.
     """
 
     classes: NDArray[Any]
@@ -82,25 +82,25 @@ class ImageDataset(skorch.dataset.Dataset):
     def for_training(
         cls, estimator: Any, given: Given, *, known: NDArray[Any] | None, split: Any
     ) -> Self:
-        """Check all images and labels, leave out samples of weight 0, and encode the labels.
+        """Check all images and labels, remove samples with weight 0, and encode the labels.
 
         Parameters
         ----------
         estimator : classifier
-            Of its parameters, ``class_weight`` counts, and for streams ``callbacks``,
+            Its parameter ``class_weight`` is used, and for streams also ``callbacks``,
             ``use_caching`` and ``verbose``.
         given : Given
             As in ``check_images_and_labels``. ``classes`` are all classes, or None.
         known : ndarray of shape (n_classes,) or None
-            All classes of an earlier call, with which the samples are compared. None learns
-            everything anew.
+            All classes of an earlier call, which the samples must match. If None, the format of the
+            images is learned.
         split : float, callable or None
-            How samples will be set aside for validation.
+            The parameter ``train_split``.
 
         Raises
         ------
         ValueError
-            If the samples are not valid, or exclude a parameter.
+            If the samples are not valid, or if a parameter does not support them.
         """
         X, y, sample_weight, classes = given
         classes = all_classes(classes, known)
@@ -116,14 +116,14 @@ class ImageDataset(skorch.dataset.Dataset):
 
     @classmethod
     def for_validation(cls, estimator: Any, X: Any, y: Any = None) -> Self:
-        """Return images and labels that the user has set aside, checked."""
+        """Check images and labels of a separate validation set."""
         images, _, y = check_images_and_labels(estimator, X, y, reset=False)
         estimator.pixel_statistics_.check_range(images)
         return cls(images, y, encode(y, estimator.classes_))
 
     @classmethod
     def for_inspection(cls, estimator: Any, X: Any, y: Any) -> Self:
-        """Return checked images, with ``y`` or with the labels of a dataset if there are any."""
+        """Check images, with ``y`` or the labels of a dataset if it has any."""
         if y is None and is_dataset(X):
             y = labels_of(X)
         if y is None:
@@ -132,27 +132,27 @@ class ImageDataset(skorch.dataset.Dataset):
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
-        """Return images without labels; warn if they do not look like those of ``fit``."""
+        """Check images without labels; warn if they do not look like those in ``fit``."""
         images = check_images(estimator, X).images
         estimator.pixel_statistics_.check_range(images)
         return cls(images)
 
     @classmethod
     def with_labels(cls, X: Any) -> tuple[Any, Any]:
-        """Return ``X``, and a function that returns its labels once ``X`` has been read.
+        """Return ``X``, and a function that returns its labels after ``X`` was read.
 
         Raises
         ------
         ValueError
-            If it does not have labels.
+            If ``X`` does not have labels.
         """
         refuse_containers(X)
         labels = labels_of(X) if is_dataset(X) else None
         if labels is None:
-            raise ValueError("There are no labels: pass them as y.")
+            raise ValueError("X does not have labels: pass them as y.")
         return X, lambda: labels
 
-    # --- what skorch knows of a dataset -------------------------------------------------------
+    # --- the dataset interface of skorch ------------------------------------------------------
 
     @property
     def X(self) -> Any:  # noqa: N802
@@ -180,16 +180,16 @@ class ImageDataset(skorch.dataset.Dataset):
     # --- batches ------------------------------------------------------------------------------
 
     def take(self, numbers: Any, share: Share | None = None) -> tuple[Any, torch.Tensor]:
-        """Gather a batch: images, in their dtype if PyTorch has it, and codes.
+        """Gather a batch of images and codes; images keep their dtype if PyTorch supports it.
 
-        With ``share``, the images are those of this process; codes and weights are all.
+        If ``share`` is given, only the images of this process are read, but all codes and weights.
         """
         try:
             rows = self.rows[numbers]
         except IndexError as error:
             raise IndexError(
-                f"{error}. A sampler must draw from the {len(self)} samples for training; one that "
-                "was made for all samples needs train_split=None."
+                f"{error}. A sampler must draw from the {len(self)} training samples. To use one "
+                "that was created for all samples, set train_split=None."
             ) from None
         read = rows if share is None else rows[share.rows(len(rows))]
         if isinstance(self.images, torch.Tensor):
@@ -203,9 +203,9 @@ class ImageDataset(skorch.dataset.Dataset):
         return {"image": images, "sample_weight": weight}, codes
 
     def loader(self, arguments: Mapping[str, Any], device: torch.device) -> Any:
-        """Return an iterable of batches, made with arguments of ``DataLoader``.
+        """Return an iterable of batches from the arguments of ``DataLoader``.
 
-        A ``DataLoader`` that fetches whole batches does what our loader cannot do.
+        If our own loader does not support an argument, a ``DataLoader`` fetches whole batches.
         """
         given = dict(arguments)
         if given["batch_size"] == -1:
@@ -213,22 +213,22 @@ class ImageDataset(skorch.dataset.Dataset):
         if given.keys() <= LOADER_ARGUMENTS:
             return BatchLoader(self._moved_to(device), **given)
         if given.get("batch_sampler") is not None:
-            given["batch_size"] = 1  # what DataLoader demands
+            given["batch_size"] = 1  # DataLoader requires this
         return self.fitting(DataLoader(WholeBatches(self), collate_fn=as_it_is, **given))
 
     def items(self, prefix: str) -> Self:
-        """Return a dataset of single items, for a loader of the user under ``prefix``."""
+        """Return a dataset of single items, for the custom loader ``prefix``."""
         return self
 
     def fitting(self, loader: Any) -> Any:
-        """Return a loader of this dataset; raise a ValueError if its sampler is of a larger one."""
+        """Return ``loader``; raise a ValueError if its sampler draws from more samples."""
         check_samplers(loader, n_samples=len(self.images))
         return loader
 
     def _moved_to(self, device: torch.device) -> Self:
-        """Return this dataset with its images on ``device``, if that is a CUDA GPU with room.
+        """Return this dataset with its images on ``device``, if it is a CUDA GPU with free memory.
 
-        All subsets share the images, which are moved once. Lazy images stay where they are.
+        The images are moved once, for all subsets. Lazy images are not moved.
         """
         if device.type != "cuda" or not isinstance(self.images, np.ndarray) or not len(self):
             return self
@@ -246,10 +246,10 @@ class ImageDataset(skorch.dataset.Dataset):
         moved.images = self._on_device[device]
         return moved
 
-    # --- parts and facts ----------------------------------------------------------------------
+    # --- parts and statistics -----------------------------------------------------------------
 
     def subset(self, numbers: NDArray[np.integer]) -> Self:
-        """Return some of these images, which are not copied."""
+        """Return some of these images, without copying them."""
         part = copy.copy(self)
         part.rows = self.rows[numbers]
         return part
@@ -257,7 +257,7 @@ class ImageDataset(skorch.dataset.Dataset):
     def split(
         self, fraction: float, random_state: np.random.RandomState
     ) -> tuple[Self, Self | None]:
-        """Draw the images for validation from each class alike."""
+        """Split the images into training and validation, stratified by class."""
         train, valid = split_rows(self.codes[self.rows], fraction, random_state)
         return self.subset(train), self.subset(valid) if len(valid) else None
 
@@ -267,7 +267,7 @@ class ImageDataset(skorch.dataset.Dataset):
         return pixel_statistics(self.X, weight)
 
     def add_to(self, sha256: Any, known: set[int]) -> None:
-        """Add the rows to a hash, and labels, weights and pixels unless ``known`` names them."""
+        """Add the rows to a hash, and labels, weights and pixels unless they are in ``known``."""
         sha256.update(self.rows.astype(np.int64).data)
         if id(self.codes) in known:
             return
@@ -285,8 +285,8 @@ class ImageDataset(skorch.dataset.Dataset):
 class WholeBatches(Dataset[Any]):
     """An ``ImageDataset`` from which a ``DataLoader`` fetches a whole batch in one call.
 
-    A ``DataLoader`` passes all indices of a batch to ``__getitems__`` if there is one; nothing is
-    left for its ``collate_fn`` to do.
+    A ``DataLoader`` passes all indices of a batch to ``__getitems__`` if it is defined, so its
+    ``collate_fn`` has nothing to do.
     """
 
     def __init__(self, dataset: ImageDataset) -> None:
@@ -301,18 +301,18 @@ class WholeBatches(Dataset[Any]):
 
 
 class BatchLoader:
-    """Batches of an ``ImageDataset``, like a ``DataLoader`` without workers but faster.
+    """Loader of an ``ImageDataset``, faster than a ``DataLoader`` without workers.
 
     Parameters
     ----------
     dataset : ImageDataset
     batch_size : int
     shuffle : bool
-        Whether each pass takes the images in a new order, drawn from ``generator``.
+        Whether to shuffle the images in each pass, with ``generator``.
     drop_last : bool
-        Whether to leave out a last batch that is not full.
+        Whether to drop the last batch if it is incomplete.
     generator : torch.Generator or None
-        None draws from the global generator.
+        If None, the global generator is used.
 
     Raises
     ------
@@ -342,19 +342,19 @@ class BatchLoader:
     def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
         order = np.arange(len(self.dataset))
         if self.shuffle:
-            # As DataLoader and RandomSampler draw: first a seed for workers, then the order.
+            # Draw as DataLoader and RandomSampler do: first a seed for workers, then the order.
             torch.empty((), dtype=torch.int64).random_(generator=self.generator)
             order = torch.randperm(len(order), generator=self.generator).numpy()
-            torch.randperm(len(order), generator=self.generator)  # a sampler's, for no more rows
+            torch.randperm(len(order), generator=self.generator)  # RandomSampler draws it, unused
         for start in range(0, self.n_batches * self.batch_size, self.batch_size):
             yield self.dataset.take(order[start : start + self.batch_size], self.share)
 
 
 # --- both kinds of datasets -------------------------------------------------------------------
 
-# Both have the same methods, so training, prediction and checkpoints need not tell them apart:
-# for_training, for_validation, for_inspection, for_prediction, with_labels; split, loader, items,
-# pixel_statistics and add_to. ImageDataset documents them.
+# Both have the same methods, so training, prediction and checkpoints do not need to distinguish
+# them: for_training, for_validation, for_inspection, for_prediction, with_labels; split, loader,
+# items, pixel_statistics and add_to. ImageDataset documents them.
 LabeledImages = ImageDataset | ImageStream
 
 
@@ -364,7 +364,7 @@ def dataset_class(X: Any) -> type[ImageDataset] | type[ImageStream]:
 
 
 def own_form(dataset: Any) -> Any:
-    """Return a ``Subset`` of an ``ImageDataset`` as an ``ImageDataset``, anything else as it is."""
+    """Convert a ``Subset`` of an ``ImageDataset`` to one; return anything else unchanged."""
     if not isinstance(dataset, Subset):
         return dataset
     whole = own_form(dataset.dataset)
@@ -375,8 +375,8 @@ def own_form(dataset: Any) -> Any:
 def fingerprint(datasets: Iterable[Dataset[Any] | None], *facts: Any) -> str:
     """Return a hash of datasets, in this order, and of facts about them.
 
-    Only the number of items counts of a dataset that is not ours. The pixels of lazy images do not
-    count.
+    The hash does not include the pixels of lazy images, and includes only the length of datasets
+    that are not ours.
     """
     sha256 = hashlib.sha256(repr(list(facts)).encode())
     known: set[int] = set()

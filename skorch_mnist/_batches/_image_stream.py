@@ -1,4 +1,4 @@
-"""Images of a stream, which come one after another and do not have indices."""
+"""Images of a stream, which are read one after another and do not have indices."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from ._stream_loader import StreamLoader
 
 
 class ImageStream(IterableDataset[Any]):
-    """The images of a stream, or a part of them, with the codes that the criterion sees.
+    """The images of a stream, or a part of them, with the codes for the criterion.
 
-    Iterating yields chunks: canonical images, codes, and the sum of the hashes of the images if
-    this is a part.
+    Iteration yields chunks: canonical images, codes, and for a part, the sum of the hashes of its
+    images.
 
     Parameters
     ----------
     images : StreamedImages
     survey : StreamSurvey or None
-        What the first pass has learned; None for images without labels, to be predicted.
+        Result of the first pass; None for images without labels, in prediction.
     classes : ndarray of shape (n_classes,), optional
-        All classes, some of which the stream may lack.
+        All classes; some may be missing from the stream.
     weights : ndarray of shape (n_classes,), float32, or None
         Weight of each class in the loss.
     """
@@ -54,7 +54,7 @@ class ImageStream(IterableDataset[Any]):
     classes: NDArray[Any]
     input_format: InputFormat
     image_shape: ImageShape
-    expected: PixelStatistics | None = None  # what the first chunk is compared with
+    expected: PixelStatistics | None = None  # to compare with the first chunk
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ImageStream(IterableDataset[Any]):
     def for_training(
         cls, estimator: Any, given: Given, *, known: NDArray[Any] | None, split: Any
     ) -> Self:
-        """Read the stream once, and learn what arrays show at once."""
+        """Read the stream once, to learn its labels, length and pixel statistics."""
         check_parameters(estimator, split)
         check_none(y=given.y, sample_weight=given.sample_weight)
         classes = all_classes(given.classes, known)
@@ -114,20 +114,20 @@ class ImageStream(IterableDataset[Any]):
 
     @classmethod
     def for_prediction(cls, estimator: Any, X: Any) -> Self:
-        """Check the first image; warn if the first chunk does not look like those of ``fit``."""
+        """Check the first image; warn if the first chunk does not look like those in ``fit``."""
         stream = cls(_check_first(estimator, X, reset=False).images)
         stream.expected = estimator.pixel_statistics_
         return stream
 
     @classmethod
     def with_labels(cls, X: Any) -> tuple[Any, Any]:
-        """Return a stream that keeps its labels as it is read, and a function that returns them."""
+        """Return a stream that stores its labels while it is read, and a function for them."""
         keeping = LabelKeepingStream(X)
         return keeping, lambda: keeping.labels
 
     @property
     def known(self) -> StreamSurvey:
-        """What the first pass has learned."""
+        """Result of the first pass."""
         assert self.survey is not None
         return self.survey
 
@@ -140,7 +140,7 @@ class ImageStream(IterableDataset[Any]):
 
     def __len__(self) -> int:
         if self.survey is None:
-            raise TypeError("the number of images in a stream is not known before its end")
+            raise TypeError("The length of a stream is not known until it was read.")
         return int(self.counts.sum())
 
     @property
@@ -149,21 +149,21 @@ class ImageStream(IterableDataset[Any]):
         return 0 if self.chosen is None else int(self.known.hashes[self.chosen].sum())
 
     def add_to(self, sha256: Any, known: set[int]) -> None:
-        """Add labels, hashes and part; the order of the images does not count."""
+        """Add labels, hashes and part to a hash, which does not depend on the order of images."""
         own = hashlib.sha256(repr(self.known.labels.tolist()).encode())
         for part in (self.known.counts, self.known.hashes, self.chosen):
             own.update(b"" if part is None else np.ascontiguousarray(part).data)
         sha256.update(own.hexdigest().encode())
 
     def pixel_statistics(self) -> PixelStatistics:
-        """Return the scale of the pixels that the first pass has summed up."""
+        """Return the scale of the pixels, from the sums of the first pass."""
         weight = np.ones(len(self.rows)) if self.weights is None else self.weights[self.rows]
         return self.known.pixels.statistics(weight @ self.known.moments)
 
     def split(
         self, fraction: float, random_state: np.random.RandomState
     ) -> tuple[Self, Self | None]:
-        """Choose the images for validation by a hash of their pixels."""
+        """Choose images for validation by a hash of their pixels."""
         chosen = split_bins(self.known.counts, fraction, random_state)
         if not chosen.any():
             return self, None
@@ -178,9 +178,9 @@ class ImageStream(IterableDataset[Any]):
         return StreamLoader(self, **arguments)
 
     def items(self, prefix: str) -> Any:
-        """Raise a ValueError: loaders of the user want numbered items."""
+        """Raise a ValueError, because custom loaders need indices."""
         raise ValueError(
-            f"X is a stream, which {prefix} and {prefix}__collate_fn cannot read: leave both out."
+            f"X is a stream, which does not support {prefix} and {prefix}__collate_fn. Remove them."
         )
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
@@ -202,8 +202,8 @@ class ImageStream(IterableDataset[Any]):
     def _in_dtype(self, images: NDArray[Any]) -> NDArray[Any]:
         if not np.can_cast(images.dtype, self.known.dtype):
             raise ValueError(
-                f"The dataset X has given pixels of {images.dtype}, but {self.known.dtype} when "
-                "fit began. A stream must give the same dtype each time."
+                f"The dataset X yielded pixels of dtype {images.dtype}, but {self.known.dtype} in "
+                "the first pass. A stream must yield the same dtype in every pass."
             )
         return images.astype(self.known.dtype, copy=False)
 
@@ -212,8 +212,8 @@ class ImageStream(IterableDataset[Any]):
             return np.array([self.codes[label] for label in labels], np.int64)
         except KeyError as error:
             raise ValueError(
-                f"The dataset X has given label {error.args[0]!r}, which it did not give when fit "
-                "began. A stream must give the same images each time."
+                f"The dataset X yielded the label {error.args[0]!r}, which was not in the first "
+                "pass. A stream must yield the same images in every pass."
             ) from None
 
 
@@ -222,35 +222,35 @@ def _check_first(estimator: Any, X: Any, *, reset: bool) -> CheckedImages:
 
 
 def _watch(estimator: Any) -> Any:
-    """Return what shows the number of images read, if the training run will show a bar."""
+    """Return the function that shows the number of images read, if there is a progress bar."""
     return count_images if estimator.verbose >= 2 else iter
 
 
 def is_share(split: Any) -> bool:
-    """Whether ``train_split`` is the share of the images that is set aside for validation."""
+    """Whether ``train_split`` is a fraction of the images."""
     return split is not None and not callable(split)
 
 
 def check_none(**given: Any) -> None:
-    """Raise a ValueError for what belongs to samples by index."""
+    """Raise a ValueError if an argument that needs indices of samples is not None."""
     for name, value in given.items():
         if value is not None:
             raise ValueError(
-                f"X is a stream, whose images do not have indices, so {name} must be None: its "
-                "items are (image, label), and class_weight can weight them."
+                f"X is a stream, whose images do not have indices, so {name} must be None. Labels "
+                "come from its items (image, label), and class_weight can weight them."
             )
 
 
 def check_parameters(estimator: Any, split: Any) -> None:
-    """Raise a ValueError for parameters that need images by index, or all labels at once."""
+    """Raise a ValueError for parameters that need indices of images or all labels at once."""
     if isinstance(split, ValidSplit):
         raise ValueError(
-            f"train_split={split!r} takes images by index, which a stream does not have. Set a "
-            "share such as 0.2, predefined_split(valid), or None."
+            f"train_split={split!r} is not valid for a stream, whose images do not have indices. "
+            "Set it to a fraction such as 0.2, predefined_split(valid) or None."
         )
     if is_share(split) and float(split) * N_BINS < 1:
         raise ValueError(
-            f"train_split={split} is too small for a stream, whose share is taken in steps of "
+            f"train_split={split} is too small for a stream, which is split in steps of "
             f"1/{N_BINS} of each class. Use predefined_split(valid)."
         )
     listed = estimator.callbacks if isinstance(estimator.callbacks, list) else []
@@ -259,6 +259,6 @@ def check_parameters(estimator: Any, split: Any) -> None:
     uncached = estimator.use_caching == "auto" and not all(score.use_caching for score in scores)
     if uncached or estimator.use_caching is False:
         raise ValueError(
-            "X is a stream, whose labels come with its batches: scores need them from the cache. "
-            "Do not set use_caching=False."
+            "X is a stream, which does not support use_caching=False, because scoring callbacks "
+            "need the labels from the cache. Remove it."
         )

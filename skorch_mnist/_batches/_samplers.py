@@ -1,4 +1,4 @@
-"""Samplers of the user, which draw positions among the training samples."""
+"""Checks of custom samplers, which draw indices of training samples."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-SOURCES = ("weights", "data_source", "dataset")  # of samplers: they have one entry per sample
+SOURCES = ("weights", "data_source", "dataset")  # attributes of samplers with one entry per sample
 
 
 def check_samplers(loader: Any, n_samples: int) -> None:
-    """Check that the samplers of a loader, if there are any, fit its dataset.
+    """Check that the samplers of a loader, if any, match its dataset.
 
     Parameters
     ----------
     loader : iterable
-        Samplers draw from its ``dataset``.
+        Its samplers draw from its ``dataset``.
     n_samples : int
         Number of all samples, including those for validation.
 
@@ -33,16 +33,16 @@ def check_samplers(loader: Any, n_samples: int) -> None:
         if n_drawn_from > len(loader.dataset):
             raise ValueError(
                 f"iterator_train__{name} draws from {n_drawn_from} samples, but only "
-                f"{len(loader.dataset)} are for training: train_split sets samples aside, and "
-                "those of weight 0 are left out. Set train_split=None or predefined_split(valid), "
-                "or make the sampler for the training samples."
+                f"{len(loader.dataset)} are used for training, because train_split sets samples "
+                "aside, and samples with weight 0 are removed. Set train_split to None or "
+                "predefined_split(valid), or create the sampler for the training samples."
             )
 
 
 def size_of_source(sampler: Any, n_samples: int) -> int:
-    """Return the number of samples that a sampler draws from; 0 if it does not tell.
+    """Return the number of samples that a sampler draws from, or 0 if it is not known.
 
-    One that tells nothing but its length was made for all samples if it has the same length.
+    A sampler with only a length is assumed to draw from all samples if the lengths are equal.
     """
     sources = [getattr(sampler, name, None) for name in SOURCES]
     sizes = [len(source) for source in sources if isinstance(source, Sized)]

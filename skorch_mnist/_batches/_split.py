@@ -1,4 +1,4 @@
-"""Rows for training and rows for validation."""
+"""Split rows into training and validation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
-N_BINS = 1024  # into which the images of a class are put, by a hash of their pixels
+N_BINS = 1024  # for the images of each class, by a hash of their pixels
 
 Rows = NDArray[np.intp]
 
@@ -16,21 +16,21 @@ Rows = NDArray[np.intp]
 def split_rows(
     codes: NDArray[np.int64], fraction: float, random_state: np.random.RandomState
 ) -> tuple[Rows, Rows]:
-    """Split rows at random, each class in proportion where that is possible.
+    """Split rows at random, stratified by class if possible.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples,), int64
         Class of each row.
     fraction : float
-        Share of the rows for validation, in (0, 1).
+        Fraction of the rows for validation, in (0, 1).
     random_state : RandomState
 
     Returns
     -------
     train, valid : ndarray of int, sorted
-        Every class has a row in ``train``. ``valid`` is empty, with a warning, where no row can be
-        spared.
+        ``train`` has at least one row of each class. If there are no other rows, ``valid`` is
+        empty, with a warning.
     """
     counts = np.bincount(codes)
     counts = counts[counts > 0]
@@ -46,16 +46,16 @@ def split_rows(
 def _split_scarce_rows(
     codes: NDArray[np.int64], n_valid: int, random_state: np.random.RandomState
 ) -> tuple[Rows, Rows]:
-    """Keep one row of each class for training, and draw from the others."""
+    """Keep one row of each class for training, and draw validation rows from the others."""
     order = random_state.permutation(len(codes))
     first_of_class = np.unique(codes[order], return_index=True)[1]
     spare = np.delete(order, first_of_class)
     valid = np.sort(spare[:n_valid])
     train = np.setdiff1d(np.arange(len(codes)), valid)
     outcome = (
-        "they are split at random, with at least one sample of each class for training"
+        "They are split at random, with at least one sample of each class for training"
         if len(valid)
-        else "all are used for training, none for validation"
+        else "All of them are used for training, and none for validation"
     )
     _warn_of_scarcity(len(codes), outcome)
     return train, valid
@@ -64,21 +64,21 @@ def _split_scarce_rows(
 def split_bins(
     counts: NDArray[np.int64], fraction: float, random_state: np.random.RandomState
 ) -> NDArray[np.bool_]:
-    """Draw bins at random, so that those for validation hold a share of each class.
+    """Draw validation bins at random, so that they contain a fraction of each class.
 
     Parameters
     ----------
     counts : ndarray of shape (n_classes, n_bins), int64
-        Images of each class in each bin. Those of a bin stay together.
+        Number of images of each class in each bin. Images in the same bin stay together.
     fraction : float
-        Share of the images for validation, in (0, 1).
+        Fraction of the images for validation, in (0, 1).
     random_state : RandomState
 
     Returns
     -------
     ndarray of shape (n_classes, n_bins), bool
-        Bins for validation: of each class at most its share, and never all. None of them hold an
-        image, with a warning, where none can be spared.
+        Bins for validation, with at most the given fraction of each class, and never all of its
+        images. If no image can be spared, no bin is chosen, with a warning.
     """
     chosen = np.zeros(counts.shape, bool)
     for of_class, chosen_of_class in zip(counts, chosen, strict=True):
@@ -89,14 +89,16 @@ def split_bins(
                 chosen_of_class[place] = True
                 n_left -= of_class[place]
     if not chosen.any():
-        _warn_of_scarcity(int(counts.sum()), "all are used for training, none for validation")
+        outcome = "All of them are used for training, and none for validation"
+        _warn_of_scarcity(int(counts.sum()), outcome)
     return chosen
 
 
 def _warn_of_scarcity(n_samples: int, outcome: str) -> None:
     warnings.warn(
-        f"{n_samples} samples are too few, or a class too rare, for a stratified validation "
-        f"split: {outcome}. Set train_split=None to train without validation.",
+        f"A stratified validation split of the {n_samples} samples is not possible, because there "
+        f"are too few, or a class is too rare. {outcome}. Set train_split=None to train without "
+        "validation.",
         UserWarning,
         stacklevel=3,
     )

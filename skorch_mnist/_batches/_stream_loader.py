@@ -1,4 +1,4 @@
-"""Batches of a stream: what ``_loader`` does for numbered images."""
+"""The loader of a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skorch_mnist._inputs._streams import IMAGES_PER_CHUNK
 
 from ._batch import as_it_is, check_batch_size, number_of_batches
 
-# The most that is held back to be shuffled.
+# Limits of the buffer for shuffling.
 SHUFFLED_IMAGES = 2**14
 SHUFFLED_BYTES = 2**26
 
@@ -22,26 +22,26 @@ Rows = tuple[torch.Tensor, torch.Tensor]  # images and codes
 
 
 class StreamLoader:
-    """Batches of a stream.
+    """Loader of a stream.
 
     Parameters
     ----------
     stream : ImageStream
     batch_size : int
-        -1 takes all images in one batch.
+        -1 puts all images into one batch.
     shuffle : bool
-        Whether images are drawn from up to 16,384 images, or 64 MB, that are held back.
+        Whether to draw images from a buffer of up to 16,384 images, or 64 MB.
     drop_last : bool
-        Whether to leave out a last batch that is not full.
+        Whether to drop the last batch if it is incomplete.
     generator : torch.Generator or None
-        None draws from the global generator.
+        If None, the global generator is used.
     **others : object
         More arguments of ``DataLoader``, such as ``num_workers``.
 
     Raises
     ------
     ValueError
-        If ``batch_size`` is not valid, or if a pass does not give the images of the first pass.
+        If ``batch_size`` is not valid, or if a pass yields other images than the first pass.
     """
 
     def __init__(
@@ -105,31 +105,32 @@ class StreamLoader:
         if (counts[self.stream.rows] != self.stream.counts).any():
             self._refuse("as many with other labels")
         if hash_sum != self.stream.hash_sum:
-            self._refuse("others")
+            self._refuse("as many with other pixels")
 
     def _refuse(self, got: str) -> None:
         name = type(self.stream.images.dataset).__name__
         if self.n_workers > 1 and got == "more":
             remedy = (
-                f"With several workers, __iter__ of {name} must give each worker its share: see "
-                "torch.utils.data.get_worker_info, or leave num_workers out."
+                f"With several workers, __iter__ of {name} must yield a different share in each "
+                "worker. See torch.utils.data.get_worker_info, or remove num_workers."
             )
         else:
-            remedy = f"__iter__ of {name} must start again each time, and give the same images."
+            remedy = f"__iter__ of {name} must start over and yield the same images in every pass."
             if self.stream.chosen is not None and got != "0":
                 remedy += (
-                    " Images for validation are recognized by their pixels: change images with "
-                    "augment, not in the dataset, or set train_split to None or "
+                    " Images for validation are recognized by their pixels. Set augment instead of "
+                    "changing images in the dataset, or set train_split to None or "
                     "predefined_split(valid)."
                 )
         part = "" if self.stream.chosen is None else " of this part"
         raise ValueError(
-            f"The dataset X gave {self.n_rows} images{part} when fit began, now {got}. {remedy}"
+            f"The dataset X yielded {self.n_rows} images{part} in the first pass, but now {got}. "
+            f"{remedy}"
         )
 
 
 def in_batches(chunks: Iterable[Rows], size: int) -> Iterator[Rows]:
-    """Yield batches of ``size`` from chunks; the last one has what is left."""
+    """Yield batches of ``size`` from chunks; the last one has the remaining images."""
     waiting: list[Rows] = []
     n_waiting = 0
     for chunk in chunks:
@@ -146,7 +147,7 @@ def in_batches(chunks: Iterable[Rows], size: int) -> Iterator[Rows]:
 
 
 def shuffled(chunks: Iterable[Rows], generator: torch.Generator | None) -> Iterator[Rows]:
-    """Hold images back, and yield for each new one another, drawn from those held."""
+    """Fill a buffer with images; for each further image, yield a random one from the buffer."""
     held: list[Rows] = []
     n_held, capacity = 0, SHUFFLED_IMAGES
     for images, codes in chunks:
@@ -172,7 +173,7 @@ def shuffled(chunks: Iterable[Rows], generator: torch.Generator | None) -> Itera
 
 
 def together(chunks: list[Rows]) -> Rows:
-    """Return several chunks as one."""
+    """Concatenate chunks."""
     if len(chunks) == 1:
         return chunks[0]
     return torch.cat([images for images, _ in chunks]), torch.cat([codes for _, codes in chunks])

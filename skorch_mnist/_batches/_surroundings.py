@@ -1,7 +1,7 @@
-"""Random pens, papers and cameras: what surrounds the same digit in other pictures of it.
+"""Random pens, papers and cameras, which make other pictures of the same digit.
 
 Each function takes and returns ink, float32 of shape (batch, channels, height, width), from 0
-(paper) to 1, and changes a share of the images. Lengths are for MNIST: pixels of 1/28 of a side.
+(paper) to 1, and changes some of the images. Lengths are in pixels of MNIST, 1/28 of a side.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import nn
 
 
 def with_other_pen(ink: torch.Tensor) -> torch.Tensor:
-    """Write two fifths of the digits with a thinner or thicker pen, of softer or sharper edges."""
+    """Make the lines of 40 % of the digits thinner or thicker, with softer or sharper edges."""
     soft = _blurred(ink, 0.8)
     soft = soft / soft.amax((1, 2, 3), keepdim=True).clamp_min(0.1)
     edge, sharpness = _uniform(ink, 0.2, 0.65), _uniform(ink, 4, 12)
@@ -35,7 +35,7 @@ def on_other_paper(ink: torch.Tensor) -> torch.Tensor:
 
 
 def _filtered(ink: torch.Tensor) -> torch.Tensor:
-    """Show some images mostly as a random filter sees them, each its own: other textures."""
+    """Apply a random filter to some images, a different one to each, to change their texture."""
     chosen = (torch.rand(len(ink), device=ink.device) < 0.3).nonzero()[:, 0]
     if not len(chosen):
         return ink
@@ -53,7 +53,7 @@ def _filtered(ink: torch.Tensor) -> torch.Tensor:
 
 
 def _with_lines(ink: torch.Tensor) -> torch.Tensor:
-    """Leave a piece of a straight line in some images, as of a box or of ruled paper."""
+    """Add a piece of a straight line to some images, as from a box or from ruled paper."""
     x, y = _coordinates(ink)
     level = _some(ink, 0.5)
     along, across = _where(level, x, y), _where(level, y, x)
@@ -81,7 +81,7 @@ def _with_less_contrast(ink: torch.Tensor) -> torch.Tensor:
 
 
 def _in_a_slope_of_light(ink: torch.Tensor) -> torch.Tensor:
-    """Let the paper of some images become darker along one direction."""
+    """Make the paper of some images darker along one direction."""
     x, y = _coordinates(ink)
     angle = _uniform(ink, 0, 2 * math.pi)
     slope = (x - 0.5) * angle.cos() + (y - 0.5) * angle.sin() + 0.5
@@ -89,7 +89,7 @@ def _in_a_slope_of_light(ink: torch.Tensor) -> torch.Tensor:
 
 
 def _blurred(ink: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Return images under a Gaussian filter of 5 pixels on each side."""
+    """Apply a Gaussian filter of 5x5 pixels."""
     steps = torch.arange(-2, 3, device=ink.device)
     kernel = torch.exp(-(steps**2) / (2 * sigma**2))
     kernel = kernel / kernel.sum()
@@ -109,7 +109,7 @@ def _coordinates(ink: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _uniform(ink: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Return a number for each image, of shape (batch, 1, 1, 1)."""
+    """Return a random number for each image, of shape (batch, 1, 1, 1)."""
     return torch.rand(len(ink), 1, 1, 1, device=ink.device) * (high - low) + low
 
 

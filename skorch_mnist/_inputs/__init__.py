@@ -1,1 +1,1 @@
-"""Images in every form that users have, checked and brought into one."""
+"""Check images of all supported types, and convert them to one form."""

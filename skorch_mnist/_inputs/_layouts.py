@@ -1,4 +1,4 @@
-"""Shapes of images: which axis holds what, and the one order that the network sees."""
+"""Image shapes: the meaning of each axis, and the order of axes that the network receives."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PIXEL_DTYPES = (
 
 
 class InputFormat(NamedTuple):
-    """The form in which images came in ``fit``."""
+    """Shape and dtype of the images that were passed to ``fit``."""
 
     shape: tuple[int, ...]  # of one image, such as (784,), (28, 28) or (28, 28, 3)
     dtype: str  # one of PIXEL_DTYPES
 
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> InputFormat:
-        """Return the format of images; a dtype that not every machine has becomes float64."""
+        """Return the format of images; a dtype that not every machine supports becomes float64."""
         return cls(tuple(shape), dtype.name if dtype.name in PIXEL_DTYPES else "float64")
 
 
@@ -40,7 +40,7 @@ class Layout(NamedTuple):
     padding: int = 0  # zeros to append to a flat row
 
     def arrange(self, items: NDArray[Any]) -> NDArray[Any]:
-        """Return items, stacked along the first axis, as images; a view if possible."""
+        """Reshape items, stacked along the first axis, to images; return a view if possible."""
         if self.channels_last:
             items = np.moveaxis(items, -1, 1)
         if self.padding:
@@ -56,14 +56,14 @@ def check_image_shape(image_shape: tuple[int, ...]) -> ImageShape:
     ):
         raise ValueError(
             f"image_shape={image_shape!r} is not valid: it must be (height, width) or (channels, "
-            "height, width), positive integers."
+            "height, width), with positive integers."
         )
     channels, height, width = sides if len(sides) == 3 else (1, *sides)
     return int(channels), int(height), int(width)
 
 
 def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = None) -> Layout:
-    """Return how items of ``item_shape`` are read.
+    """Return the layout of items of ``item_shape``.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = N
         If an item cannot be an image, or does not have ``image_shape``.
     """
     if 0 in item_shape:
-        raise ValueError(f"X has items of shape {item_shape}, which do not hold any pixels.")
+        raise ValueError(f"X has items of shape {item_shape}, which have no pixels.")
     if image_shape is None:
         return _guess_layout(item_shape)
     channels, height, width = image_shape
@@ -91,24 +91,24 @@ def infer_layout(item_shape: tuple[int, ...], image_shape: ImageShape | None = N
         return Layout(image_shape, channels_last=True)
     if len(item_shape) == 1:
         raise ValueError(
-            f"X has rows of {item_shape[0]} pixels, but image_shape={image_shape} needs "
-            f"{channels * height * width}. Set image_shape to the true (height, width) or "
-            "(channels, height, width)."
+            f"X has {item_shape[0]} pixels per row, but image_shape={image_shape} requires "
+            f"{channels * height * width}. Set image_shape to the (height, width) or (channels, "
+            "height, width) of the images."
         )
     raise ValueError(
         f"X has images of shape {item_shape}, but (channels, height, width) = {image_shape} is "
-        "expected, with the channels first or last. Resize the images, or set image_shape and "
-        "fit again."
+        "expected, with channels first or last. Resize the images, or set image_shape and fit "
+        "again."
     )
 
 
 def known_layout(item_shape: tuple[int, ...], image_shape: ImageShape) -> Layout:
-    """Return how items with as many pixels as in ``fit`` are read.
+    """Return the layout of items that have as many pixels as those in ``fit``.
 
     Raises
     ------
     ValueError
-        If they are not images of ``image_shape``.
+        If the items are not images of ``image_shape``.
     """
     if len(item_shape) == 1:
         return Layout(image_shape, padding=math.prod(image_shape) - item_shape[0])
@@ -116,7 +116,7 @@ def known_layout(item_shape: tuple[int, ...], image_shape: ImageShape) -> Layout
 
 
 def learn_layout(item_shape: tuple[int, ...], image_shape: tuple[int, ...] | None) -> Layout:
-    """Return how items are read in ``fit``.
+    """Return the layout of the items passed to ``fit``.
 
     Parameters
     ----------
@@ -133,18 +133,18 @@ def learn_layout(item_shape: tuple[int, ...], image_shape: tuple[int, ...] | Non
     Warns
     -----
     UserWarning
-        If rows are padded to make a square.
+        If rows are padded because their pixels do not form a square.
     """
     layout = infer_layout(
         item_shape, None if image_shape is None else check_image_shape(image_shape)
     )
     if layout.padding:
         n_pixels, side = item_shape[0], layout.image_shape[1]
-        hint = " Was a label column left in X?" if n_pixels == 785 else ""
+        hint = " If X contains the column of labels, remove it." if n_pixels == 785 else ""
         warnings.warn(
-            f"X has rows of {n_pixels} pixels, which do not make a square: they are padded with "
-            f"zeros to {side}x{side}. Set image_shape=(height, width) or (channels, height, width) "
-            f"if the images have another shape.{hint}",
+            f"X has {n_pixels} pixels per row, which do not form a square image: rows are padded "
+            f"with zeros to {side}x{side}. If the images have another shape, set image_shape to "
+            f"(height, width) or (channels, height, width).{hint}",
             UserWarning,
             stacklevel=2,
         )

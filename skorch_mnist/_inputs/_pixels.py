@@ -1,4 +1,4 @@
-"""Pixels as arrays, and their scale: learned from the training images, applied to every batch."""
+"""Pixels as arrays, and their scale, which ``fit`` learns and every batch is brought to."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 SMALLEST_FLOAT32 = float(np.finfo(np.float32).tiny)
 OTHER_SCALE = 8  # a factor that tells 0..1, 0..16 and 0..255 apart
 
-# What tells inverted images. In these units, ten images of one class of MNIST are within 0.06 of 0,
-# and the ten boldest ones of all at 0.3.
+# Thresholds for inverted images. In these units, ten images of one class of MNIST are within 0.06
+# of 0, and the ten boldest images of all are at 0.3.
 MANY_IMAGES = 10
 CLEARLY_SKEWED = 0.4  # share of the range between the mean of images and that of inverted ones
 CLEARLY_INVERTED = 0.6  # share of the way between the two
 
 
 def as_array(value: Any) -> Any:
-    """Return what scikit-learn can check: data frames and sparse arrays as they are."""
+    """Convert to an array, except for data frames and sparse arrays, which scikit-learn checks."""
     of_polars_or_arrow = hasattr(type(value), "columns") and hasattr(type(value), "shape")
     if value is None or of_polars_or_arrow or hasattr(value, "iloc") or hasattr(value, "toarray"):
         return value
@@ -39,7 +39,7 @@ def to_array(value: Any) -> NDArray[Any]:
 
 
 class PixelStatistics(NamedTuple):
-    """The scale of the training images: all pixels of all images together."""
+    """The scale of the training images, computed over all pixels of all images."""
 
     mean: float
     std: float  # 1 if all pixels are equal
@@ -47,28 +47,28 @@ class PixelStatistics(NamedTuple):
     high: float
 
     def are_possible(self) -> bool:
-        """Whether ``fit`` may have found these numbers."""
+        """Whether these numbers can be the result of ``fit``."""
         fit_into_float32 = all(
             type(number) is float and abs(number) <= LARGEST_FLOAT32 for number in self
         )
         return fit_into_float32 and self.std >= SMALLEST_FLOAT32 and self.low <= self.high
 
     def are_mostly_bright(self) -> bool:
-        """Whether the images are clearly more bright than dark, as dark digits on white are."""
+        """Whether the images are mostly bright, as dark digits on a white background are."""
         return 2 * self.mean - self.low - self.high >= CLEARLY_SKEWED * (self.high - self.low) > 0
 
     def rounded(self) -> list[str]:
-        """Return strings that identify these numbers, up to rounding in their sums."""
+        """Return strings that identify these numbers, up to rounding errors."""
         return [f"{number:.9g}" for number in self]
 
     def standardize(self, images: torch.Tensor, channels_last: bool = False) -> torch.Tensor:
-        """Return ``images`` as float32 of mean 0 and standard deviation 1."""
+        """Return ``images`` as float32, scaled to mean 0 and standard deviation 1."""
         layout = torch.channels_last if channels_last else torch.preserve_format
         images = images.to(torch.float32, memory_format=layout)
         return (images - self.mean).div_(self.std)
 
     def check_range(self, images: Any) -> None:
-        """Warn if images are on another scale than those seen in ``fit``, or inverted.
+        """Warn if the scale of images differs from that in ``fit``, or if they are inverted.
 
         Parameters
         ----------
@@ -79,11 +79,11 @@ class PixelStatistics(NamedTuple):
             self._check_inversion(images[:: math.ceil(len(images) / (2 * MANY_IMAGES))])
 
     def _check_scale(self, images: NDArray[Any]) -> None:
-        """Warn if images are on another scale than those seen in ``fit``.
+        """Warn if the scale of images differs from that in ``fit``.
 
-        Both the brightest pixel and the mean must be far off: faint images have a mean, and scalers
-        of features let single pixels through. Data with negative values were standardized, and
-        their extremes say nothing. If images are read lazily, the first one stands for all.
+        Both the brightest pixel and the mean must be far off, because images can be faint, and
+        feature scalers can produce a few extreme pixels. Data with negative values is standardized,
+        so its extremes are not informative. Of images that are read lazily, only the first is used.
         """
         if self.low < 0 or images.size == 0:
             return
@@ -95,9 +95,9 @@ class PixelStatistics(NamedTuple):
         mean = float(images.mean(dtype=np.float64))
         if mean > self.mean * OTHER_SCALE if brighter else 0 < mean < self.mean / OTHER_SCALE:
             warnings.warn(
-                f"The brightest pixel of X is {brightest:g}, while the classifier was fitted on "
-                f"pixels in {self.low:g}..{self.high:g}: predictions will be poor. Bring X to the "
-                "scale of the training images.",
+                f"The brightest pixel of X is {brightest:g}, but the classifier was fitted on "
+                f"pixels from {self.low:g} to {self.high:g}: predictions will be poor. Rescale X "
+                "to the range of the training images.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -105,8 +105,8 @@ class PixelStatistics(NamedTuple):
     def _check_inversion(self, images: NDArray[Any]) -> None:
         """Warn if the mean of images is near that of inverted training images.
 
-        These must be mostly dark or mostly bright. Images that leave their range by far are on
-        another scale.
+        Only training images that are mostly dark or mostly bright allow this check. Images far
+        outside of their range have another scale.
         """
         span, skew = self.high - self.low, self.low + self.high - 2 * self.mean
         lowest, brightest = float(images.min()), float(images.max())
@@ -116,9 +116,10 @@ class PixelStatistics(NamedTuple):
         mean = float(images.mean(dtype=np.float64))
         if (mean - self.mean) / skew > CLEARLY_INVERTED:
             warnings.warn(
-                f"The mean pixel of X is {mean:g}, while the classifier was fitted on pixels in "
-                f"{self.low:g}..{self.high:g} with a mean of {self.mean:g}: X looks inverted, and "
-                f"predictions will be poor. If it is, pass {self.low + self.high:g} - X.",
+                f"The mean of the pixels in X is {mean:g}, but the classifier was fitted on pixels "
+                f"from {self.low:g} to {self.high:g} with a mean of {self.mean:g}: X looks "
+                f"inverted, and predictions will be poor. If it is inverted, pass "
+                f"{self.low + self.high:g} - X.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -147,11 +148,11 @@ def pixel_statistics(images: Any, weight: NDArray[np.float32] | None = None) -> 
 
 
 class PixelMoments:
-    """Number, sum and sum of squares of the pixels of images that come in chunks."""
+    """Number, sum and sum of squares of the pixels of images, computed chunk by chunk."""
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
-        self.shift: float | None = None  # near the mean, so that the squares keep their digits
+        self.shift: float | None = None  # near the mean, so that the squares keep their precision
 
     def of(self, chunk: NDArray[Any]) -> NDArray[np.float64]:
         """Return the moments of each image in a chunk, shape (3, n_samples); update the range.
@@ -166,7 +167,8 @@ class PixelMoments:
         self.high = max(self.high, float(chunk.max()))
         if max(abs(self.low), abs(self.high)) > LARGEST_FLOAT32:
             raise ValueError(
-                f"X has pixels in {self.low:g}..{self.high:g}, too large for float32. Rescale X."
+                f"X has pixels from {self.low:g} to {self.high:g}, which are too large for "
+                "float32. Rescale X."
             )
         pixels = chunk.astype(np.float64)
         if self.shift is None:

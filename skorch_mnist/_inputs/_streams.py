@@ -1,4 +1,4 @@
-"""Streams: PyTorch datasets that give images one after another, without indices."""
+"""Streams: PyTorch datasets that yield images one after another, without indices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Chunk(NamedTuple):
     ----------
     images : ndarray of shape (n_samples, channels, height, width)
     labels : list
-        Python numbers and strings; None if they are not wanted.
+        Python numbers and strings; None if they were not requested.
     hashes : ndarray of shape (n_samples,), uint64, or None
         Hash of the pixels of each image in its own dtype, the same in every process.
     """
@@ -40,7 +40,7 @@ class Chunk(NamedTuple):
 
 
 class StreamedImages:
-    """The images of a stream as they come, chunk by chunk.
+    """The images of a stream, read chunk by chunk.
 
     Parameters
     ----------
@@ -70,16 +70,16 @@ class StreamedImages:
         return {**vars(self), "_opened": None}
 
     def arranged(self, layout: Layout) -> StreamedImages:
-        """Return these images, to be given in ``layout`` from now on."""
+        """Set the layout of the images, and return self."""
         self.layout = layout
         return self
 
     def chunks(self, labelled: bool, hashed: bool = False) -> Iterator[Chunk]:
-        """Read the stream once, with labels and hashes if they are wanted.
+        """Read the stream once, with labels and hashes if requested.
 
         The first pass continues after the first item, because some streams cannot start again. In a
-        worker process of a loader, the stream gives the share of that worker. Items are copied as
-        they come: a stream may close one, or overwrite it with the next.
+        worker process of a loader, the stream yields the share of that worker. Items are copied
+        immediately, because a stream may close an item, or overwrite it with the next one.
         """
         items, self._opened = self._opened, None
         if items is None or get_worker_info() is not None:
@@ -113,33 +113,34 @@ def label_in(item: Any, number: int) -> Any:
     Raises
     ------
     ValueError
-        If it does not have exactly one.
+        If it does not have exactly one label.
     """
     label = label_of(item)
     if label is None:
         raise ValueError(
-            f"Item {number} of the dataset X does not have a label. To train on a stream, or to "
-            "score it, its items must be (image, label)."
+            f"Item {number} of the dataset X does not have a label. For training and scoring, the "
+            "items of a stream must be (image, label)."
         )
     label = to_array(label)
     if label.ndim:
         raise ValueError(
-            f"Item {number} of the dataset X has a label of shape {label.shape}. Each item must be "
-            "one image with one label, a number or a string: neither a batch nor one-hot."
+            f"Item {number} of the dataset X has a label of shape {label.shape}. Each item must "
+            "have one label, which is a number or a string: batches and one-hot labels are not "
+            "supported."
         )
     return label.item()
 
 
 class StreamSurvey:
-    """What is learned in the first pass over a stream; memory does not grow with the images.
+    """Labels and pixel statistics of a stream, from its first pass; no images are kept.
 
     Parameters
     ----------
     images : StreamedImages
     n_bins : int
-        Number of bins into which hashes sort the images of a label; 1 does not compute hashes.
+        Number of bins for the images of a label, by their hashes; 1 does not compute hashes.
     watch : callable, optional
-        Yields the chunks that it is given, and shows the progress.
+        Shows the progress while it yields the given chunks.
 
     Attributes
     ----------
@@ -157,7 +158,7 @@ class StreamSurvey:
     Raises
     ------
     ValueError
-        If an item is not valid, or labels are not classes or have several types.
+        If an item is not valid, or if labels are not classes or have different types.
     """
 
     def __init__(
@@ -189,7 +190,8 @@ class StreamSurvey:
         self.labels, order = np.unique(np.asarray(list(rows)), return_index=True)
         if set(self.labels.tolist()) != set(rows):
             raise ValueError(
-                "The labels of the dataset X have several types, such as 1 and 'a'. Use one type."
+                "The dataset X has labels of different types, such as 1 and 'a'. Convert them to "
+                "one type."
             )
         self.counts, self.hashes = self.counts[order], self.hashes[order]
         self.moments = self.moments[order]
@@ -200,12 +202,12 @@ class StreamSurvey:
         check_classification_targets(np.repeat(labels, 3))  # warns about labels that occur once
         if n_images >= ENOUGH_IMAGES and n_labels > n_images // 2:
             raise ValueError(
-                f"The dataset X has given {n_labels} labels with {n_images} images. Items must be "
-                "(image, label), with the class of the image as its label."
+                f"The first {n_images} images of the dataset X have {n_labels} different labels. "
+                "Items must be (image, label), where the label is the class of the image."
             )
 
     def _make_room(self, n_labels: int) -> None:
-        """Enlarge the tables, by doubling, to hold this many labels."""
+        """Enlarge the tables for this many labels, doubling their size."""
         n_held = len(self.counts)
         if n_labels > n_held:
             more = ((0, max(n_labels, 2 * n_held) - n_held), (0, 0))

@@ -1,4 +1,4 @@
-"""Datasets of PyTorch, slices of them by skorch, and Hugging Face datasets, read like arrays."""
+"""PyTorch datasets, ``SliceDataset`` of skorch and Hugging Face datasets, read like arrays."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ._layouts import Layout
 from ._pixels import to_array
 
 TORCH_DATA = torch.utils.data.Dataset, SliceDataset
-KEYS = {0: "image", 1: "label"}  # of items that are dicts, by position in those that are tuples
+KEYS = {0: "image", 1: "label"}  # keys of items that are dicts, by position in a tuple
 
-# Where datasets of torchvision list the labels of their items; importing them takes a second.
+# Where torchvision datasets list their labels; by name, because importing them takes a second.
 LISTS: dict[str, Callable[[Any], Any]] = {
     "torchvision.datasets.mnist.MNIST": lambda dataset: dataset.targets,
     "torchvision.datasets.cifar.CIFAR10": lambda dataset: dataset.targets,
@@ -29,12 +29,12 @@ LISTS: dict[str, Callable[[Any], Any]] = {
 
 
 def images_of(X: Any) -> NDArray[Any] | DatasetImages:
-    """Return the images of a dataset: an array if it holds one, else images read lazily.
+    """Return the images of a dataset: its array if it has one, else images that are read lazily.
 
     Parameters
     ----------
     X : Dataset of PyTorch or Hugging Face, or SliceDataset
-        Items are ``(image, label)``, or dicts of both; those of a ``SliceDataset`` are images.
+        Items are pairs ``(image, label)`` or dicts; those of a ``SliceDataset`` are images.
 
     Raises
     ------
@@ -43,8 +43,8 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
     """
     if not hasattr(X, "__len__"):
         raise ValueError(
-            f"X is a {type(X).__name__}, which does not have a length. Give it __len__, or make it "
-            "a torch.utils.data.IterableDataset."
+            f"X is a {type(X).__name__} without a length. Define __len__, or derive the class from "
+            "torch.utils.data.IterableDataset."
         )
     if len(X) == 0:
         raise ValueError("Found array with 0 sample(s): the dataset X is empty.")
@@ -57,9 +57,9 @@ def images_of(X: Any) -> NDArray[Any] | DatasetImages:
 
 
 def labels_of(dataset: Any, element: int | str = 1) -> NDArray[Any] | None:
-    """Return the labels of a dataset, None if it does not have any.
+    """Return the labels of a dataset, or None if it does not have any.
 
-    The labels are those of the items. Images are not loaded if the dataset is known to list them.
+    The labels are those of the items. If the dataset is known to list them, no images are loaded.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def labels_in(y: Any) -> NDArray[Any] | None:
 
 
 def _listed_labels(dataset: Any) -> NDArray[Any] | None:
-    """Return the labels that a dataset lists, if those of its items are known to be the same."""
+    """Return the list of labels of a dataset, if it is known to agree with the items."""
     kind: Any = type(dataset)
     if hasattr(kind, "with_format"):  # a Hugging Face dataset
         known = dataset.format["type"] != "custom" and KEYS[1] in dataset.format["columns"]
@@ -108,7 +108,7 @@ def _listed_labels(dataset: Any) -> NDArray[Any] | None:
 
 
 def _inner(dataset: Any) -> tuple[Any, Any]:
-    """Return the dataset below slices and subsets, and the rows that they take from it."""
+    """Return the dataset that slices and subsets wrap, and the rows that they select."""
     rows: Any = slice(None)
     if isinstance(dataset, SliceDataset):
         dataset, rows = dataset.dataset, dataset.indices_
@@ -118,15 +118,15 @@ def _inner(dataset: Any) -> tuple[Any, Any]:
 
 
 class DatasetImages:
-    """The images of a dataset, read item by item and indexed by rows like an array.
+    """The images of a dataset, read lazily and indexed by rows like an array.
 
-    Random transforms draw again each time; nothing is kept in memory.
+    Nothing is kept in memory, so random transforms change an image each time it is read.
 
     Parameters
     ----------
     dataset : torch Dataset or SliceDataset
-        Its items are images, tuples that begin with one, or dicts that have one under "image": PIL
-        images, tensors or arrays.
+        Each item is an image, a tuple that starts with one, or a dict with the key "image". Images
+        are PIL images, tensors or arrays.
     """
 
     layout: Layout | None = None
@@ -147,7 +147,7 @@ class DatasetImages:
         return (len(self), *(self.layout.image_shape if self.layout else self.item_shape))
 
     def arranged(self, layout: Layout) -> DatasetImages:
-        """Return these images, to be given in ``layout`` from now on."""
+        """Set the layout of the images, and return self."""
         self.layout = layout
         return self
 
@@ -165,12 +165,12 @@ class DatasetImages:
 
 
 def image_in(item: Any, number: int) -> NDArray[Any]:
-    """Return the image of an item, which is one, begins with one, or has one under "image".
+    """Return the image of an item, which is an image, a tuple that starts with one, or a dict.
 
     Raises
     ------
     ValueError
-        If it does not hold real numbers.
+        If the image does not consist of real numbers.
     """
     first = item[0] if isinstance(item, (tuple, list)) else item
     if isinstance(item, Mapping):
@@ -186,7 +186,7 @@ def image_in(item: Any, number: int) -> NDArray[Any]:
 
 
 def label_of(item: Any, element: Any = 1) -> Any:
-    """Return the label of an item, None if it does not have one."""
+    """Return the label of an item, or None if it does not have one."""
     if isinstance(item, Mapping):
         return item.get(KEYS.get(element, element))
     paired = isinstance(item, (tuple, list)) and len(item) > element
@@ -201,13 +201,13 @@ def stack_images(
     Raises
     ------
     ValueError
-        If one has another shape, or pixels that are NaN or infinite.
+        If an image has another shape, or contains NaN or infinity.
     """
     for number, image in zip(numbers, images, strict=True):
         if image.shape != shape:
             raise ValueError(
-                f"Item {number} of the dataset X has shape {image.shape}, item 0 has {shape}. All "
-                "images must have one size: resize them in the transform of the dataset."
+                f"Item {number} of the dataset X has shape {image.shape}, but item 0 has {shape}. "
+                "All images must have the same shape. Resize them in the transform of the dataset."
             )
     batch = np.stack(images)
     if batch.dtype.kind == "f" and not np.isfinite(batch).all():

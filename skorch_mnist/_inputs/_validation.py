@@ -1,4 +1,4 @@
-"""Input checks: arrays, data frames, tensors and datasets in, canonical images and labels out."""
+"""Check inputs of all kinds, and convert them to images and labels in canonical form."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Given(NamedTuple):
     X: Any
     y: Any
     sample_weight: Any
-    classes: Any = None  # all classes, if the caller names them
+    classes: Any = None  # all classes, an argument of partial_fit
 
 
 class CheckedImages(NamedTuple):
-    """Images in canonical form, and the form in which they came.
+    """Images in canonical form, and their original format.
 
     Attributes
     ----------
@@ -54,18 +54,18 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
     Parameters
     ----------
     estimator : estimator
-        With ``reset``, scikit-learn sets its ``n_features_in_`` and ``feature_names_in_``. Without,
+        If ``reset``, scikit-learn sets its ``n_features_in_`` and ``feature_names_in_``. Otherwise,
         ``X`` is compared with them and with ``image_shape_``.
     X : array-like, DataFrame, tensor, Dataset or SliceDataset
     y : array-like of shape (n_samples,) or None
-        None takes the labels of a dataset.
+        If None, the labels of the dataset ``X`` are used.
     reset : bool
-        Whether to learn the form of the images, or to compare it with what was learned.
+        Whether to learn the format of the images, or to compare it with the learned one.
 
     Raises
     ------
     ValueError
-        If images or labels are not valid, with the message of scikit-learn where it has one.
+        If images or labels are not valid; scikit-learn raises most of these errors.
     """
     refuse_containers(X)
     if is_dataset(X):
@@ -89,7 +89,7 @@ def check_images_and_labels(estimator: Any, X: Any, y: Any, *, reset: bool) -> C
 
 
 def check_images(estimator: Any, X: Any) -> CheckedImages:
-    """Check images against those of ``fit``; parameters and errors as above."""
+    """Check images against those of ``fit``; see ``check_images_and_labels``."""
     refuse_containers(X)
     if is_dataset(X):
         X = images_of(X)
@@ -99,7 +99,7 @@ def check_images(estimator: Any, X: Any) -> CheckedImages:
 
 
 def check_lazy_images(estimator: Any, images: Any, *, reset: bool) -> CheckedImages:
-    """Check images that are read one by one, by the first of them."""
+    """Check images that are read lazily; only the first one is read."""
     n_pixels = math.prod(images.item_shape)
     if reset:
         estimator.n_features_in_ = n_pixels
@@ -117,22 +117,22 @@ def check_lazy_images(estimator: Any, images: Any, *, reset: bool) -> CheckedIma
 
 def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedImages:
     X, labels = as_array(X), {name: as_array(y) for name, y in labels.items()}
-    shape = np.shape(X)  # of None, too, which scikit-learn refuses
+    shape = np.shape(X)  # works for None, too, which scikit-learn refuses later
     item_shape = shape[1:]
     if not reset and math.prod(item_shape) != estimator.n_features_in_:
         refuse_single_image(shape, estimator.image_shape_)
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
-    # Nothing can be wrong with rows of integers, and check_array takes a tenth of a prediction.
+    # Rows of integers are always valid, and check_array takes a tenth of the time of a prediction.
     integers = type(flat) is np.ndarray and flat.dtype.kind in "biu" and flat.flags.c_contiguous
     if integers and flat.ndim == 2 and flat.size and not labels:
         checked = validate_data(estimator, flat, reset=reset, skip_check_array=True)
     else:
         checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
-    if pixels.dtype == object:  # of polars or Arrow; scikit-learn converts those of pandas
+    if pixels.dtype == object:  # from polars or Arrow; scikit-learn converts only pandas
         pixels = check_array(pixels, input_name="X", estimator=estimator)
-    if pixels.dtype.kind in "mM":  # scikit-learn takes them for numbers
-        raise ValueError(f"X holds {pixels.dtype}, not pixels. Pass real numbers.")
+    if pixels.dtype.kind in "mM":  # dates and times, which scikit-learn accepts
+        raise ValueError(f"X has dtype {pixels.dtype}, but pixels must be real numbers.")
     if len(item_shape) < 2:  # a data frame or a list of rows
         item_shape = pixels.shape[1:]
     if reset:
@@ -149,26 +149,27 @@ def is_dataset(X: Any) -> bool:
 
 
 def refuse_containers(X: Any) -> None:
-    """Raise a ValueError for what is not an array of images, but is or holds some."""
+    """Raise a ValueError for a loader, a single PIL image or a dict of images."""
     if isinstance(X, DataLoader):
         raise ValueError(
-            "X is a DataLoader, but the classifier makes its own. Pass the dataset; the arguments "
-            "of the loader are parameters: batch_size, iterator_train__num_workers and so on."
+            "X is a DataLoader, but the classifier creates its own. Pass the dataset, and set the "
+            "arguments of the loader as parameters: batch_size, iterator_train__num_workers and so "
+            "on."
         )
     if hasattr(X, "getbands"):
         raise ValueError(
-            "X is a single PIL image, but its first axis must count images. Convert it with X = "
+            "X is a single PIL image, but must contain one image per row. Convert it with X = "
             "np.asarray(X), and pass X[None]."
         )
     if isinstance(X, Mapping):
         raise ValueError(
-            f"X is a {type(X).__name__} with the keys {list(X)[:10]}, but must be the images. Pass "
-            "the value that holds them. Labels are the argument y, weights are sample_weight."
+            f"X is a {type(X).__name__} with the keys {list(X)[:10]}, but must contain only the "
+            "images. Pass the images as X, their labels as y, and weights as sample_weight."
         )
 
 
 def refuse_one_hot(y: Any) -> None:
-    """Raise a ValueError for labels in columns, of which each row marks one."""
+    """Raise a ValueError for one-hot encoded labels."""
     shape: Any = np.shape(y) if isinstance(y, (list, tuple)) else getattr(y, "shape", ())
     if is_dataset(y) or len(shape) != 2 or shape[1] < 2:
         return
@@ -176,8 +177,8 @@ def refuse_one_hot(y: Any) -> None:
     ones, zeros = (columns == 1).sum(axis=1), (columns == 0).sum(axis=1)
     if len(columns) and (ones == 1).all() and (ones + zeros == columns.shape[1]).all():
         raise ValueError(
-            f"y is one-hot, of shape {columns.shape}, but must hold one label for each image. Pass "
-            "np.argmax(y, axis=1). A dataset must give labels in the same form."
+            f"y is one-hot encoded, with shape {columns.shape}, but must contain one label per "
+            "image. Pass np.argmax(y, axis=1). The same applies to the labels of a dataset."
         )
 
 
@@ -187,7 +188,7 @@ def refuse_single_image(shape: tuple[int, ...], image_shape: tuple[int, ...]) ->
     gray = [(height, width)] if channels == 1 else []
     if shape in [*gray, (channels, height, width), (height, width, channels)]:
         raise ValueError(
-            f"X is a single image of shape {shape}, but its first axis must count images. Pass "
+            f"X is a single image of shape {shape}, but must contain one image per row. Pass "
             "X[None]."
         )
 
@@ -196,42 +197,44 @@ def refuse_single_image(shape: tuple[int, ...], image_shape: tuple[int, ...]) ->
 
 
 def all_classes(classes: Any, known: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Return all classes if they are known before the labels are, else None.
+    """Return all classes if they are known in advance, else None.
 
     Parameters
     ----------
     classes : array-like of shape (n_classes,) or None
-        The classes that the caller names.
+        The argument of ``partial_fit``.
     known : ndarray of shape (n_classes,) or None
-        Those of an earlier call.
+        The classes of an earlier call.
 
     Raises
     ------
     ValueError
-        If the two differ.
+        If ``classes`` and ``known`` differ.
     """
     named = None if classes is None else np.unique(column_or_1d(classes))
     if known is not None and named is not None and not np.array_equal(named, known):
-        raise ValueError(f"classes={named} differ from those of the first call, {known}.")
+        raise ValueError(
+            f"classes={named} is not valid: the classes of the first call were {known}."
+        )
     return named if known is None else known
 
 
 def check_known(y: NDArray[Any], classes: NDArray[Any] | None) -> None:
     """Raise a ValueError for labels that are not among ``classes``, if these are known."""
     if classes is not None and len(strangers := np.setdiff1d(y, classes)):
-        raise ValueError(f"y has labels {strangers} that are not among classes {classes}.")
+        raise ValueError(f"y has labels {strangers} that are not among the classes {classes}.")
 
 
 def check_two_classes(classes: NDArray[Any], name: str) -> None:
     """Raise a ValueError if there is only one class."""
     if len(classes) < 2:
         raise ValueError(
-            f"{name} needs at least 2 classes to tell apart; y has 1 class, {classes[0]}."
+            f"{name} requires at least 2 classes, but y contains only one class: {classes[0]}."
         )
 
 
 def encode(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the index of each label in ``classes``, where all must be."""
+    """Return the index of each label in ``classes``, which must contain all labels."""
     check_known(y, classes)
     return np.searchsorted(classes, y).astype(np.int64)
 
@@ -247,30 +250,30 @@ def are_codes(classes: NDArray[Any]) -> bool:
 def check_weights(
     sample_weight: Any, class_weight: Any, images: Any, y: NDArray[Any], classes: Any = None
 ) -> tuple[Any, NDArray[Any], NDArray[np.float32] | None]:
-    """Leave out samples of weight 0, and weight the others.
+    """Remove samples with weight 0, and return the weights of the others.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), number or None
     class_weight : dict, "balanced" or None
-        "balanced" counts the samples that are left. Classes that a dict lacks have weight 1.
+        "balanced" counts the remaining samples. Classes that are missing from a dict have weight 1.
     images : array of shape (n_samples, ...)
     y : ndarray of shape (n_samples,)
     classes : ndarray of shape (n_classes,) or None
-        All classes, some of which ``y`` may lack; None takes those of ``y``.
+        All classes; some may be missing from ``y``. If None, the classes in ``y``.
 
     Returns
     -------
-    images, y : as given, without the samples of weight 0
+    images, y : as given, without the samples with weight 0
     weight : ndarray of float32 or None
-        Weight of sample and class together, the largest being 1; None if neither is given.
+        Product of sample weight and class weight, at most 1; None if neither is given.
     """
     weight = None
     if sample_weight is not None:
         weight = check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
         rows = np.flatnonzero(weight)
         if not len(rows):
-            raise ValueError("All samples have sample_weight 0: at least one must be positive.")
+            raise ValueError("sample_weight is 0 for all samples: at least one must be positive.")
         if len(rows) < len(y):
             images = images.only(rows) if hasattr(images, "only") else images[rows]
             y, weight = y[rows], weight[rows]
@@ -297,26 +300,26 @@ def weights_of_labels(
     counts : ndarray of shape (n_labels,)
         Samples with each label.
     classes : ndarray of shape (n_classes,)
-        All classes, some of which ``labels`` may lack.
+        All classes; some may be missing from ``labels``.
 
     Raises
     ------
     ValueError
-        If weights are negative, not finite or all 0, or not those of labels.
+        If weights are negative, not finite or all 0, or if a key is not a class.
     """
     if class_weight == "balanced":
         weights: NDArray[np.float64] = counts.sum() / (len(labels) * counts)
-    else:  # compute_class_weight of scikit-learn takes the label "1" for 1
+    else:  # compute_class_weight of scikit-learn confuses the labels "1" and 1
         strangers = class_weight.keys() - set(classes)
-        if strangers and set(classes) - class_weight.keys():  # else a split may lack these labels
+        if strangers and set(classes) - class_weight.keys():  # else a split may miss these labels
             raise ValueError(
                 f"class_weight={class_weight!r} is not valid: {list(strangers)} are not among the "
-                f"labels {classes.tolist()}."
+                f"classes {classes.tolist()}."
             )
         weights = np.array([class_weight.get(label, 1.0) for label in labels], np.float64)
     if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
         raise ValueError(
-            f"class_weight={class_weight!r} is not valid: weights must be at least 0, and not all "
-            "of them 0."
+            f"class_weight={class_weight!r} is not valid: weights must be finite and not negative, "
+            "and at least one must be positive."
         )
     return weights

@@ -1,1 +1,1 @@
-"""Values and tensors in files: model files, exports, and what checkpoints share with them."""
+"""Model files, exports, and the file format that checkpoints share with them."""
