@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ink import Map, brightness, contrast_map, ink_color, scale
+from ._ink import Map, brightness, contrast_map, in_clear_tones, ink_color, scale
 from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
-from ._sheet import only_sheet
+from ._sheet import only_sheet, without_edges
 
 _SMALL, _LARGE = 160, 320  # pixels of the longer side while one digit is searched for
 _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
 _LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it crosses all
+_FAR_LONGER = 2.0  # times the size of the digit: a longer line is a fold or ruling, even if dark
 _STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
 _EXACT = 0.45, 0.4  # edge and weakest ink once it is known
 _REACHES = 3, 6  # times the width of strokes: wider is paper, unless strokes lose their ink
@@ -92,7 +93,7 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) ->
 
 def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
     """Return the digit, without ruling and without anything wider than its strokes."""
-    pixels = only_sheet(scaled)
+    pixels = in_clear_tones(only_sheet(without_edges(scaled)))
     weights, is_light = ink_color(pixels, polarity)
     gray = brightness(pixels, weights, is_light)
     reaches = [max(gray.shape) / part for part in _PARTS]
@@ -188,6 +189,7 @@ def _rulings(mask: Mask, contrast: Map) -> Mask:
             if (_crosses(line, view) or len(line.path) > _LONGER * size)
             and (
                 len(lines) >= _FEWEST
+                or len(line.path) > _FAR_LONGER * size
                 or line.thickness < _THIN * stroke
                 or _darkness(line, view) < _FAINT * strength
             )

@@ -21,6 +21,8 @@ _MOST, _ALL = 0.65, 0.97  # of the border
 _BLACK = 0.06  # of full brightness, below which there is only noise
 _THIN = 0.15  # of the longer side: half of the widest stroke
 _DARKEST_PAPER = 0.12  # of full brightness; dividing by less would amplify noise
+_COLORFUL = 0.1  # of full brightness: the smallest step of ink that is seen by its color alone
+_EQUALLY_BRIGHT = 0.3  # of the step in color: a smaller step in brightness cannot be seen well
 _WINDOW = 40  # pixels of the window that finds paper: it does not need a higher resolution
 
 
@@ -62,6 +64,25 @@ def ink_color(pixels: NDArray[np.uint8], polarity: str) -> tuple[Map, bool]:
     if shown.sum() < 1e-6:
         shown = np.ones(3)
     return (shown / shown.sum()).astype(np.float32), is_light
+
+
+def in_clear_tones(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture whose ink is as bright as its paper in the gray that tells them apart.
+
+    Any other picture is returned as it is.
+    """
+    small = _reduced(pixels, _COARSE)
+    deviation = (small.astype(np.float32) - _median(small, max(small.shape) // 2)) / 255
+    size = np.linalg.norm(deviation, axis=-1)
+    clearest = np.quantile(size, 0.97)
+    if clearest < _COLORFUL:
+        return pixels
+    _, _, axes = np.linalg.svd(deviation[size >= clearest], full_matrices=False)
+    weights = axes[0] / np.abs(axes[0]).sum()
+    if abs(weights.sum()) > _EQUALLY_BRIGHT:
+        return pixels
+    gray = pixels @ weights - 255 * weights[weights < 0].sum()
+    return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _reduced(pixels: NDArray[Any], longer: int) -> NDArray[Any]:

@@ -24,6 +24,7 @@ _NEAR_DOT = 0.7  # of the size of a dot
 _NEAR = 0.25  # of the size of a digit: its parts are not farther apart
 _NEAR_AT_BORDER = 0.15  # a part that touches the border may belong to something else
 _SOLID = 0.72  # of its box: a shape with more ink is a dot or a dash
+_FLAT = 0.2  # of the side of the picture: the largest height of a line along it
 _WIDEST = 0.4  # of the size of a shape: if its strokes are wider, it is a blot
 
 
@@ -131,7 +132,11 @@ def main_digit(shapes: Shapes) -> list[int]:
     """
     at_border = border_pixels(shapes.labels, len(shapes.boxes))
     candidates = [k for k in range(len(shapes.boxes)) if not is_frame(shapes, k)]
-    inner = [k for k in candidates if at_border[k] <= _ALONG * shapes.boxes[k].size]
+    inner = [
+        k
+        for k in candidates
+        if at_border[k] <= _ALONG * shapes.boxes[k].size and not crosses_picture(shapes, k)
+    ]
     largest = shapes.ink[inner].max(initial=0)
     digits = [k for k in inner if not is_blot(shapes, k) and shapes.ink[k] > 0.1 * largest]
     others = set(inner or candidates)
@@ -217,6 +222,14 @@ def is_frame(shapes: Shapes, k: int) -> bool:
         box.top + down : box.bottom - down, box.left + across : box.right - across
     ]
     return bool((inside != k + 1).all() and inside.any())
+
+
+def crosses_picture(shapes: Shapes, k: int) -> bool:
+    """Return whether a shape is a line from one side of the picture to the other, as a fold is."""
+    (height, width), box = shapes.labels.shape, shapes.boxes[k]
+    is_level = box.width == width and box.height < _FLAT * width
+    is_upright = box.height == height and box.width < _FLAT * height
+    return is_level or is_upright
 
 
 def is_blot(shapes: Shapes, k: int) -> bool:

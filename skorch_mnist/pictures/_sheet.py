@@ -1,4 +1,4 @@
-"""A sheet of paper on a darker table."""
+"""What is around the paper: a darker table, or the edge of a window."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from ._ink import border_of
 from ._shapes import filled
 
+_UNLIKE = 30  # of 255: the smallest step from paper to a line along the side
+_ALL_ALONG = 0.8  # of a side: what a line along it covers at least
+_DEEPEST = 0.08  # of the height: the thickest line along the side
+_FREE = 0.2  # of the pixels next to the line: what the digit covers at most
 _COARSE = 100  # pixels of the longer side while a sheet is searched for
 _SMALLEST = 0.2  # of the picture: the smallest area of a sheet
 _STEP = 0.35  # of full brightness: the smallest step from table to paper; a shadow has less
@@ -18,6 +22,23 @@ _CUT_OFF = 0.1  # of the border and of the table: the largest bright share; unev
 _CONVEX = 0.92  # of its convex hull: the smallest area of a sheet; a digit has less
 _SHARP = 0.5  # of the contrast: the smallest step at the edge; the light of a lamp fades
 _INKED = 0.2  # of the sheet: the largest share of ink; the hole of a light 0 is larger
+
+
+def without_edges(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture in which lines along its sides, as around a window, are replaced by paper.
+
+    A digit at the side of the picture does not cover all of it.
+    """
+    paper = np.median(pixels[::2, ::2].reshape(-1, 3), axis=0)
+    unlike = np.abs(pixels - paper.astype(np.float32)).max(axis=-1) > _UNLIKE
+    replaced = pixels.copy()
+    for turn in range(4):
+        turned, covered = np.rot90(replaced, turn), np.rot90(unlike, turn).mean(axis=1)
+        depth = int(np.argmin(covered > _ALL_ALONG)) + 1  # with the soft edge of the line
+        inside = covered[depth : 2 * depth + 1]
+        if 1 < depth <= _DEEPEST * len(covered) + 1 and inside.mean() < _FREE:
+            turned[:depth] = paper
+    return replaced
 
 
 def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
