@@ -34,6 +34,8 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
 html_title = f"skorch_mnist {version}"
 html_theme_options = {
     "navigation_with_keys": False,
