@@ -38,6 +38,7 @@ html_static_path = ["_static"]
 html_css_files = ["narrow.css"]
 html_title = f"skorch_mnist {version}"
 html_theme_options = {
+    "header_links_before_dropdown": 4,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
