@@ -20,7 +20,7 @@ class UsageError(ValueError):
 
 
 class InterruptedRunError(RuntimeError):
-    """Raised if a run was interrupted; the exit status is 130, and the message says what is kept."""
+    """Raised if a run was interrupted; the exit status is 130."""
 
 
 class Screen:
