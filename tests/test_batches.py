@@ -270,7 +270,7 @@ class Total(nn.Module):
 def test_criterion_that_ignores_its_reduction_cannot_be_weighted():
     message = (
         "Total with reduction='none' returns losses of shape () for 30 samples, which cannot be "
-        "weighted. Use another criterion, or neither sample_weight nor class_weight."
+        "weighted. Use another criterion, or remove sample_weight and class_weight."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         weighted_loss(Total(), *batch_of(), torch.ones(30))

@@ -198,7 +198,7 @@ def test_scale_of_pixels_does_not_matter(digits, scale):
 
 
 def test_other_scale_in_predict_warns(fitted, digits):
-    with pytest.warns(UserWarning, match="Bring X to the scale"):
+    with pytest.warns(UserWarning, match="Rescale X to the range"):
         fitted.predict(digits[1] / 255)
 
 
@@ -372,13 +372,13 @@ def test_early_stopping_restores_the_best_weights(digits):
 
 def test_early_stopping_needs_validation():
     X, y = toy()
-    with pytest.raises(ValueError, match="early_stopping=True needs validation samples"):
+    with pytest.raises(ValueError, match="early_stopping=True requires validation samples"):
         quick(early_stopping=True, train_split=None).fit(X, y)
 
 
 def test_scarce_data_is_split_with_a_warning():
     X, y = toy(6)
-    with pytest.warns(UserWarning, match="too few, or a class too rare"):
+    with pytest.warns(UserWarning, match="too few, or a class is too rare"):
         quick().fit(X, y)
 
 
@@ -420,7 +420,7 @@ def test_partial_fit_needs_classes_and_keeps_them():
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         quick().partial_fit(X, y)
     clf = quick().partial_fit(X, y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="differ from those of the first call"):
+    with pytest.raises(ValueError, match="the classes of the first call were"):
         clf.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"labels \[3 4\] that are not among"):
         clf.partial_fit(X, y + 2)
@@ -611,21 +611,23 @@ def test_results_do_not_depend_on_the_default_dtype(float64_by_default, tmp_path
 
 def test_weights_of_another_dtype_are_named(float64_by_default):
     doubles = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
-    with pytest.raises(RuntimeError, match=r"weights of torch.float64: call its method float"):
+    with pytest.raises(
+        RuntimeError, match=r"weights of torch.float64: convert it with its method float"
+    ):
         quick(module=doubles).fit(*toy())
     quick(module=doubles.float()).fit(*toy())
 
 
 def test_divergence_is_an_error():
     X, y = toy()
-    with pytest.raises(ValueError, match="The training diverged in epoch 1: its loss became"):
+    with pytest.raises(ValueError, match="Training diverged in epoch 1: the loss became"):
         quick(lr=1e30, batch_size=4).fit(X, y)
     with pytest.raises(ValueError, match="no batch to train on"):
         quick(iterator_train__drop_last=True, batch_size=500).fit(X, y)
 
 
 def test_a_function_that_makes_no_module_is_refused():
-    with pytest.raises(TypeError, match=r"made a dict\. It must be or make a torch\.nn\.Module"):
+    with pytest.raises(TypeError, match=r"returned a dict\. It must be a torch\.nn\.Module"):
         quick(module=dict).fit(*toy())
 
 
@@ -694,9 +696,9 @@ def test_set_params_is_all_or_nothing():
         ({"random_state": "seed"}, "'random_state'"),
         ({"device": "cud"}, "device='cud' cannot be used"),
         ({"callbacks": "off"}, "'callbacks'"),
-        ({"callbacks": "disable", "early_stopping": True}, "set only one of them"),
-        ({"iterator_valid__shuffle": True}, "would mix up or leave out predictions"),
-        ({"iterator_valid__drop_last": True}, "would mix up or leave out predictions"),
+        ({"callbacks": "disable", "early_stopping": True}, "Set only one of them"),
+        ({"iterator_valid__shuffle": True}, "would reorder or drop predictions"),
+        ({"iterator_valid__drop_last": True}, "would reorder or drop predictions"),
     ],
 )
 def test_bad_values_are_refused_before_any_work(params, message):
@@ -786,7 +788,7 @@ def test_prediction_needs_fit(method):
 
 def test_785_columns_suggest_a_label_column():
     rng = np.random.RandomState(0)
-    with pytest.warns(UserWarning, match="Was a label column left in X"):
+    with pytest.warns(UserWarning, match="If X contains the column of labels"):
         quick().fit(rng.rand(20, 785), np.arange(20) % 2)
 
 

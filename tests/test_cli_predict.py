@@ -85,7 +85,7 @@ def test_what_is_not_a_digit_is_marked(pictures, tmp_path, capsys):
 
 def test_accept_needs_a_classifier_that_rejects(model, pictures, capsys):
     assert cli.main(["predict", *pictures, "--model", model, "--accept", "0.9"]) == 2
-    assert "needs a classifier that rejects" in capsys.readouterr().err
+    assert "requires a classifier that rejects" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(pictures, tmp_path, 
     assert [line.split()[0] for line in out.splitlines()] == pictures[:2]
     assert [line.partition(". Leave")[0] for line in err.splitlines()] == [
         "skorch-mnist: error: nowhere.png cannot be read: No such file or directory",
-        f"skorch-mnist: error: {blank} does not show a digit: nothing in it stands out like ink",
+        f"skorch-mnist: error: No digit was found in {blank}, because nothing in it looks like ink",
         "skorch-mnist: error: 2 of 4 pictures could not be read",
     ]
 
@@ -208,7 +208,7 @@ def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
         ([], 2, "IMAGE"),
         (["a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
         (["a.png", "--polarity", "black"], 2, "black"),
-        (["a.png", str(Path(__file__).parent)], 2, "is a folder: give the pictures in it"),
+        (["a.png", str(Path(__file__).parent)], 2, "is a folder: give its pictures"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, status, message, capsys):
@@ -232,7 +232,7 @@ def test_a_model_among_the_pictures_is_a_usage_error(model, pictures, capsys):
     for path in (model, str(Path(model).parent)):  # a file, and the folder of a run
         assert cli.main(["predict", path, *pictures]) == 2
         [line] = capsys.readouterr().err.splitlines()
-        assert f"{path} is a model, not a picture: write --model {path} (see" in line
+        assert f"{path} is a model, not a picture: use --model {path} (see" in line
 
 
 def test_the_classifier_that_comes_with_the_package_has_a_name(

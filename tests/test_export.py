@@ -72,7 +72,7 @@ def test_the_layout_of_fit_is_kept(shape, tmp_path):
 
 
 def test_rows_that_were_padded(tmp_path):
-    with pytest.warns(UserWarning, match="do not make a square"):
+    with pytest.warns(UserWarning, match="do not form a square"):
         clf = quick().fit(X[:, :30], Y)
     check(clf, X[:, :30], tmp_path / "m")
 

@@ -236,7 +236,9 @@ CHECKS = (
 )
 
 
-@pytest.mark.filterwarnings("ignore:X (has rows of|has feature|does not have valid):UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:X (has .* pixels per row|has feature|does not have valid):UserWarning"
+)
 @pytest.mark.parametrize("check", CHECKS)
 def test_checks_of_scikit_learn_that_are_for_transformers_of_its_own(check):
     getattr(estimator_checks, check)("MNISTCNNClassifier", quick())
@@ -272,10 +274,13 @@ def test_other_networks_name_their_layer():
     ("name", "message"),
     [
         ("haed", "features_before='haed' is not a layer of Network. Did you mean 'head'?"),
-        ("", "features_before='' is not a layer of Network. Its layers: body, head, unused"),
+        ("", "features_before='' is not a layer of Network. Valid layers: body, head, unused"),
         ("unused", "did not call its layer 'unused'"),
         ("container", "did not call its layer 'container'"),
-        ("body", "The layer 'body' got (6, 6) for a batch of 1 images, but transform needs"),
+        (
+            "body",
+            "The layer 'body' received inputs of shape (6, 6) for a batch of 1 images",
+        ),
     ],
 )
 def test_a_layer_without_features_is_refused(name, message):

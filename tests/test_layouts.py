@@ -46,7 +46,9 @@ def test_other_forms_are_refused_with_both_shapes(shape, item):
 
 
 def test_rows_of_another_length_say_what_is_needed():
-    message = "X has rows of 783 pixels, but image_shape=(1, 28, 28) needs 784. Set image_shape to"
+    message = (
+        "X has 783 pixels per row, but image_shape=(1, 28, 28) requires 784. Set image_shape to"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         infer_layout((783,), (1, 28, 28))
 
@@ -99,7 +101,7 @@ def test_items_that_are_no_images_are_refused(item):
 
 @pytest.mark.parametrize("item", [(0,), (0, 5), (3, 0, 5)])
 def test_items_without_pixels_are_refused(item):
-    message = f"X has items of shape {item}, which do not hold any pixels."
+    message = f"X has items of shape {item}, which have no pixels."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         infer_layout(item)
 

@@ -283,5 +283,5 @@ def test_lr_can_be_changed_between_training_runs():
 def test_two_schedules_are_refused(policy):
     step = {"step_size": 2} if policy == "StepLR" else {}
     clf = cycling(callbacks=[LRScheduler(policy, **step)])
-    with pytest.raises(ValueError, match="would both set the learning rate"):
+    with pytest.raises(ValueError, match="because both set the learning rate"):
         clf.fit(*toy())

@@ -219,7 +219,9 @@ def test_an_open_file_is_read_from_its_position_and_stays_open(tmp_path):
         file.seek(6)
         np.testing.assert_array_equal(transform(file), transform(seven()))
         assert not file.closed
-        with pytest.raises(PictureError, match=r"picture 0 \(.*upload\) is empty, or a file that"):
+        with pytest.raises(
+            PictureError, match=r"picture 0 \(.*upload\) is empty, or an open file that"
+        ):
             transform(file)
         file.seek(0)
         with pytest.raises(PictureError, match=r"upload\) is not in a supported picture format"):
@@ -368,8 +370,8 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (np.full((30, 30), np.nan), r"of shape \(30, 30\) has values from nan to nan"),
         (np.full((30, 30), -1.0), "values from -1.0"),
         (np.full((30, 30), "a"), "type <U1"),
-        (np.zeros((5, 784)), "too narrow a strip"),
-        (Image.new("L", (0, 5)), "picture 0 has no pixels"),
+        (np.zeros((5, 784)), "too narrow for a digit"),
+        (Image.new("L", (0, 5)), "picture 0 does not have any pixels"),
         (object(), "it is object of shape"),
         ("nowhere.png", "nowhere.png cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),
@@ -466,9 +468,9 @@ def test_the_error_names_the_invalid_parameter(parameters, message):
 
 @pytest.mark.parametrize("pictures", [5, None, {"a": 1}, np.array("a.png")])
 def test_anything_other_than_pictures_is_an_error(pictures):
-    with pytest.raises(ValueError, match="pictures have 2 columns"):
+    with pytest.raises(ValueError, match="X has 2 columns"):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
-    with pytest.raises(ValueError, match="pictures of type"):
+    with pytest.raises(ValueError, match="X is a .*, which is not supported"):
         DigitPreprocessor().transform(pictures)
 
 

@@ -99,7 +99,7 @@ def test_pixels_too_large_for_float32_are_refused(pixel):
     images = np.zeros((3, 1, 2, 2))
     images[1, 0, 1, 1] = pixel
     low, high = sorted([0.0, pixel])
-    message = f"X has pixels in {low:g}..{high:g}, too large for float32. Rescale X."
+    message = f"X has pixels from {low:g} to {high:g}, which are too large for float32. Rescale X."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         pixel_statistics(images)
 

@@ -36,13 +36,13 @@ def test_an_accelerator_that_does_more_than_is_known_is_refused(facts, message):
 
 def test_an_accelerator_that_sees_one_process_of_several_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="2 processes were started, of which accelerator sees 1"):
+    with pytest.raises(ValueError, match="2 processes were started, but accelerator has 1"):
         quick(accelerator=accelerator()).fit(*toy())
 
 
 def test_a_device_of_ones_own_and_an_accelerator_are_refused():
     clf = quick(accelerator=accelerator(), device="cpu")
-    with pytest.raises(ValueError, match="Leave device='auto'"):
+    with pytest.raises(ValueError, match="Set device='auto'"):
         clf.fit(*toy())
 
 

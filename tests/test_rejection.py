@@ -108,7 +108,7 @@ def test_a_score_below_the_threshold_is_rejected(rejecting, digits):
     np.testing.assert_array_equal(rejected, scores < rejecting.threshold_)
 
 
-@pytest.mark.filterwarnings("ignore:The mean pixel:UserWarning")
+@pytest.mark.filterwarnings("ignore:The mean of the pixels:UserWarning")
 def test_noise_is_rejected(rejecting):
     for kind in ("blank", "uniform_noise", "salt_and_pepper"):
         assert np.mean(rejecting.predict(outliers(kind, 100, seed=1)) == -1) > 0.9
@@ -189,7 +189,7 @@ def test_parameters_are_checked(params):
 
 
 # One check wants the label with the largest probability, so nothing is rejected here.
-@pytest.mark.filterwarnings("ignore:X has rows of:UserWarning")
+@pytest.mark.filterwarnings("ignore:X has .* pixels per row:UserWarning")
 @pytest.mark.filterwarnings("ignore:The brightest pixel:UserWarning")
 @parametrize_with_checks([RejectingClassifier(LogisticRegression(C=1e3), accept=1, random_state=0)])
 def test_scikit_learn_checks(estimator, check):
@@ -307,7 +307,7 @@ def in_params(**params):
         (in_detector(classes={"dtype": "<i8", "labels": [0, 1]}), "its detector is not valid"),
         (in_detector(image_shape=[1, 14, 56]), r"\(1, 14, 56\)"),
         (in_detector(module="os.system"), "its network is os.system"),
-        (in_detector(params={"module__widths": {"tuple": [9000, 9000]}}), "weights do not fit"),
+        (in_detector(params={"module__widths": {"tuple": [9000, 9000]}}), "weights do not match"),
     ],
 )
 def test_a_forged_rejection_is_refused(change, message, rejecting, tmp_path):

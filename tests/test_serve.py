@@ -250,7 +250,7 @@ BLANK = [[0] * 28] * 28
         (json.dumps({"instances": [[True] * 784]}), "Send "),
         (json.dumps({"instances": [[None] * 784]}), "Send "),
         (json.dumps({"instances": [[10**400] * 784]}), "Send "),
-        (json.dumps({"instances": [[0] * 784, [0] * 783]}), "one shape"),
+        (json.dumps({"instances": [[0] * 784, [0] * 783]}), "the same shape"),
         (json.dumps({"instances": [[256] + [0] * 783]}), "from 0 to 256"),
         (json.dumps({"instances": [[-1] + [0] * 783]}), "from -1 to 0"),
         (json.dumps({"instances": [[float("nan")] + [0] * 783]}), "from nan to nan"),
@@ -371,8 +371,7 @@ def test_what_is_not_a_picture_is_refused(content, server):
         answer = server.predict(body, headers)
         assert answer.status == 400
         assert answer.json["error"] == (
-            "This is not a picture that can be read: send PNG or JPEG with at most 25,000,000 "
-            "pixels."
+            "The picture cannot be read. Send a PNG or JPEG file with at most 25,000,000 pixels."
         )
 
 
@@ -662,7 +661,7 @@ def test_a_folder_has_an_end(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("label", ["a/b", "..", ".hidden", "", "a\nb", "a" * 101])
 def test_a_class_that_cannot_name_a_folder_is_refused(label, tmp_path):
-    with pytest.raises(ValueError, match="cannot be kept"):
+    with pytest.raises(ValueError, match="cannot be saved"):
         Examples(tmp_path / "kept", ["7", label])
     assert not (tmp_path / "kept").exists()
 

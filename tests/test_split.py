@@ -97,9 +97,9 @@ def test_rare_class_keeps_a_row_for_training_however_much_is_validated():
 @pytest.mark.parametrize("codes", [[0] * 30 + [1], [0, 0, 1, 1, 2, 2]])
 def test_scarce_rows_are_split_with_a_warning(codes):
     message = (
-        f"{len(codes)} samples are too few, or a class too rare, for a stratified validation "
-        "split: they are split at random, with at least one sample of each class for training. "
-        "Set train_split=None to train without validation."
+        f"A stratified validation split of the {len(codes)} samples is not possible, because there "
+        "are too few, or a class is too rare. They are split at random, with at least one sample "
+        "of each class for training. Set train_split=None to train without validation."
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         _, valid = split_rows(np.array(codes), 0.2, np.random.RandomState(0))
@@ -108,7 +108,7 @@ def test_scarce_rows_are_split_with_a_warning(codes):
 
 @pytest.mark.parametrize("codes", [[0], [0, 1], [5, 3, 4]])
 def test_where_no_row_can_be_spared_all_are_for_training(codes):
-    message = "all are used for training, none for validation. Set train_split=None"
+    message = "All of them are used for training, and none for validation. Set train_split=None"
     with pytest.warns(UserWarning, match=message):
         train, valid = split_rows(np.array(codes), 0.5, np.random.RandomState(0))
     np.testing.assert_array_equal(train, np.arange(len(codes)))

@@ -242,7 +242,7 @@ def test_score_takes_the_labels_of_the_dataset(fitted, digits):
     assert fitted.score(Stream(X, y), sample_weight=weight) == fitted.score(X, y, weight)
     assert fitted.score(Stream(X, y), y[::-1]) == fitted.score(X, y[::-1])
     for unlabelled in (X, TensorDataset(torch.as_tensor(X))):
-        with pytest.raises(ValueError, match="There are no labels: pass them as y"):
+        with pytest.raises(ValueError, match="X does not have labels: pass them as y"):
             fitted.score(unlabelled)
     with pytest.raises(ValueError, match="Item 0 of the dataset X does not have a label"):
         fitted.score(Images(X))
@@ -394,12 +394,16 @@ REFUSED = {
         [(PIXELS[0], 1), (PIXELS[1, :, 0], 0)]
     ),
     "contains NaN or infinity": Images([(p + np.nan, 1) for p in PIXELS]),
-    "labels of the dataset X have several types": Images(
+    "The dataset X has labels of different types": Images(
         [(p, label) for p, label in zip(PIXELS, [1, "1"] * 3, strict=True)]
     ),
-    "has given 512 labels with 512 images": Images([(PIXELS[0], i) for i in range(600)]),
-    "Item 0 of the dataset X does not have a label. To train": Images([(p, None) for p in PIXELS]),
-    "needs at least 2 classes": Images([(p, 1) for p in PIXELS]),
+    "The first 512 images of the dataset X have 512 different labels": Images(
+        [(PIXELS[0], i) for i in range(600)]
+    ),
+    "Item 0 of the dataset X does not have a label. For training": Images(
+        [(p, None) for p in PIXELS]
+    ),
+    "requires at least 2 classes": Images([(p, 1) for p in PIXELS]),
     "X has items of shape (4, 5, 5), which are not images": Images([(np.ones((4, 5, 5)), 1)]),
 }
 
@@ -426,13 +430,13 @@ def test_a_bad_stream_is_refused_and_changes_nothing(message, data, monkeypatch)
     [
         ({}, {"y": LABELS}, "so y must be None"),
         ({}, {"sample_weight": np.ones(6)}, "so sample_weight must be None"),
-        ({"train_split": ValidSplit(2)}, {}, "takes images by index"),
+        ({"train_split": ValidSplit(2)}, {}, "whose images do not have indices"),
         ({"train_split": 1e-4}, {}, "train_split=0.0001 is too small for a stream"),
-        ({"use_caching": False}, {}, "Do not set use_caching=False"),
+        ({"use_caching": False}, {}, "does not support use_caching=False"),
         (
             {"callbacks": [EpochScoring("accuracy", use_caching=False)]},
             {},
-            "Do not set use_caching=False",
+            "does not support use_caching=False",
         ),
         (
             {"train_split": None, "iterator_train": Stream},
@@ -445,7 +449,7 @@ def test_a_bad_stream_is_refused_and_changes_nothing(message, data, monkeypatch)
             "a stream, which iterator_train",
         ),
         ({"batch_size": 64, "iterator_train__batch_size": 0}, {}, "must be a positive integer"),
-        ({"class_weight": {1: 0.0, 3: 0.0, 7: 0.0}}, {}, "not all of them 0"),
+        ({"class_weight": {1: 0.0, 3: 0.0, 7: 0.0}}, {}, "at least one must be positive"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*too few:UserWarning")
@@ -474,7 +478,7 @@ def test_unknown_labels_are_refused(pictures):
         ([], r"gave 6 images when fit began, now 0\. __iter__ of Passes must start again"),
         (zip(PIXELS[:4], LABELS[:4], strict=True), "gave 6 images when fit began, now 4"),
         (zip([*PIXELS] * 2, LABELS * 2, strict=True), "gave 6 images when fit began, now more"),
-        (zip(PIXELS, [9] * 6, strict=True), "has given label 9, which it did not give"),
+        (zip(PIXELS, [9] * 6, strict=True), "yielded the label 9, which was not in the first"),
     ],
 )
 def test_a_different_second_pass_is_refused(second, message):

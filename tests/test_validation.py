@@ -192,7 +192,7 @@ def test_tables_of_other_values_are_refused(table, column):
 def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
     X = np.arange(2 * n_pixels, dtype=np.uint8).reshape(2, -1) + 1
     side = int(n_pixels**0.5) + 1
-    with pytest.warns(UserWarning, match=f"^X has rows of {n_pixels} pixels, .* {side}x{side}"):
+    with pytest.warns(UserWarning, match=f"^X has {n_pixels} pixels per row, .* {side}x{side}"):
         estimator = fitted(X)
     images = check_images(estimator, X).images
     assert images.shape == (2, 1, side, side) and images.dtype == np.uint8
@@ -200,12 +200,14 @@ def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
     assert not images.reshape(2, -1)[:, n_pixels:].any()
 
 
-@pytest.mark.parametrize(("n_pixels", "hint"), [(785, " Was a label column left in X?"), (786, "")])
+@pytest.mark.parametrize(
+    ("n_pixels", "hint"), [(785, " If X contains the column of labels, remove it."), (786, "")]
+)
 def test_785_pixels_suggest_a_label_column(n_pixels, hint):
     message = (
-        f"X has rows of {n_pixels} pixels, which do not make a square: they are padded with "
-        "zeros to 29x29. Set image_shape=(height, width) or (channels, height, width) if the "
-        f"images have another shape.{hint}"
+        f"X has {n_pixels} pixels per row, which do not form a square image: rows are padded with "
+        "zeros to 29x29. If the images have another shape, set image_shape to (height, width) or "
+        f"(channels, height, width).{hint}"
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         check(np.zeros((6, n_pixels)))
@@ -445,8 +447,8 @@ def test_bad_weights_are_refused(weight):
 )
 def test_bad_class_weights_are_refused(class_weight):
     message = (
-        f"class_weight={class_weight!r} is not valid: weights must be at least 0, and not all of "
-        "them 0."
+        f"class_weight={class_weight!r} is not valid: weights must be finite and not negative, "
+        "and at least one must be positive."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_weights(None, class_weight, FLAT, Y)
@@ -461,7 +463,7 @@ def test_class_weights_belong_to_labels_of_any_type(names, dtype):
 
 
 def test_class_weights_of_labels_that_do_not_exist_are_refused():
-    with pytest.raises(ValueError, match=r"\['1'\] are not among the labels \[0, 1, 2\]"):
+    with pytest.raises(ValueError, match=r"\['1'\] are not among the classes \[0, 1, 2\]"):
         check_weights(None, {0: 2, "1": 2}, FLAT, Y)
     out = check_weights(None, {0: 2, 1: 4, 2: 4, 3: 8}, FLAT, Y)[2]  # a split may lack class 3
     np.testing.assert_array_equal(out, np.where(Y == 0, 0.5, 1.0))
@@ -477,14 +479,14 @@ def test_images_more_than_eight_times_brighter_or_fainter_warn(high, factor):
     if 0.126 < factor < 7.99:
         check_range(images, (0.0, high), high / 2)
     elif not 0.124 < factor < 8.01:
-        with pytest.warns(UserWarning, match=r"^The brightest pixel of X is .* to the scale of"):
+        with pytest.warns(UserWarning, match=r"^The brightest pixel of X is .* to the range of"):
             check_range(images, (0.0, high), high / 2)
 
 
 def test_the_warning_names_both_ranges():
     message = (
-        "The brightest pixel of X is 1, while the classifier was fitted on pixels in 0..255: "
-        "predictions will be poor. Bring X to the scale of the training images."
+        "The brightest pixel of X is 1, but the classifier was fitted on pixels from 0 to 255: "
+        "predictions will be poor. Rescale X to the range of the training images."
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         check_range(np.ones((1, 1, 2, 2)), (0.0, 255.0), 30.0)
@@ -526,7 +528,9 @@ def test_many_inverted_images_warn(change, swapped):
     for few in (inverted[:1], inverted[:9], inverted[:0]):
         statistics.check_range(few)
     for many in (inverted, inverted[:10], DatasetImages(list(inverted))):
-        with pytest.warns(UserWarning, match=r"^The mean pixel of X is .* X looks inverted"):
+        with pytest.warns(
+            UserWarning, match=r"^The mean of the pixels in X is .* X looks inverted"
+        ):
             statistics.check_range(many)
 
 
@@ -578,7 +582,9 @@ def test_a_loader_is_refused(passed, fitted):
 @pytest.mark.parametrize("method", ["fit", "predict", "score"])
 def test_a_dict_is_refused_with_its_keys(kind, method, fitted):
     clf = clone(fitted) if method == "fit" else fitted
-    message = f"X is a {kind.__name__} with the keys ['data', 'target'], but must be the images"
+    message = (
+        f"X is a {kind.__name__} with the keys ['data', 'target'], but must contain only the images"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         getattr(clf, method)(kind(data=FLAT, target=Y))
 

@@ -53,7 +53,7 @@ def read_path(text: str, preprocess: bool) -> Parts:
             f"no labels were found in {text}: name their column label, class, target or y"
         )
     for line in bunch.DESCR.splitlines():
-        if line.startswith("Left out: "):
+        if line.startswith("Ignored"):
             report("warning", f"{text}: {line[0].lower()}{line[1:].rstrip('.')}")
     (images,) = named(bunch)
     rows = bunch.subsets

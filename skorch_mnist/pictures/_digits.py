@@ -47,7 +47,7 @@ class Stages(NamedTuple):
 
 
 class Kind(IntEnum):
-    """What a pixel of a picture was taken for.
+    """The kind of a pixel in a picture.
 
     Attributes
     ----------

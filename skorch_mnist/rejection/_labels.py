@@ -20,8 +20,8 @@ def reject_label_for(classes: NDArray[Any], label: Any) -> Any:
     kind = classes.dtype.kind
     if kind == "b":
         raise ValueError(
-            "y contains booleans, so there is no value left for reject_label. Pass y.astype(int) or "
-            "strings."
+            "y contains booleans, so there is no value left for reject_label. Pass "
+            "y.astype(int) or strings."
         )
     if label is None:
         return min(-1, int(classes[0]) - 1) if kind in "iuf" else "rejected"

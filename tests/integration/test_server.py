@@ -347,7 +347,7 @@ def test_what_is_not_a_picture_is_an_error(page, tmp_path):
     (tmp_path / "notes.png").write_text("seven")
     page.page.get_by_label("Choose a picture").set_input_files(tmp_path / "notes.png")
     page.page.wait_for_selector("#status.error")
-    assert page.answer().startswith("This is not a picture that can be read")
+    assert page.answer().startswith("The picture cannot be read.")
     assert "400" in page.complaints.pop()
 
 
@@ -385,7 +385,7 @@ def test_a_letter_is_not_a_digit(browser):
 
 def test_corrected_digits_are_kept(browser, tmp_path):
     with running("--keep", tmp_path) as address, opened(browser, address) as page:
-        assert page.page.get_by_text("keeps the digits that you correct").is_visible()
+        assert page.page.get_by_text("saves the digits that you correct").is_visible()
         page.draw(*DIGITS[1])
         page.answer()
         page.page.get_by_label("Correct it").select_option("7")
@@ -398,7 +398,7 @@ def test_corrected_digits_are_kept(browser, tmp_path):
 def test_nothing_is_said_of_corrections_if_nothing_is_kept(page):
     page.draw(*DIGITS[1])
     page.answer()
-    assert not page.page.get_by_text("keeps the digits that you correct").is_visible()
+    assert not page.page.get_by_text("saves the digits that you correct").is_visible()
     assert not page.page.get_by_label("Correct it").is_visible()
 
 
@@ -413,4 +413,6 @@ def test_an_interrupt_ends_the_server():
 
 def test_a_server_for_other_machines_says_so():
     with started("--host", "0.0.0.0") as (process, _):
-        assert "everyone who reaches this machine can send pictures" in process.stderr.readline()
+        assert (
+            "anyone who can connect to this machine can send pictures" in process.stderr.readline()
+        )

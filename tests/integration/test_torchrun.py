@@ -104,12 +104,12 @@ def test_accelerate_keeps_no_network(answers):
 
 def test_processes_with_other_images_are_refused(answers):
     for found in (answers.first, answers.second):
-        assert "have different images, labels or random_state" in found["other_images"]
+        assert "have different images, labels, random_state or" in found["other_images"]
 
 
 def test_a_split_of_each_process_is_refused(answers):
     for found in (answers.first, answers.second):
-        assert "a seed or a generator of its own" in found["unseeded_split"]
+        assert "a fixed seed or its own generator" in found["unseeded_split"]
     assert answers.one["unseeded_split"] is None
 
 
