@@ -742,7 +742,7 @@ def with_nan(X):
         (lambda X, y: (np.full((60, 4), "text"), y), None),
         (lambda X, y: (X * 1j, y), None),
         (lambda X, y: (X, y[:-1]), None),
-        (lambda X, y: (X, y * 0), "1 class"),
+        (lambda X, y: (X, y * 0), "only one class: 0"),
         (lambda X, y: (X, None), None),
         (lambda X, y: (X[0, 0], y), None),
         (lambda X, y: (X[:, :, :, None, None], y), "are not images"),

@@ -459,7 +459,7 @@ def test_resume_of_another_command_is_refused(tmp_path, capsys):
     capsys.readouterr()
     options = ["--dataset", "digits", "--max-epochs", "4", "--output-dir", str(tmp_path)]
     assert cli.main(["cross-validate", *options, "--resume"]) == 1
-    assert "contains a different run: command is cross-validate, was train" in error_of(capsys)
+    assert "contains a different run: command is cross-validate, but was train" in error_of(capsys)
 
 
 def test_resume_without_an_interrupted_run_starts_a_new_one(tmp_path, capsys):

@@ -123,7 +123,7 @@ def test_image_shape_becomes_three_ints(shape, sequence):
 def test_bad_image_shape_is_named(shape):
     message = (
         f"image_shape={shape!r} is not valid: it must be (height, width) or (channels, height, "
-        "width), positive integers."
+        "width), with positive integers."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_image_shape(shape)

@@ -234,7 +234,7 @@ def test_pictures_that_are_not_alike(tmp_path):
         load_images(tmp_path)
     for mode in ("I;16", "RGBA"):
         Image.new(mode, (28, 28)).save(tmp_path / "9" / "z.png")
-        with pytest.raises(PictureFormError, match="more than gray or color"):
+        with pytest.raises(PictureFormError, match="must be gray or color"):
             load_images(tmp_path)
     (tmp_path / "9" / "z.png").write_bytes(b"damaged")
     with pytest.raises(DatasetError, match=r"z\.png cannot be read"):

@@ -180,7 +180,7 @@ def test_pixels_from_0_to_1_are_multiplied(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"images": X, "labels": Y[:9]}, r"holds 30 images, but .*labels holds 9 labels"),
+        ({"images": X, "labels": Y[:9]}, r"has 30 images, but .*labels has 9 labels"),
         ({"images": X, "a": X[:9]}, None),
         ({"a": X, "b": X[:9]}, "several datasets: x.npz: a of shape"),
         ({"labels": Y}, "No images were found in .* It has x.npz: labels of shape"),

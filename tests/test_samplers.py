@@ -70,7 +70,9 @@ def test_a_sampler_for_all_samples_does_not_fit_a_validation_split(kind, way):
     name = "batch_sampler" if way == "batch_sampler" else "sampler"
     message = f"iterator_train__{name} draws from 60"
     for split in (0.2, ValidSplit(5)):
-        with pytest.raises(ValueError, match=f"{message} samples, but only 48 .* train_split=None"):
+        with pytest.raises(
+            ValueError, match=f"{message} samples, but only 48 .* train_split to None"
+        ):
             clf.set_params(train_split=split).fit(X, Y)
         assert not clf.__sklearn_is_fitted__()
     for split in (None, predefined_split(PAIRS)):

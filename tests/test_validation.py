@@ -224,9 +224,13 @@ REFUSED = {  # no message: scikit-learn or NumPy writes it
     "bytes": (np.full((6, 16), b"a"), ValueError, None),
     "text objects": (np.full((6, 16), "a", object), ValueError, None),
     "objects": (np.full((6, 16), {}), TypeError, None),
-    "datetimes": (FLAT.astype("M8[s]"), ValueError, r"^X holds datetime64\[s\], not pixels\. Pass"),
-    "durations": (PIXELS.astype("m8[s]"), ValueError, r"^X holds timedelta64\[s\], not pixels\. "),
-    "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X holds datetime64"),
+    "datetimes": (
+        FLAT.astype("M8[s]"),
+        ValueError,
+        r"^X has dtype datetime64\[s\], but pixels must be",
+    ),
+    "durations": (PIXELS.astype("m8[s]"), ValueError, r"^X has dtype timedelta64\[s\], but pixels"),
+    "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X has dtype datetime64"),
     "one row": (FLAT[0], ValueError, None),
     "scalar": (3, ValueError, None),
     "nothing": (None, ValueError, None),
@@ -276,7 +280,7 @@ def test_images_of_another_size_than_in_fit_are_refused(X, message):
 
 
 def test_image_shape_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"image_shape=\(1, 5, 5\) needs 25"):
+    with pytest.raises(ValueError, match=r"image_shape=\(1, 5, 5\) requires 25"):
         check(image_shape=(5, 5))
     with pytest.raises(ValueError, match=r"^image_shape=\(4\.0, 4\) is not valid: it must be"):
         check(image_shape=(4.0, 4))
@@ -343,7 +347,9 @@ ONE_HOT = np.eye(3)[Y]
 )
 @pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))], ids=["array", "lazy"])
 def test_one_hot_labels_are_refused_with_advice(X, y):
-    with pytest.raises(ValueError, match=r"^y is one-hot, of shape \(6, 3\), .* np\.argmax\(y"):
+    with pytest.raises(
+        ValueError, match=r"^y is one-hot encoded, with shape \(6, 3\), .* np\.argmax\(y"
+    ):
         check(X, y)
 
 
@@ -535,7 +541,7 @@ def test_many_inverted_images_warn(change, swapped):
 
 
 def test_the_warning_says_how_to_invert(fitted):
-    message = "X looks inverted, and predictions will be poor. If it is, pass 255 - X."
+    message = "X looks inverted, and predictions will be poor. If it is inverted, pass 255 - X."
     with pytest.warns(UserWarning, match=re.escape(message)):
         fitted.predict(255 - DIGITS)
 
@@ -565,7 +571,7 @@ def test_other_images_do_not_look_inverted(fitted_range, mean, images):
 
 @pytest.mark.parametrize("read", [DatasetImages, StreamedImages])
 def test_the_first_of_lazy_images_shows_their_scale(read):
-    with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, while"):
+    with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, but"):
         check_range(read([(np.ones((2, 2)), 0), (np.ones((2, 2)), 1)]), (0.0, 255.0), 30.0)
 
 
