@@ -227,7 +227,8 @@ def check_classifier(classifier: Any) -> None:
         )
     if not hasattr(classifier, "classes_"):
         raise NotFittedError(
-            f"classifier is a {type(classifier).__name__} that is not fitted yet. Call fit first."
+            f"This {type(classifier).__name__} instance is not fitted yet. Call fit before passing "
+            "it as classifier."
         )
     n_pixels = getattr(classifier, "n_features_in_", N_PIXELS)
     shape = getattr(classifier, "image_shape_", IMAGE_SHAPE)

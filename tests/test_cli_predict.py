@@ -184,7 +184,7 @@ def test_a_page_without_digits_is_an_error_with_an_empty_list(option, tmp_path, 
     assert cli.main(["predict", blank, "nowhere.png", *option, "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == [{"image": blank, "digits": []}]
-    assert "does not show a digit" in err
+    assert "No digit was found in" in err
 
 
 def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):

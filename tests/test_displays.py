@@ -202,7 +202,7 @@ def test_learning_rate_of_one_cycle(digits):
 
 
 def test_values_that_were_not_recorded_cannot_be_drawn(fitted):
-    with pytest.raises(ValueError, match=r"not hold any learning rate\. Set lr_schedule"):
+    with pytest.raises(ValueError, match=r"not contain any learning rate values\. Set lr_schedule"):
         HistoryDisplay.from_estimator(fitted, kind="learning rate")
     with pytest.raises(ValueError, match="must be one of 'loss', 'accuracy', 'learning rate'"):
         HistoryDisplay.from_estimator(fitted, kind="los")

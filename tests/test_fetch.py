@@ -199,7 +199,7 @@ def test_fetchers_respect_the_time_limit(tiny_mnist, tmp_path, mirror, monkeypat
 def test_files_with_unexpected_content_are_an_error(monkeypatch, mirror, tmp_path):
     source, _ = made_up_source(mirror, KMNIST, 100)
     monkeypatch.setattr(_fetch, "KMNIST", source)
-    with pytest.raises(DatasetError, match=r"KMNIST.raw holds .* from \d+ to \d\d; expected"):
+    with pytest.raises(DatasetError, match=r"KMNIST.raw contains .* from \d+ to \d\d; expected"):
         fetch_kmnist(data_home=tmp_path)
     (tmp_path / "KMNIST" / "raw" / "train-images-idx3-ubyte.sha256").unlink()
     path = tmp_path / "KMNIST" / "raw" / "train-images-idx3-ubyte"

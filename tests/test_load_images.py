@@ -384,7 +384,7 @@ def test_hdf5_does_not_lead_to_other_files(tmp_path):
     with h5py.File(tmp_path / "links.h5", "w") as file:
         file["images"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "images")
         file.create_dataset("raw_images", (30, 784), "u1", external=str(tmp_path / "secret"))
-    with pytest.raises(DatasetError, match="holds no images"):
+    with pytest.raises(DatasetError, match="No images were found"):
         load_images(tmp_path / "links.h5")
 
 
@@ -429,7 +429,7 @@ def test_parts_of_parquet_files(tmp_path):
         parquet.write_table(hugging_face(rows), tmp_path / f"train-0000{k}-of-00003.parquet")
     check(load_images(tmp_path))
     (tmp_path / "train-00001-of-00003.parquet").unlink()
-    with pytest.raises(DatasetError, match="has 2 of 3 parts"):
+    with pytest.raises(DatasetError, match="contains 2 of 3 parts"):
         load_images(tmp_path)
 
 
@@ -519,7 +519,7 @@ def test_datasets_of_hugging_face():
     "value", [None, 7, b"bytes", [X], X], ids=["None", "7", "bytes", "list", "array"]
 )
 def test_other_objects_are_refused(value):
-    with pytest.raises(ValueError, match=r"path=a \w+ is not valid: it must be a path, a data"):
+    with pytest.raises(ValueError, match=r"path must be a path, a data frame, .*; got \w+"):
         load_images(value)
 
 
@@ -584,7 +584,7 @@ def test_paths_without_data(tmp_path):
 
 def test_a_subset_that_is_not_named(tmp_path):
     np.savez(tmp_path / "x.npz", images=X, labels=Y)
-    with pytest.raises(DatasetError, match=r"does not say which images are for test; .* none. Pa"):
+    with pytest.raises(DatasetError, match=r"subset='test' was not found in .* Subsets: none. Pa"):
         load_images(tmp_path / "x.npz", subset="test")
 
 
@@ -600,7 +600,7 @@ def test_missing_libraries_are_named(tmp_path, monkeypatch):
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DatasetError, match="needs h5py: pip install h5py"):
+    with pytest.raises(DatasetError, match="requires h5py: pip install h5py"):
         load_images(tmp_path / "x.h5")
     with pytest.raises(DatasetError, match="requires pyarrow: pip install pyarrow"):
         load_images(tmp_path / "x.parquet")

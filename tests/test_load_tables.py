@@ -213,9 +213,9 @@ def test_images_that_are_not_square(tmp_path):
         (
             "7,2,3,4,5\n",
             {"label": 5},
-            "label=5 is not a column of x.csv: there are 5, counted",
+            "label=5 is not a column of x.csv. Columns: 0 to 4",
         ),
-        ("7,2,3\n", {}, "has 3 columns of pixels, which do not make a square image. Expected"),
+        ("7,2,3\n", {}, "has 3 columns of pixels, which do not form a square image. Expected"),
         ("7,2,3,4,5\n", {"image_shape": (2, 3)}, r"an image of shape \(2, 3\)"),
         ("0,5;0,25;0,75;1,0;3\n" * 3, {}, "with decimal points"),
         ("label,a,b,c,d\n", {}, "does not contain images"),

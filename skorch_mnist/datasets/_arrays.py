@@ -139,7 +139,9 @@ def _labels_among(group: Sequence[Array], images: Array, label: Any) -> Array | 
     if label is not None:
         named = [array for array in group if label in (array.name, array.own_name)]
         if not named:
-            raise DatasetError(f"label={label!r} is not valid: the arrays are {_listed(group)}")
+            raise DatasetError(
+                f"label={label!r} is not valid: it must be the name of one of {_listed(group)}."
+            )
         return named[0]
     labels = [array for array in group if array.role == "labels"]
     own = [array for array in labels if array.dataset == images.dataset] or labels
@@ -147,8 +149,8 @@ def _labels_among(group: Sequence[Array], images: Array, label: Any) -> Array | 
     fitting = [array for array in own if lengths & {array.shape[0], array.shape[-1]}]
     if own and not fitting:
         raise DatasetError(
-            f"{images.title} holds {images.shape[0]} images, but {own[0].title} holds "
-            f"{max(own[0].shape)} labels. Pass two files that belong together"
+            f"{images.title} has {images.shape[0]} images, but {own[0].title} has "
+            f"{max(own[0].shape)} labels. Pass images and labels that belong together."
         )
     by_name = [array for array in fitting if role_of(array.own_name) == "labels"] or fitting
     if len({array.dataset for array in by_name}) > 1:

@@ -41,8 +41,8 @@ def read_object(
         return {None: _read_dataset(value, label, image_shape, title)}, title
     hint = " without streaming=True" if hasattr(value, "with_format") else ""
     raise ValueError(
-        f"path is {title}, but must be a path, a data frame, a dataset with a length{hint}, or a "
-        "dict of arrays."
+        f"path must be a path, a data frame, a dataset with a length{hint}, or a dict of arrays; "
+        f"got {type(value).__name__}."
     )
 
 

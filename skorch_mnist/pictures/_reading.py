@@ -68,7 +68,7 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
         or getattr(pictures, "ndim", 1) == 0
     ):
         raise ValueError(
-            f"X is a {type(pictures).__name__}, which is not supported. Pass a path, a file, "
+            f"X has type {type(pictures).__name__}, which is not supported. Pass a path, a file, "
             "bytes, a PIL image or an array of shape (height, width) or (height, width, channels), "
             "or a list of these."
         )
@@ -316,9 +316,9 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
         raise PictureError(
-            f"{name} is a {type(picture).__name__} of shape {array.shape}, which is not supported. "
-            "Pass an array of shape (height, width) or (height, width, channels) with 1 to 4 "
-            "channels."
+            f"{name} has type {type(picture).__name__} and shape {array.shape}, which is not "
+            "supported. Pass an array of shape (height, width) or (height, width, channels) with 1 "
+            "to 4 channels."
         )
     array = _as_bytes(array, name)
     if array.ndim == 3 and array.shape[2] in (2, 4):
