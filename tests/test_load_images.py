@@ -206,7 +206,9 @@ def test_the_argument_label_names_an_array(tmp_path):
     check(load_images(tmp_path / "x.npz"))
     assert "Ignored: x.npz: coarse" in load_images(tmp_path / "x.npz").DESCR
     check(load_images(tmp_path / "x.npz", label="coarse"), labels=Y // 5)
-    with pytest.raises(DatasetError, match="label='fine' is not valid: the arrays are"):
+    with pytest.raises(
+        DatasetError, match="label='fine' is not valid: it must be the name of one of"
+    ):
         load_images(tmp_path / "x.npz", label="fine")
 
 

@@ -160,7 +160,7 @@ def test_an_ambiguous_file_shows_both_readings(tmp_path):
     noise = rng.integers(0, 17, (50, 16), dtype=np.uint8)
     labels = rng.integers(0, 10, 50)
     path = write(tmp_path / "noise.csv", np.column_stack([labels, noise]))
-    shown = rf"the first \({labels[0]}, {labels[1]}, .*\) or the last \({noise[0, -1]}, .*\)"
+    shown = rf"first column \({labels[0]}, {labels[1]}, .*\) or in the last \({noise[0, -1]}, .*\)"
     with pytest.raises(DatasetError, match=shown + r"\. Pass label=0 or label=-1"):
         load_images(path)
     check(load_images(path, label=0), noise, labels)

@@ -588,8 +588,8 @@ FORGERIES = {
     ),
     "loss as loader": (setting(iterator_valid={"class": "torch.nn.NLLLoss"}), "its iterator_valid"),
     "loader as loss": (setting(criterion={"class": "torch.utils.data.DataLoader"}), "its criteri"),
-    "loss as optimizer": (setting(optimizer={"class": "torch.nn.NLLLoss"}), "its optimizer is"),
-    "text as optimizer": (setting(optimizer="Adam"), "its optimizer is 'Adam'"),
+    "loss as optimizer": (setting(optimizer={"class": "torch.nn.NLLLoss"}), "its optimizer="),
+    "text as optimizer": (setting(optimizer="Adam"), "its optimizer='Adam'"),
     "army of workers": (setting(iterator_valid__num_workers=10**6), "its iterator_valid__num_wo"),
     "text as workers": (
         setting(iterator_train__num_workers="2"),
@@ -597,10 +597,10 @@ FORGERIES = {
     ),
     "compiler": (
         setting(compile=True, compile__options={"dict": [["cpp.cxx", {"tuple": ["/bin/sh"]}]]}),
-        "its compile__options is",
+        "its compile__options=",
     ),
-    "backend of another": (setting(compile__backend="evil"), "its compile__backend is 'evil'"),
-    "number as switch": (setting(compile__fullgraph=1), "its compile__fullgraph is 1"),
+    "backend of another": (setting(compile__backend="evil"), "its compile__backend='evil'"),
+    "number as switch": (setting(compile__fullgraph=1), "its compile__fullgraph=1"),
     "text that collates": (
         setting(iterator_valid__collate_fn="os.system"),
         "its iterator_valid__c",
@@ -608,7 +608,7 @@ FORGERIES = {
     "sampler of predictions": (setting(iterator_valid__sampler=[0]), "its iterator_valid__sampler"),
     "endless prefetching": (
         setting(iterator_valid__num_workers=1, iterator_valid__prefetch_factor=10**12),
-        "its iterator_valid__prefetch_factor is",
+        "its iterator_valid__prefetch_factor=",
     ),
     "labels of unequal length": (
         labels("<U", [*(f"{n:05}" for n in range(4000)), "a" * 40_000]),

@@ -390,7 +390,7 @@ REFUSED = {
     ),
     "Item 0 of the dataset X has a label of shape (6,)": Images([(PIXELS[0], LABELS)]),
     "Item 0 of the dataset X is a str, not an image": Images([("a.png", 1)]),
-    "Item 1 of the dataset X has shape (4,), item 0 has (4, 5)": Images(
+    "Item 1 of the dataset X has shape (4,), but item 0 has (4, 5)": Images(
         [(PIXELS[0], 1), (PIXELS[1, :, 0], 0)]
     ),
     "contains NaN or infinity": Images([(p + np.nan, 1) for p in PIXELS]),
@@ -441,12 +441,12 @@ def test_a_bad_stream_is_refused_and_changes_nothing(message, data, monkeypatch)
         (
             {"train_split": None, "iterator_train": Stream},
             {},
-            "a stream, which iterator_train",
+            "which does not support iterator_train",
         ),
         (
             {"train_split": None, "iterator_train__collate_fn": list},
             {},
-            "a stream, which iterator_train",
+            "which does not support iterator_train",
         ),
         ({"batch_size": 64, "iterator_train__batch_size": 0}, {}, "must be a positive integer"),
         ({"class_weight": {1: 0.0, 3: 0.0, 7: 0.0}}, {}, "at least one must be positive"),
@@ -474,10 +474,13 @@ def test_unknown_labels_are_refused(pictures):
     ("second", "message"),
     [
         (zip(PIXELS, [3] * 6, strict=True), "now as many with other labels"),
-        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "given pixels of int16, but uint8"),
-        ([], r"gave 6 images when fit began, now 0\. __iter__ of Passes must start again"),
-        (zip(PIXELS[:4], LABELS[:4], strict=True), "gave 6 images when fit began, now 4"),
-        (zip([*PIXELS] * 2, LABELS * 2, strict=True), "gave 6 images when fit began, now more"),
+        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "pixels of dtype int16, but uint8"),
+        ([], r"yielded 6 images in the first pass, but now 0\. __iter__ of Passes must start over"),
+        (zip(PIXELS[:4], LABELS[:4], strict=True), "yielded 6 images in the first pass, but now 4"),
+        (
+            zip([*PIXELS] * 2, LABELS * 2, strict=True),
+            "yielded 6 images in the first pass, but now more",
+        ),
         (zip(PIXELS, [9] * 6, strict=True), "yielded the label 9, which was not in the first"),
     ],
 )
@@ -500,7 +503,7 @@ def test_pixels_that_change_cannot_be_split_but_can_be_trained_on(pictures):
 
 def test_workers_that_all_give_everything_are_refused(pictures):
     params = {"train_split": None, "iterator_train__num_workers": 2, "batch_size": 50}
-    with pytest.raises(ValueError, match=r"__iter__ of Unshared must give each worker its share"):
+    with pytest.raises(ValueError, match=r"__iter__ of Unshared must yield a different share"):
         batches_of(Unshared(*pictures), **params)
     batches, _ = batches_of(Stream(*pictures), **params)
     assert [len(labels) for _, labels in batches] == [50, 50, 50, 50, 40]

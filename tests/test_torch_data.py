@@ -359,7 +359,7 @@ def test_hugging_face_datasets_and_their_streams_are_learned_and_scored(digits):
 
 
 def test_numbered_items_need_a_length():
-    with pytest.raises(ValueError, match=r"^X is a Unmeasured, .* does not have a length\."):
+    with pytest.raises(ValueError, match=r"^X is a Unmeasured without a length\."):
         images_of(Unmeasured())
 
 
@@ -372,7 +372,7 @@ def test_empty_data_set_is_refused(data):
 def test_item_of_another_size_is_named_by_its_own_number():
     folder = Folder([*PIXELS[:4], np.zeros((4, 6), np.uint8)])
     images = images_of(folder).arranged(Layout((1, 4, 5)))
-    message = "Item 4 of the dataset X has shape (4, 6), item 0 has (4, 5). All images must have"
+    message = "Item 4 of the dataset X has shape (4, 6), but item 0 has (4, 5). All images must"
     for rows in (images, images.only(np.array([1, 2, 4]))):
         assert rows[:2].shape == (2, 1, 4, 5)
         with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
