@@ -177,7 +177,7 @@ SETTINGS = {
     ids=["two", "two more"],
 )
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_resumed_run_ends_like_an_uninterrupted_one(name, moments, tmp_path):
+def test_a_resumed_run_has_the_same_result_as_an_uninterrupted_one(name, moments, tmp_path):
     params, callbacks = SETTINGS[name]
 
     def given():
@@ -368,7 +368,7 @@ def test_a_warm_start_is_resumed_with_its_schedule(policy, tmp_path):
     assert everything(resumed) == everything(whole)
 
 
-def test_a_warm_start_that_begins_is_not_said_to_resume(tmp_path, capsys):
+def test_a_new_warm_start_does_not_print_that_it_resumes(tmp_path, capsys):
     clf = quick(max_epochs=1).fit(X, Y)
     callbacks = [ResumeCheckpoint(tmp_path)]
     clf.set_params(callbacks=callbacks, warm_start=True, verbose=1, max_epochs=2).fit(X, Y)

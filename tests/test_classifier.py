@@ -122,7 +122,7 @@ def forms_of(X):
 
 
 @pytest.mark.parametrize("form", forms_of(np.zeros((1, 2, 2), np.uint8)))
-def test_form_of_images_does_not_matter(form):
+def test_layout_of_images_does_not_matter(form):
     X, y = toy(shape=(6, 6))
     reference = quick().fit(X, y)
     other = forms_of(X)[form]
@@ -251,7 +251,7 @@ def test_invariants(n_classes, shape, dtype, labels, batch_size, weighted, seed)
 # --- seeds ----------------------------------------------------------------------------------
 
 
-def test_same_seed_gives_the_same_bits(digits):
+def test_same_seed_gives_bit_identical_results(digits):
     X_train, y_train = digits[0][:200], digits[2][:200]
     first = quick().fit(X_train, y_train)
     torch.rand(7), np.random.rand(7)
@@ -267,7 +267,7 @@ def test_another_seed_gives_other_weights():
 
 
 @pytest.mark.slow
-def test_another_process_gives_the_same_bits():
+def test_another_process_gives_bit_identical_results():
     code = """
         import hashlib, numpy as np
         from skorch_mnist import MNISTCNNClassifier
@@ -281,7 +281,7 @@ def test_another_process_gives_the_same_bits():
     assert len(outputs) == 1 and len(outputs.pop()) > 60
 
 
-def test_global_generators_are_left_alone():
+def test_global_generators_are_not_changed():
     X, y = toy()
     torch.manual_seed(0)
     np.random.seed(0)
@@ -315,7 +315,7 @@ def test_random_state_none_uses_the_generator_of_numpy():
 # --- weights --------------------------------------------------------------------------------
 
 
-def test_weight_0_leaves_a_sample_out():
+def test_samples_with_weight_0_are_ignored():
     X, y = toy(60)
     weight = np.ones(60)
     weight[::4] = 0
@@ -564,7 +564,7 @@ def test_outputs_in_another_container_than_a_tuple_are_refused(container):
     quick(module=Wrapped, module__container=tuple).fit(*toy())
 
 
-def test_a_network_for_other_channels_is_told_what_to_do():
+def test_the_error_for_other_channels_suggests_a_remedy():
     X, y = toy()
     color = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(64, 3))
     with pytest.raises(RuntimeError, match=r"in_channels=3.* image_shape.*images.expand\(-1, 3,"):
@@ -580,7 +580,7 @@ def test_errors_of_a_network_show_the_shape_of_its_images():
         quick(module=for_mnist).fit(*toy())
 
 
-def test_batch_normalization_of_a_last_batch_of_one_is_told_what_to_do():
+def test_the_error_for_a_last_batch_of_one_suggests_a_remedy():
     X, y = toy(n=33)
     norm = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(36), nn.Linear(36, 3))
     clf = quick(module=norm, train_split=None)
@@ -662,7 +662,7 @@ def test_loader_with_workers_gives_the_same_weights():
 # --- parameters -----------------------------------------------------------------------------
 
 
-def test_misspelled_parameters_name_the_nearest():
+def test_misspelled_parameters_suggest_the_closest_match():
     X, y = toy()
     for params, nearest in [
         ({"max_epoch": 3}, "max_epochs"),

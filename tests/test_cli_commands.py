@@ -92,7 +92,7 @@ class Page(HTMLParser):
         self.texts.append(data.strip())
 
 
-def test_evaluate_writes_a_page_that_needs_no_network(model, few_digits, capsys):
+def test_evaluate_writes_a_self_contained_page(model, few_digits, capsys):
     assert run("evaluate", model, "--dataset", "digits") == 0
     path = model.parent / "report.html"
     assert f"Written to {path.resolve()}" in capsys.readouterr().out
@@ -205,7 +205,7 @@ def test_labels_and_names_may_be_formulas_and_long(tmp_path, few_digits, capsys)
     assert capsys.readouterr().err == ""
 
 
-def test_labels_are_written_as_text(tmp_path, digits):
+def test_labels_are_escaped_in_html(tmp_path, digits):
     X_train, X_test, y_train, _ = digits
     names = np.array(["<b>bold</b>" if label == 1 else "A & B" for label in range(10)])
     clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
@@ -222,7 +222,7 @@ def test_labels_are_written_as_text(tmp_path, digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "the model nowhere cannot be read: No such file"),
+        (["nowhere"], "nowhere cannot be read: No such file"),
         (
             ["{folder}"],
             "{folder} does not contain model.safetensors: give the output folder of train",
@@ -235,7 +235,7 @@ def test_labels_are_written_as_text(tmp_path, digits):
         (["{model}", "--dataset", "digits", "--output", "/proc/x/report.html"], "cannot write"),
     ],
 )
-def test_what_cannot_be_evaluated(arguments, message, model, tmp_path, capsys):
+def test_evaluate_raises_errors(arguments, message, model, tmp_path, capsys):
     (tmp_path / "other.csv").write_text("77," + ",".join(["0"] * 784) + "\n")
     names = {"folder": tmp_path, "model": model}
     assert run("evaluate", *(one.format(**names) for one in arguments)) == 1

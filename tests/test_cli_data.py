@@ -254,7 +254,8 @@ def test_labels_are_numbers_where_the_names_are_digits(few_digits):
 
 
 def test_the_splits_of_emnist_are_those_of_the_fetcher():
-    with pytest.raises(ValueError, match=f"it must be one of {', '.join(named_data.EMNIST)}$"):
+    valid = ", ".join(named_data.EMNIST)
+    with pytest.raises(ValueError, match=rf"it must be one of {valid}\.$"):
         fetch_emnist(split="nothing")
 
 
@@ -269,13 +270,13 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
             "cifar is not a dataset: give the path of a file or folder, or one of auto,",
         ),
         (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
-        (Source("mnist", test_dataset="x.csv"), "--test-dataset is for your own images"),
-        (Source("digits", preprocess=True), "--preprocess is for your own images"),
+        (Source("mnist", test_dataset="x.csv"), "--test-dataset is only for your own images"),
+        (Source("digits", preprocess=True), "--preprocess is only for your own images"),
         (
             Source("own.csv", preprocess=True),
             "--preprocess requires a folder of pictures, but own.csv",
         ),
-        (Source("idx", preprocess=True), "idx holds no pictures in folders by class"),
+        (Source("idx", preprocess=True), "idx does not contain folders of pictures"),
         (
             Source("unlabelled.csv"),
             "no labels were found in unlabelled.csv: name their column label",
@@ -287,7 +288,7 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
             "one.csv has only one image of each class, so no test images can be set aside",
         ),
         (Source("/dev/zero"), "/dev/zero is neither a file nor a folder"),
-        (Source("empty"), "empty holds no files"),
+        (Source("empty"), "empty does not contain any files"),
         (
             Source("own.csv", test_dataset="other.csv"),
             "that no training image has: 5. Known labels",

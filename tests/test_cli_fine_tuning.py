@@ -138,8 +138,14 @@ def test_parameters_of_fine_tuning_can_be_set(pictures):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--set", "module__widths=(8, 16)"], "--from keeps the network of digits: module__widths"),
-        (["--set", "module=MNISTCNN"], "--from keeps the network of digits: module cannot be set"),
+        (
+            ["--set", "module__widths=(8, 16)"],
+            "module__widths cannot be set, because --from keeps the network of digits",
+        ),
+        (
+            ["--set", "module=MNISTCNN"],
+            "module cannot be set, because --from keeps the network of digits",
+        ),
         (["--recipe", "fast"], "--recipe cannot be combined with --from"),
         (["--lr", "-1"], "lr"),
     ],

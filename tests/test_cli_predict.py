@@ -66,7 +66,7 @@ def test_json_and_csv_are_what_read_digits_returns(model, pictures, capsys):
             }
 
 
-def test_what_is_not_a_digit_is_marked(pictures, tmp_path, capsys):
+def test_images_that_are_not_digits_are_marked(pictures, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
     path = tmp_path / "noise.png"
     Image.fromarray(noise).resize((200, 200)).save(path)
@@ -152,7 +152,7 @@ def test_results_and_errors_are_in_the_order_of_the_pictures(pictures, capsys):
     assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]
 
 
-def test_names_cannot_steer_the_terminal(pictures, tmp_path, capsys):
+def test_control_characters_in_names_are_escaped(pictures, tmp_path, capsys):
     names = [str(tmp_path / name) for name in ("\x1b[31mred.png", "\x1b[31mmissing.png")]
     try:
         Path(names[0]).write_bytes(Path(pictures[0]).read_bytes())
@@ -224,7 +224,7 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     MNISTCNNClassifier(max_epochs=1, verbose=0).fit(X, y).save(path)
     assert cli.main(["predict", "a.png", "b.png", "--model", path]) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert "takes images of shape (1, 20, 20) with 400 pixels" in line
+    assert "was fitted on images of shape (1, 20, 20) with 400 pixels" in line
 
 
 @pytest.mark.parametrize("pictures", [[], ["seven.jpg"]])
@@ -248,7 +248,7 @@ def test_the_classifier_that_comes_with_the_package_has_a_name(
     assert capsys.readouterr() != expected
 
 
-def test_the_folder_of_a_run_is_a_model(model, pictures, capsys):
+def test_the_output_folder_of_a_run_is_a_model(model, pictures, capsys):
     assert cli.main(["predict", *pictures, "--model", model]) == 0
     expected = capsys.readouterr()
     assert cli.main(["predict", *pictures, "--model", str(Path(model).parent)]) == 0

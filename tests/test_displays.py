@@ -241,7 +241,7 @@ def test_mistakes_from_predictions_with_labels_and_colors():
     np.testing.assert_allclose(picture(display.axes_[0])[0, 0], [1, 0.5, 0])
 
 
-def test_without_mistakes_the_display_says_so():
+def test_the_display_shows_a_note_if_there_are_no_mistakes():
     display = MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 2])
     assert display.axes_ == []
     assert [text.get_text() for text in display.ax_.texts] == ["no mistakes"]

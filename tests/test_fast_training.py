@@ -47,7 +47,7 @@ class Noting:
         return images
 
 
-def test_augmentation_gets_the_training_batches_as_pixels_of_the_user():
+def test_augmentation_receives_the_training_batches_on_the_scale_of_x():
     X, y = toy(classes=CLASSES)
     noting = Noting()
     clf = quick(augment=noting).fit(X, y)

@@ -166,7 +166,7 @@ def test_a_callback_that_scores_sees_features():
     assert min(clf.history_[:, "spread"]) > 0
 
 
-def test_features_before_belongs_to_no_training_run(tmp_path):
+def test_features_before_does_not_affect_checkpoints(tmp_path):
     params = {"callbacks": [ResumeCheckpoint(tmp_path)], "max_epochs": 1}
     features = quick(**params).fit(X, Y).transform(X)
     again = quick(**params, features_before="hidden").fit(X, Y)  # the same run, finished
@@ -240,7 +240,7 @@ CHECKS = (
     "ignore:X (has .* pixels per row|has feature|does not have valid):UserWarning"
 )
 @pytest.mark.parametrize("check", CHECKS)
-def test_checks_of_scikit_learn_that_are_for_transformers_of_its_own(check):
+def test_scikit_learn_checks_for_transformers(check):
     getattr(estimator_checks, check)("MNISTCNNClassifier", quick())
 
 
@@ -262,7 +262,7 @@ class Network(nn.Module):
         return self.head(input=rows.reshape(-1, 48).relu())
 
 
-def test_other_networks_name_their_layer():
+def test_other_networks_require_features_before():
     clf = quick(module=Network).fit(X, Y)
     with pytest.raises(ValueError, match="'output', which Network does not have"):
         clf.transform(X)

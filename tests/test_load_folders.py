@@ -102,7 +102,7 @@ def test_classes_that_are_words(tmp_path):
     check(found, by_class(TRAIN))
 
 
-def test_test_images_without_labels_are_left_out(tmp_path):
+def test_test_images_without_labels_are_ignored(tmp_path):
     write_classes(tmp_path / "trainingSet", TRAIN)
     for number in TEST:
         save(tmp_path / "testSet" / f"img_{number:02}.png", number)
@@ -114,7 +114,7 @@ def test_test_images_without_labels_are_left_out(tmp_path):
         load_images(tmp_path)
 
 
-def test_other_files_are_left_out(tmp_path):
+def test_other_files_are_ignored(tmp_path):
     write_classes(tmp_path, TRAIN)
     (tmp_path / "README.md").write_text("Digits.\n")
     (tmp_path / "LICENSE").write_text("CC0")
@@ -153,7 +153,7 @@ def test_names_without_labels(tmp_path):
     check(load_images(tmp_path / "img_07.png"), [7], None)
 
 
-def test_names_that_may_mean_two_things(tmp_path):
+def test_ambiguous_names(tmp_path):
     for number in range(8):
         save(tmp_path / f"{number % 3}_{number % 4}.png", number)
     with pytest.raises(DatasetError, match=r"can be part 0 or part 1 of names .* Pass label=0 or"):
@@ -199,7 +199,7 @@ def test_tables_of_names_for_training_and_testing(tmp_path):
     assert found.subsets == {"train": slice(0, 30), "test": slice(30, 40)}
 
 
-def test_tables_that_do_not_fit(tmp_path):
+def test_tables_that_do_not_match_the_pictures(tmp_path):
     save(tmp_path / "0.png", 0)
     (tmp_path / "labels.csv").write_text("file,label\n0.png,1\n9.png,2\n")
     with pytest.raises(DatasetError, match=r"lists 1 pictures that do not exist, such as 9\.png"):
@@ -218,7 +218,7 @@ def test_tables_that_do_not_fit(tmp_path):
 # Pictures
 
 
-def test_color_becomes_gray_and_says_so(tmp_path):
+def test_color_is_converted_to_gray_with_a_note(tmp_path):
     for number in range(10):
         (tmp_path / str(Y[number])).mkdir()
         image = Image.fromarray(X[number]).convert("RGB")
@@ -227,7 +227,7 @@ def test_color_becomes_gray_and_says_so(tmp_path):
     assert "10 pictures in color were converted to gray" in load_images(tmp_path).DESCR
 
 
-def test_pictures_that_are_not_alike(tmp_path):
+def test_pictures_that_differ(tmp_path):
     write_classes(tmp_path, TRAIN)
     Image.new("L", (30, 20)).save(tmp_path / "9" / "z.png")
     with pytest.raises(PictureFormError, match=r"z\.png is 30x20 pixels, but 0/00\.png is 28x28"):
@@ -363,7 +363,7 @@ def test_archives_in_archives(tmp_path):
 @pytest.mark.parametrize(
     "name", ["../x.png", "/etc/x.png", "a/../../x.png", "..\\x.png", "C:/x.png"]
 )
-def test_members_that_lead_out_of_an_archive(name, tmp_path):
+def test_members_that_point_outside_of_an_archive(name, tmp_path):
     content = io.BytesIO()
     Image.fromarray(X[0]).save(content, "PNG")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
@@ -430,7 +430,7 @@ def test_bombs_do_not_fill_the_memory(kind, tmp_path):
 
 
 @pytest.mark.parametrize("size", [2**40, 2**62])
-def test_headers_that_announce_too_much(size, tmp_path):
+def test_headers_with_too_large_sizes(size, tmp_path):
     header = {"descr": "|u1", "fortran_order": False, "shape": (size, 784)}
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, header)

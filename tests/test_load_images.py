@@ -107,7 +107,7 @@ def test_labels_in_a_column_or_one_hot(tmp_path):
         load_images(tmp_path / "several.npz")
 
 
-def test_validation_images_stand_between_training_and_test_images(tmp_path):
+def test_validation_images_are_between_training_and_test_images(tmp_path):
     np.savez(
         tmp_path / "medmnist.npz",
         test_images=X[20:], test_labels=Y[20:], val_images=X[15:20], val_labels=Y[15:20],
@@ -192,7 +192,7 @@ def test_pixels_from_0_to_1_are_multiplied(tmp_path):
         ({"images": X[:0], "labels": Y[:0]}, "No images were found"),
     ],
 )
-def test_arrays_that_do_not_fit(arrays, message, tmp_path):
+def test_arrays_that_do_not_match(arrays, message, tmp_path):
     np.savez(tmp_path / "x.npz", **arrays)
     if message is None:
         load_images(tmp_path / "x.npz")
@@ -452,7 +452,7 @@ def test_parquet_without_the_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("make", [lambda f: f, pl.from_pandas, pa.Table.from_pandas])
-def test_frames_go_straight_in(make):
+def test_data_frames_are_loaded_directly(make):
     frame = pd.DataFrame(FLAT, columns=[f"pixel{k + 1}" for k in range(784)])
     frame["class"] = Y.astype(str)
     check(load_images(make(frame)))

@@ -92,7 +92,7 @@ def test_compressed_files(suffix, pack, tmp_path):
 
 
 @pytest.mark.parametrize("name", [None, "", "id", "index", "Unnamed: 0", "ImageId"])
-def test_columns_of_an_index_are_left_out(name, tmp_path):
+def test_index_columns_are_ignored(name, tmp_path):
     for start in (0, 1):
         index = np.arange(len(Y)) + start
         if name is not None:
@@ -174,7 +174,7 @@ def test_an_ambiguous_file_shows_both_readings(tmp_path):
         load_images(zeros)
 
 
-def test_labels_are_told_from_pixels_that_vary_at_the_edge(tmp_path):
+def test_labels_are_distinguished_from_pixels_at_the_edge(tmp_path):
     rng = np.random.default_rng(0)
     smooth = np.cumsum(rng.integers(-3, 4, (200, 16)), axis=1) + 50
     labels = rng.integers(0, 10, 200)

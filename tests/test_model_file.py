@@ -194,7 +194,7 @@ def test_saving_again_gives_identical_bytes(path, content):
     assert path.read_bytes() == content
 
 
-def test_global_generators_are_left_alone(path, clf):
+def test_global_generators_are_not_changed(path, clf):
     state, numbers = torch.get_rng_state(), np.random.get_state()[1].copy()
     clf.save(path)
     load(path)
@@ -205,7 +205,7 @@ def test_global_generators_are_left_alone(path, clf):
 # --- files of earlier versions --------------------------------------------------------------
 
 
-def test_file_of_format_1_gives_the_probabilities_that_it_gave():
+def test_file_of_format_1_gives_the_same_probabilities_as_before():
     folder = Path(__file__).parent / "data"
     clf = load(folder / "model_format_1.safetensors")
     pixels = load_digits28().images[:20, ::3, ::3].reshape(20, 100)
@@ -220,7 +220,7 @@ def test_file_of_format_1_gives_the_probabilities_that_it_gave():
     assert clf.input_format_ == ((100,), "float32")
 
 
-def test_file_of_format_2_gives_the_probabilities_that_it_gave():
+def test_file_of_format_2_gives_the_same_probabilities_as_before():
     folder = Path(__file__).parent / "data"
     clf = load(folder / "model_format_2.safetensors")
     pixels = (np.arange(90 * 36) * 37 % 256).astype(np.uint8).reshape(90, 36)
@@ -293,7 +293,7 @@ def left_out(names):
     return rf"not plain data: {names}\. The loaded classifier will have their defaults; its"
 
 
-def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
+def test_random_state_and_callbacks_are_not_saved_with_a_warning(tmp_path):
     fitted = quick(random_state=np.random.RandomState(0), callbacks=[LRScheduler()]).fit(X, Y)
     with pytest.warns(UserWarning, match=left_out(["random_state", "callbacks"])) as caught:
         fitted.save(tmp_path / "m")
@@ -303,14 +303,14 @@ def test_random_state_and_callbacks_are_left_out_with_a_warning(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_compiler_options_are_left_out_with_a_warning(clf, path):
+def test_compiler_options_are_not_saved_with_a_warning(clf, path):
     compiled = load(path).set_params(compile__mode="default", compile__options={"trace.graph": 1})
     with pytest.warns(UserWarning, match=left_out(["compile__options"])):
         compiled.save(path)
     assert load(path).get_params()["compile__mode"] == "default"
 
 
-def test_arguments_of_what_is_left_out_are_left_out_too(tmp_path):
+def test_arguments_of_components_that_are_not_saved_are_not_saved(tmp_path):
     class Slow(torch.optim.SGD):
         def __init__(self, params, lr, patience):
             super().__init__(params, lr)

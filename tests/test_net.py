@@ -520,7 +520,7 @@ def test_load_params_before_fit_points_to_load(initialized, tmp_path):
 
 
 @pytest.mark.parametrize("initialized", [False, True])
-def test_what_fit_learns_is_missing_before_it(initialized):
+def test_learned_attributes_are_missing_before_fit(initialized):
     clf = quick().initialize() if initialized else quick()
     assert not hasattr(clf, "classes_")
     with pytest.raises(NotFittedError, match="has no classes_ yet: call fit first"):

@@ -130,7 +130,7 @@ def test_every_weight_gets_a_gradient():
 @pytest.mark.parametrize(
     "shape", [(28, 28), (1, 1, 28, 28), (0, 28, 28), (1, -1, 28), (1, 2.5, 28), ()]
 )
-def test_a_shape_of_no_image_is_refused(shape):
+def test_an_invalid_image_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"^image_shape=.* is not valid") as raised:
         MNISTCNN(shape)
     assert str(raised.value) == (
@@ -223,7 +223,7 @@ def test_without_padding_features_are_smaller():
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 28), (1, 28, 12), (1, 1, 1)])
-def test_images_too_small_to_go_without_padding_are_refused(shape):
+def test_images_too_small_without_padding_are_refused(shape):
     size = f"{shape[1]}x{shape[2]}"
     with pytest.raises(ValueError, match=f"^Images of {size} pixels are too small for 2 stages"):
         BatchNormCNN(shape, widths=(4, 8), padding=False)

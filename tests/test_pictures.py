@@ -110,7 +110,7 @@ def test_thin_and_thick_strokes_give_strokes_of_similar_width(width):
 
 
 @pytest.mark.parametrize("digit", [6, 8, 9])
-def test_a_small_digit_that_is_out_of_focus_keeps_its_eyes(digit):
+def test_a_small_digit_that_is_out_of_focus_keeps_its_holes(digit):
     font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans-Bold.ttf"
     picture = np.full((60, 60), 0.7)
     ink = printed(str(digit), font, 22)
@@ -246,7 +246,7 @@ async def coroutine():
     return b""
 
 
-def test_a_file_need_not_be_able_to_seek():
+def test_a_file_does_not_have_to_be_seekable():
     np.testing.assert_array_equal(transform(Stream(png(seven()))), transform(seven()))
 
 

@@ -74,7 +74,7 @@ def test_load_idx_says_what_is_wrong(idx, tmp_path):
         load_idx(images, return_X_y=1)
 
 
-def test_load_idx_rejects_a_header_that_announces_more_than_the_file_holds(tmp_path):
+def test_load_idx_rejects_a_header_with_a_larger_size_than_the_file(tmp_path):
     huge = bytes([0, 0, 8, 3]) + b"\x7f\xff\xff\xff" * 3
     path = tmp_path / "huge"
     path.write_bytes(huge)

@@ -82,7 +82,7 @@ def scribbled(picture):
     return np.concatenate([picture, np.asarray(star)], axis=1)
 
 
-def test_what_is_not_a_digit_has_no_label(page):
+def test_images_that_are_not_digits_have_the_label_none(page):
     digits = read_digits(scribbled(page), page=True)
     assert [digit.label for digit in digits] == [7, 7, 7, None]
     assert all(0 <= digit.probability <= 1 for digit in digits)
@@ -99,7 +99,7 @@ def test_accept_moves_the_threshold(page, pretrained):
 
 
 @pytest.mark.parametrize("accept", [-0.1, 1.5, "0.9"])
-def test_accept_is_a_share(page, accept):
+def test_accept_is_a_fraction(page, accept):
     with pytest.raises(ValueError, match=r"accept=.* is not valid: it must be a number in"):
         read_digits(page, accept=accept)
 
@@ -319,7 +319,7 @@ def test_an_unfitted_classifier_is_refused(make):
 @pytest.mark.parametrize(
     "classifier", ["digits", MNISTCNNClassifier, SVC(), MinMaxScaler(), 7], ids=repr
 )
-def test_what_is_not_a_classifier_is_refused(classifier):
+def test_objects_that_are_not_classifiers_are_refused(classifier):
     with pytest.raises(TypeError, match=r"(?s)classifier=.* is not valid: .* predict_proba"):
         read_digits(seven(), classifier=classifier)
 

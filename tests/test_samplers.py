@@ -102,7 +102,7 @@ def test_indices_that_fit_are_drawn():
         quick(iterator_train__batch_sampler=[[0, 1, 2], [48, 3]]).fit(X, Y)
 
 
-def test_an_index_that_no_one_could_foresee_is_an_error_that_names_train_split():
+def test_an_index_out_of_range_is_an_error_that_names_train_split():
     clf = quick(iterator_train__sampler=WithoutLength(60))
     with pytest.raises(IndexError, match=r"the 48 training samples.* train_split=None"):
         clf.fit(X, Y)

@@ -87,7 +87,7 @@ def test_other_seed_gives_other_rows():
     assert not np.array_equal(split(codes, 0.2, 0)[1], split(codes, 0.2, 1)[1])
 
 
-def test_rare_class_keeps_a_row_for_training_however_much_is_validated():
+def test_rare_class_keeps_a_row_for_training_with_any_fraction():
     codes = codes_of([2, 100])
     for seed in range(20):
         train, valid, _ = split(codes, 0.95, seed)
@@ -107,7 +107,7 @@ def test_scarce_rows_are_split_with_a_warning(codes):
 
 
 @pytest.mark.parametrize("codes", [[0], [0, 1], [5, 3, 4]])
-def test_where_no_row_can_be_spared_all_are_for_training(codes):
+def test_if_no_row_can_be_spared_all_are_used_for_training(codes):
     message = "All of them are used for training, and none for validation. Set train_split=None"
     with pytest.warns(UserWarning, match=message):
         train, valid = split_rows(np.array(codes), 0.5, np.random.RandomState(0))

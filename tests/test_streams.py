@@ -121,7 +121,7 @@ def assert_weights_close(one, other):
         {"iterator_train__drop_last": True},
     ],
 )
-def test_a_stream_is_trained_on_as_arrays_are(pictures, params):
+def test_training_on_a_stream_is_like_training_on_arrays(pictures, params):
     X, y = pictures
     params = {"train_split": None, "iterator_train__shuffle": False, **params}
     assert_weights_close(Classifier(**params).fit(Stream(X, y)), Classifier(**params).fit(X, y))
@@ -216,7 +216,7 @@ def test_an_interrupted_run_resumes(pictures, tmp_path):
 # --- prediction -----------------------------------------------------------------------------
 
 
-def test_a_stream_is_predicted_as_arrays_are(fitted, digits):
+def test_prediction_on_a_stream_is_like_prediction_on_arrays(fitted, digits):
     X = digits[1][:300]
     expected = fitted.predict_proba(X)
     for stream in (
@@ -233,7 +233,7 @@ def test_predictions_keep_the_order_of_the_stream_with_several_workers(fitted, d
     np.testing.assert_array_equal(clf.predict(Images(iter(X))), clf.predict(X))
 
 
-def test_score_takes_the_labels_of_the_dataset(fitted, digits):
+def test_score_uses_the_labels_of_the_dataset(fitted, digits):
     X, y = digits[1][:150].reshape(-1, 28, 28), digits[3][:150]
     expected = fitted.score(X, y)
     weight = np.linspace(0, 1, 150)
@@ -342,7 +342,7 @@ def test_each_image_is_in_one_batch(n, batch_size, shuffle, drop_last, seed):
         assert numbers == list(range(len(numbers)))
 
 
-def test_pixels_of_several_dtypes_get_one_that_has_room():
+def test_pixels_of_several_dtypes_get_a_common_dtype():
     images = [*PIXELS[:3], *(PIXELS[3:] + np.float32(0.5))]
     params = {"train_split": None, "batch_size": -1, "iterator_train__shuffle": False}
     ((pixels, _),), _ = batches_of(Stream(images, LABELS), **params)
@@ -357,7 +357,7 @@ def test_shards_of_several_dtypes_are_split(pictures):
     assert clf.history[-1, "valid_batch_count"] == 1
 
 
-def test_an_item_is_copied_as_it_comes(pictures, tmp_path):
+def test_an_item_is_copied_immediately(pictures, tmp_path):
     """The next may be written over it, or its file be closed."""
     X, y = pictures
     for number, image in enumerate(X[:30]):
@@ -501,7 +501,7 @@ def test_pixels_that_change_cannot_be_split_but_can_be_trained_on(pictures):
     assert len(clf.history) == 2
 
 
-def test_workers_that_all_give_everything_are_refused(pictures):
+def test_workers_that_all_yield_everything_are_refused(pictures):
     params = {"train_split": None, "iterator_train__num_workers": 2, "batch_size": 50}
     with pytest.raises(ValueError, match=r"__iter__ of Unshared must yield a different share"):
         batches_of(Unshared(*pictures), **params)

@@ -189,7 +189,7 @@ def test_tables_of_other_values_are_refused(table, column):
 
 @quick
 @given(n_pixels=st.integers(1, 120).filter(lambda n: int(n**0.5) ** 2 != n))
-def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
+def test_rows_that_do_not_form_a_square_are_padded_with_a_warning(n_pixels):
     X = np.arange(2 * n_pixels, dtype=np.uint8).reshape(2, -1) + 1
     side = int(n_pixels**0.5) + 1
     with pytest.warns(UserWarning, match=f"^X has {n_pixels} pixels per row, .* {side}x{side}"):
@@ -253,7 +253,7 @@ REFUSED = {  # no message: scikit-learn or NumPy writes it
 
 @pytest.mark.parametrize(("X", "error", "message"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("method", ["fit", "predict"])
-def test_data_that_are_not_images_are_refused(X, error, message, method):
+def test_data_without_images_is_refused(X, error, message, method):
     with pytest.raises(error, match=message):
         check(X) if method == "fit" else check_images(fitted(), X).images
 
@@ -279,7 +279,7 @@ def test_images_of_another_size_than_in_fit_are_refused(X, message):
         check_images(fitted(), X)
 
 
-def test_image_shape_that_does_not_fit_is_refused():
+def test_image_shape_that_does_not_match_is_refused():
     with pytest.raises(ValueError, match=r"image_shape=\(1, 5, 5\) requires 25"):
         check(image_shape=(5, 5))
     with pytest.raises(ValueError, match=r"^image_shape=\(4\.0, 4\) is not valid: it must be"):
@@ -362,7 +362,7 @@ def test_one_hot_labels_are_refused_by_score_and_in_datasets(fitted):
 
 
 @pytest.mark.parametrize("y", [ONE_HOT + 0.1, np.c_[Y + 1, Y * 0], ONE_HOT * 2])
-def test_other_columns_are_not_called_one_hot(y):
+def test_other_columns_are_not_treated_as_one_hot(y):
     with pytest.raises(ValueError, match="1d array"):
         check(FLAT, y)
 
@@ -389,7 +389,7 @@ weights = arrays(np.float64, 6, elements=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
 
 @quick
 @given(weight=weights.filter(lambda weight: weight.any()), lazy=st.booleans())
-def test_rows_of_weight_0_are_left_out(weight, lazy):
+def test_rows_with_weight_0_are_removed(weight, lazy):
     data = TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y))
     images = check(data if lazy else PIXELS)[0]
     kept, y, out = check_weights(weight, None, images, Y)
@@ -405,7 +405,7 @@ def test_rows_of_weight_0_are_left_out(weight, lazy):
     weight=weights.filter(lambda weight: weight.any()),
     class_weight=st.sampled_from(["balanced", {0: 2.0, 1: 0.5, 2: 1.0}]),
 )
-def test_classes_are_counted_after_rows_are_left_out(weight, class_weight):
+def test_classes_are_counted_after_rows_are_removed(weight, class_weight):
     rows = weight > 0
     if class_weight != "balanced":
         class_weight = {code: class_weight[code] for code in np.unique(Y[rows])}
@@ -462,7 +462,7 @@ def test_bad_class_weights_are_refused(class_weight):
 
 @pytest.mark.parametrize("names", [["0", "1", "2"], [False, True], [-1, 0, 7], [0.0, 1.0, 2.0]])
 @pytest.mark.parametrize("dtype", [None, object])
-def test_class_weights_belong_to_labels_of_any_type(names, dtype):
+def test_class_weights_support_labels_of_any_type(names, dtype):
     y = np.array(names, dtype)[Y % len(names)]
     out = check_weights(None, {names[1]: 0.5}, FLAT, y)[2]
     np.testing.assert_array_equal(out, np.where(y == names[1], 0.5, 1.0))

@@ -106,8 +106,8 @@ def find_class(parameter: str, name: str) -> type:
     nearest = difflib.get_close_matches(attribute, fitting, n=1)
     hint = f". Did you mean {nearest[0]}?" if nearest else ""
     raise ValueError(
-        f"{parameter}={name!r} is not valid: {home} does not have a {base.__name__} named "
-        f"{attribute!r}{hint}"
+        f"{parameter}={name!r} is not valid: no {base.__name__} named {attribute!r} was found in "
+        f"{home}{hint}"
     )
 
 
