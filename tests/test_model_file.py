@@ -589,9 +589,9 @@ FORGERIES = {
     "loss as loader": (setting(iterator_valid={"class": "torch.nn.NLLLoss"}), "its iterator_valid"),
     "loader as loss": (setting(criterion={"class": "torch.utils.data.DataLoader"}), "its criteri"),
     "loss as optimizer": (setting(optimizer={"class": "torch.nn.NLLLoss"}), "its optimizer="),
-    "text as optimizer": (setting(optimizer="Adam"), "its optimizer='Adam'"),
+    "string as optimizer": (setting(optimizer="Adam"), "its optimizer='Adam'"),
     "army of workers": (setting(iterator_valid__num_workers=10**6), "its iterator_valid__num_wo"),
-    "text as workers": (
+    "string as workers": (
         setting(iterator_train__num_workers="2"),
         "its iterator_train__num_workers",
     ),
@@ -601,7 +601,7 @@ FORGERIES = {
     ),
     "backend of another": (setting(compile__backend="evil"), "its compile__backend='evil'"),
     "number as switch": (setting(compile__fullgraph=1), "its compile__fullgraph=1"),
-    "text that collates": (
+    "string that collates": (
         setting(iterator_valid__collate_fn="os.system"),
         "its iterator_valid__c",
     ),
@@ -619,7 +619,7 @@ FORGERIES = {
         stating(input_format={"shape": [36.0], "dtype": "uint8"}),
         "its input_format is not valid",
     ),
-    "class that is no text": (
+    "class that is not a string": (
         setting(optimizer={"class": ["os", "system"]}),
         "which is not one of",
     ),
@@ -638,7 +638,7 @@ FORGERIES = {
     "module as parameter": (setting(module=None), "cannot be loaded"),
     "negative epochs": (setting(max_epochs=-1), "max_epochs"),
     "negative batch": (setting(batch_size=-5), "batch_size"),
-    "text as number": (setting(lr="fast"), r"\blr\b"),
+    "string as number": (setting(lr="fast"), r"\blr\b"),
     "list as device": (setting(device=["cpu"]), "device"),
     "dropout above 1": (setting(module__dropout=7), "dropout"),
     "network of another size": (
@@ -664,13 +664,13 @@ FORGERIES = {
         stating(image_shape=[1, 6.0, 6.0]),
         "is not valid: it must be",
     ),
-    "image that is text": (
+    "image that is a string": (
         stating(image_shape="166"),
         "is not valid: it must be",
     ),
     "no features": (stating(n_features_in=0), "its n_features_in is not valid"),
     "too many features": (stating(n_features_in=37), "its n_features_in is not valid"),
-    "feature that is text": (stating(n_features_in="36"), "its n_features_in is not valid"),
+    "feature that is a string": (stating(n_features_in="36"), "its n_features_in is not valid"),
     "few feature names": (stating(feature_names_in=["a"]), "its feature_names_in is not valid"),
     "numbers as feature names": (
         stating(feature_names_in=[1] * 36),
@@ -681,7 +681,7 @@ FORGERIES = {
     "classes twice": (labels("<i8", [0, 1, 1]), "its classes is not valid"),
     "four classes": (labels("<i8", [0, 1, 2, 3]), "weights do not match the network"),
     "class that does not fit": (labels("|u1", [0, 1, 300]), "cannot be loaded"),
-    "numbers as text": (labels("<U", [0, 1, 2]), "its labels are not of dtype <U"),
+    "numbers as strings": (labels("<U", [0, 1, 2]), "its labels are not of dtype <U"),
     "nested classes": (labels("<i8", [[0], [1], [2]]), "its labels are not of dtype <i8"),
     "objects in classes": (labels("|O", [{}, [], None]), "Labels of dtype object cannot be"),
     "gigantic strings": (labels("<U500000000", ["a", "b", "c"]), "its labels have dtype '<U5"),
@@ -692,12 +692,12 @@ FORGERIES = {
     "negative deviation": (statistics(std=-1.0), "its pixel_statistics is not valid"),
     "no mean": (statistics(mean=float("nan")), "its pixel_statistics is not valid"),
     "range upside down": (statistics(low=9.0, high=1.0), "its pixel_statistics is not valid"),
-    "mean that is text": (statistics(mean="1"), "its pixel_statistics is not valid"),
+    "mean that is a string": (statistics(mean="1"), "its pixel_statistics is not valid"),
     "mean that is true": (statistics(mean=True), "its pixel_statistics is not valid"),
     "mean beyond float32": (statistics(mean=1e300), "its pixel_statistics is not valid"),
     "deviation below float32": (statistics(std=1e-300), "its pixel_statistics is not valid"),
     "other statistics": (statistics(median=1), "cannot be loaded: .*median"),
-    "history that is text": (stating(history="abc"), "cannot be loaded"),
+    "history that is a string": (stating(history="abc"), "cannot be loaded"),
     "history with objects": (stating(history=[{"train_loss": [1]}]), "its history is not valid"),
     "no params": (stating(params=None), "cannot be loaded"),
     "no module": (stating(module=None), "its network is None; pass this class as module"),
@@ -709,7 +709,7 @@ FORGERIES = {
     "endless network": (other_network(depth=10**9), "can have at most 100 convolutions"),
     "many stages": (other_network(widths={"tuple": [1] * 10**5}), "at most 100 convolutions"),
     "wide network": (other_network(widths={"tuple": [10**7, 10**7]}), "do not match|cannot be"),
-    "widths that are text": (other_network(widths="888"), "widths='888' is not valid"),
+    "widths that are a string": (other_network(widths="888"), "widths='888' is not valid"),
     "wide padding": (other_network(padding=10**6), "its weights do not match the network"),
     "no layout": (stating(input_format={"dtype": "uint8"}), "cannot be loaded"),
     "other layout": (stating(input_format={"shape": [2, 18], "dtype": "uint8"}), "is expected, w"),
@@ -717,12 +717,15 @@ FORGERIES = {
         stating(input_format={"shape": [37], "dtype": "uint8"}),
         "input_format is not",
     ),
-    "layout of text": (stating(input_format={"shape": "6", "dtype": "uint8"}), "cannot be loaded"),
+    "layout as a string": (
+        stating(input_format={"shape": "6", "dtype": "uint8"}),
+        "cannot be loaded",
+    ),
     "strange pixels": (stating(input_format={"shape": [36], "dtype": "object"}), "input_format is"),
     "listed pixels": (stating(input_format={"shape": [36], "dtype": ["u"]}), "input_format is not"),
     "format 4": (stating(format=4), r"has format 4, but this version of .* reads only 1 to 3\. In"),
     "format 0": (stating(format=0), r"has format 0, but this version of .* reads only 1 to 3\. In"),
-    "format that is text": (
+    "format that is a string": (
         stating(format="1"),
         "has format '1', but this version of skorch_mnist",
     ),

@@ -220,9 +220,9 @@ REFUSED = {  # no message: scikit-learn or NumPy writes it
     "sparse array": (scipy.sparse.csr_array(FLAT), TypeError, None),
     "complex rows": (FLAT * 1j, ValueError, None),
     "complex images": (PIXELS * 1j, ValueError, None),
-    "text": (np.full((6, 16), "a"), ValueError, None),
+    "strings": (np.full((6, 16), "a"), ValueError, None),
     "bytes": (np.full((6, 16), b"a"), ValueError, None),
-    "text objects": (np.full((6, 16), "a", object), ValueError, None),
+    "string objects": (np.full((6, 16), "a", object), ValueError, None),
     "objects": (np.full((6, 16), {}), TypeError, None),
     "datetimes": (
         FLAT.astype("M8[s]"),
