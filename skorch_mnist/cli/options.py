@@ -105,8 +105,8 @@ Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="Model file, output folder of train, or digits for the classifier that comes with "
-        "skorch_mnist.",
+        help="Model file, output folder of train or search, or digits for the classifier that "
+        "comes with skorch_mnist.",
         parser=some_path,
         show_default=False,
     ),

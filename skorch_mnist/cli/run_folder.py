@@ -260,7 +260,8 @@ def find_model(path: Path) -> Path:
             f"{path} contains a cross-validation, which does not save a classifier"
         )
     raise FileNotFoundError(
-        f"{path} does not contain {MODEL}: give the output folder of train, or a model file"
+        f"{path} does not contain {MODEL}: give the output folder of train or search, or a model "
+        "file"
     )
 
 

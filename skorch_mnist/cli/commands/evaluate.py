@@ -27,8 +27,8 @@ Dataset = Annotated[
     typer.Option(
         metavar="DATA",
         help="Test images: a name or a path, as for train. If the run that trained the classifier "
-        "has set images of this dataset aside, only these are used "
-        "[dim](default: the dataset of this run, or auto)[/]",
+        "has set images of this dataset aside, only these are used. Otherwise, the test images are "
+        "used, or all images if there are none [dim](default: the dataset of this run, or auto)[/]",
         parser=some_text,
         autocompletion=complete_dataset,
         rich_help_panel=DATA,

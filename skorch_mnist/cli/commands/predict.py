@@ -36,8 +36,8 @@ ModelOption = Annotated[
     Path | None,
     typer.Option(
         metavar="MODEL",
-        help="Model file, output folder of train, or digits for the classifier that comes with "
-        "skorch_mnist [dim](default: digits)[/]",
+        help="Model file, output folder of train or search, or digits for the classifier that "
+        "comes with skorch_mnist [dim](default: digits)[/]",
         parser=some_path,
     ),
 ]

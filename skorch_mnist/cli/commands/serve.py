@@ -39,7 +39,7 @@ Keep = Annotated[
     typer.Option(
         metavar="FOLDER",
         help="Folder for digits that users correct on the page, for training with train --from "
-        "[dim](default: keep nothing)[/]",
+        "[dim](default: do not save them)[/]",
         parser=some_path,
     ),
 ]

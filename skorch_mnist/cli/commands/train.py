@@ -31,9 +31,9 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="MODEL",
-        help="Fitted classifier to train further: a model file, the output folder of train, or "
-        "digits for the classifier that comes with skorch_mnist. If it reads digits, images that "
-        "it already knows are added to yours.",
+        help="Fitted classifier to train further: a model file, the output folder of train or "
+        "search, or digits for the classifier that comes with skorch_mnist. If it reads digits, "
+        "images that it already knows are added to yours.",
         parser=some_path,
         show_default=False,
         rich_help_panel=TRAINING,
