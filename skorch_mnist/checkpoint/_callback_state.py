@@ -16,7 +16,7 @@ def names_with_state(callback: Any) -> set[str]:
 def get_callback_state(
     name: str, callback: Any, with_state: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the learned attributes of a callback: plain data and ``state_dict``s, by name.
+    """Return the learned attributes of a callback: plain data, and states, by name.
 
     Parameters
     ----------
