@@ -64,9 +64,9 @@ class OneCycle(Callback):
             n_batches = epochs * len(loader)
         except TypeError as error:
             raise ValueError(
-                'lr_schedule="one_cycle" requires the number of batches, but iterator_train '
-                f"returned a {type(loader).__name__} without a length. Define __len__, or set "
-                "lr_schedule=None."
+                'lr_schedule="one_cycle" requires the number of batches, but the '
+                f"{type(loader).__name__} that iterator_train returned does not have a length. "
+                "Define __len__, or set lr_schedule=None."
             ) from error
         share = one_cycle(min(1.0, (self.n_done_ + 0.5) / n_batches))
         self.n_done_ += 1

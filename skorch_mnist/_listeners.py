@@ -45,28 +45,28 @@ class Listener:
     """
 
     def run_begins(self, training: TrainingRun) -> None:
-        """Called after the net is initialized; set ``training.finished`` to skip all epochs."""
+        """Run after the net is initialized; set ``training.finished`` to skip all epochs."""
 
     def epoch_begins(self, training: TrainingRun) -> None:
-        """Called at the beginning of an epoch, before the callbacks of skorch."""
+        """Run at the beginning of an epoch, before the callbacks of skorch."""
 
     def batch_begins(self, training: TrainingRun) -> None:
-        """Called before the step of ``training.batch``, after the callbacks of skorch."""
+        """Run before the step of ``training.batch``, after the callbacks of skorch."""
 
     def gradients_computed(self, training: TrainingRun) -> None:
-        """Called after a step has computed its gradients, before the callbacks of skorch."""
+        """Run after a step has computed its gradients, before the callbacks of skorch."""
 
     def batch_ends(self, training: TrainingRun) -> None:
-        """Called after the step of a batch, before the callbacks of skorch."""
+        """Run after the step of a batch, before the callbacks of skorch."""
 
     def weights_updated(self, training: TrainingRun) -> None:
-        """Called after all training batches of an epoch, before validation."""
+        """Run after all training batches of an epoch, before validation."""
 
     def epoch_ends(self, training: TrainingRun) -> None:
-        """Called at the end of an epoch, after the callbacks; may set ``training.stopping``."""
+        """Run at the end of an epoch, after the callbacks; may set ``training.stopping``."""
 
     def run_ends(self, training: TrainingRun) -> None:
-        """Called after the last epoch, before the callbacks of skorch."""
+        """Run after the last epoch, before the callbacks of skorch."""
 
     def release(self) -> None:
         """Release resources. Called after every training run, even after an error."""

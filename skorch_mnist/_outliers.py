@@ -1,6 +1,6 @@
-"""Generated outliers: images of the form of the known ones, which do not show any of the classes.
+"""Generated outliers: images that have the same form as the known ones, but show no class.
 
-A network that learns them as a class of their own rejects other outliers, too: D. Hendrycks, M.
+A network that learns them as a separate class also rejects other outliers: D. Hendrycks, M.
 Mazeika, T. Dietterich, "Deep anomaly detection with outlier exposure", 2019.
 """
 
@@ -31,7 +31,7 @@ def with_outliers(
     n_classes: int,
     rng: Generator,
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return images with generated and given outliers, and their codes: ``n_classes`` for those."""
+    """Add generated and given outliers, with the code ``n_classes``, to images and codes."""
     others = [generate_outliers(images, codes, min(len(images), MOST_GENERATED), rng)]
     if given is not None:
         others.append(given)
@@ -44,9 +44,9 @@ def with_outliers(
 def generate_outliers(
     images: NDArray[Any], codes: NDArray[np.int64], n: int, rng: Generator
 ) -> NDArray[Any]:
-    """Return images that do not belong to any class, though a few may look as if they did.
+    """Return images that do not belong to any class, although a few may look like one.
 
-    Among them are blank images, noise, scribbles that are as large as what the known images show,
+    There are blank images, noise, scribbles that are as large as the objects in the known images,
     and pieces of images of different classes.
 
     Parameters
@@ -58,7 +58,7 @@ def generate_outliers(
     n : int
         Number of images to return.
     rng : numpy.random.Generator
-        Where all chance comes from.
+        Random generator.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def _noise(known: Image, other: Image, rng: Generator) -> Image:
 
 
 def _scribble(known: Image, other: Image, rng: Generator) -> Image:
-    """Return lines on the ground of a known image, as large as what it shows, and at its place."""
+    """Return lines on the background of a known image, with the size and place of its object."""
     channels, height, width = known.shape
     ground = _ground(known)
     ink = np.abs(known - ground).max(axis=0)
@@ -142,7 +142,7 @@ def _scribble(known: Image, other: Image, rng: Generator) -> Image:
 
 
 def _pieces(known: Image, other: Image, rng: Generator) -> Image:
-    """Return two images in one, or parts of images in places where they do not belong."""
+    """Return two images in one, or parts of images in wrong places."""
     _, height, width = known.shape
     how = rng.random()
     if how < 0.35:  # one over the other

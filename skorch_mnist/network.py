@@ -1,4 +1,4 @@
-"""The convolutional networks, in plain PyTorch."""
+"""Convolutional networks in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from torch import nn
 
 __all__ = ["MNISTCNN", "BatchNormCNN"]
 
-MOST_CONVOLUTIONS = 100  # a forged model file cannot ask for more
+MOST_CONVOLUTIONS = 100  # a forged model file cannot request more
 
 
 class MNISTCNN(nn.Module):
     """A small convolutional network for images of any size.
 
-    Two blocks of convolution, pooling and ReLU, then two linear layers. For 28x28 gray images and
-    ten classes it has 92,208 parameters.
+    It has two blocks of convolution, pooling and ReLU, then two linear layers. For gray images of
+    28x28 pixels and ten classes, it has 92,208 parameters.
 
     Parameters
     ----------
     image_shape : tuple of int, default=(1, 28, 28)
-        Channels, height and width of an image, each at least 1. The classifier passes the shape
-        that it saw in ``fit``.
+        Channels, height and width of an image, each at least 1. The classifier passes the shape of
+        the images in ``fit``.
     n_classes : int, default=10
-        Number of classes, at least 1. The classifier passes what it saw in ``fit``.
+        Number of classes, at least 1. The classifier passes the number of classes in ``fit``.
     channel_dropout : float, default=0.4
-        Dropout on the flattened feature maps, in [0, 1].
+        Dropout probability for the flattened feature maps, in [0, 1].
     dropout : float, default=0.2
-        Dropout after the hidden layer, in [0, 1].
+        Dropout probability after the hidden layer, in [0, 1].
 
     Raises
     ------
@@ -38,10 +38,10 @@ class MNISTCNN(nn.Module):
 
     Notes
     -----
-    The layers are those of the walk-through "train a CNN with skorch for MNIST digit recognition".
-    That one applied channel dropout to the flattened features, where there are no channels left;
-    plain dropout is used here. Pooling rounds up, which changes nothing for sides divisible by
-    four and lets an image be as small as one pixel.
+    The layers are those of the tutorial "train a CNN with skorch for MNIST digit recognition". The
+    tutorial applies channel dropout to the flattened features, which no longer have channels; this
+    network uses plain dropout instead. Pooling rounds up, which makes no difference for sides that
+    are divisible by four, and allows images as small as one pixel.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class MNISTCNN(nn.Module):
     torch.Size([2, 10])
     """
 
-    channels_last = True  # the classifier may lay out images and weights so: it is faster
+    channels_last = True  # let the classifier use this memory format, which is faster
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class MNISTCNN(nn.Module):
         Returns
         -------
         torch.Tensor of shape (batch, n_classes), float
-            Logits: their softmax gives probabilities.
+            Logits, without a softmax.
         """
         x = torch.relu(self.pool(self.conv1(images)))  # (batch, 16, height / 2, width / 2)
         x = torch.relu(self.pool(self.conv2(x)))  # (batch, 32, height / 4, width / 4)
@@ -95,35 +95,38 @@ class MNISTCNN(nn.Module):
 
 
 class BatchNormCNN(nn.Module):
-    """Stages of convolutions with batch normalization: the network of the recipes.
+    """A convolutional network with batch normalization, as used by the recipes.
 
-    The first stage is one 5x5 convolution, the others are 3x3 convolutions; each stage ends in 2x2
-    pooling. One linear layer makes logits of the features.
+    The first stage is a 5x5 convolution; the others consist of 3x3 convolutions. Each stage ends
+    with 2x2 pooling. A linear layer computes the logits from the features.
 
     Parameters
     ----------
     image_shape : tuple of int, default=(1, 28, 28)
-        Channels, height and width of an image. The classifier passes what it saw in ``fit``.
+        Channels, height and width of an image. The classifier passes the shape of the images in
+        ``fit``.
     n_classes : int, default=10
-        Number of classes, at least 1. The classifier passes what it saw in ``fit``.
+        Number of classes, at least 1. The classifier passes the number of classes in ``fit``.
     widths : tuple of int, default=(24, 48, 72)
-        Channels of each stage.
+        Number of channels in each stage.
     depth : int, default=2
-        Convolutions in each stage after the first, at least 1.
+        Number of convolutions in each stage after the first, at least 1.
     padding : bool, default=True
-        Whether convolutions keep the size of their maps. Without padding, the edges of images,
-        empty in MNIST and its like, cost no time; the images must be large enough.
+        Whether to pad the inputs of convolutions, so that the size of the maps does not change.
+        Without padding, training is faster, because the edges of images are not computed, which are
+        empty in datasets such as MNIST. Small images require padding.
     dropout : float, default=0.3
-        Dropout before the linear layer, in [0, 1].
+        Dropout probability before the linear layer, in [0, 1].
     shifted_copies : bool, default=False
-        Whether an answer in evaluation is the mean of five: for the image, and for its copies
-        shifted by a pixel to each side. It is a little better, and takes five times as long.
+        Whether to average the outputs in evaluation over five copies of each image: the image
+        itself, and copies shifted by one pixel in each direction. The accuracy is a little better,
+        but evaluation takes five times as long.
 
     Raises
     ------
     ValueError
-        If ``image_shape`` is not three positive integers, another number is not positive, there
-        would be more than 100 convolutions, or the images are too small to go without ``padding``.
+        If ``image_shape`` is not three positive integers, if another number is not positive, if
+        there would be more than 100 convolutions, or if the images are too small without padding.
 
     Examples
     --------
@@ -149,13 +152,15 @@ class BatchNormCNN(nn.Module):
         super().__init__()
         _check_sizes(image_shape, n_classes)
         if not isinstance(widths, (tuple, list)) or not _are_positive(*widths) or not widths:
-            raise ValueError(f"widths must be a tuple of positive integers; got {widths!r}.")
+            raise ValueError(
+                f"widths={widths!r} is not valid: it must be a tuple of positive integers."
+            )
         if not _are_positive(depth):
-            raise ValueError(f"depth must be a positive integer; got {depth!r}.")
+            raise ValueError(f"depth={depth!r} is not valid: it must be a positive integer.")
         if len(widths) * depth > MOST_CONVOLUTIONS:
             raise ValueError(
-                f"widths={widths!r} with depth={depth} would be more than {MOST_CONVOLUTIONS} "
-                "convolutions."
+                f"widths={widths!r} and depth={depth} are not valid: the network can have at most "
+                f"{MOST_CONVOLUTIONS} convolutions."
             )
         channels, height, width = image_shape
         layers: list[nn.Module] = []
@@ -175,9 +180,9 @@ class BatchNormCNN(nn.Module):
                 channels = n_maps
         if min(height, width) < 1:
             raise ValueError(
-                f"Images of {image_shape[1]}x{image_shape[2]} pixels are too small for the "
-                f"{len(widths)} stages without padding. Set padding=True, in a classifier "
-                "module__padding=True."
+                f"Images of {image_shape[1]}x{image_shape[2]} pixels are too small for "
+                f"{len(widths)} stages without padding. Set padding=True, or "
+                "module__padding=True in a classifier."
             )
         self.shifted_copies = shifted_copies
         self.features = nn.Sequential(*layers)
@@ -195,7 +200,7 @@ class BatchNormCNN(nn.Module):
         Returns
         -------
         torch.Tensor of shape (batch, n_classes), float
-            Logits, or with ``shifted_copies`` in evaluation logarithms of probabilities.
+            Logits; in evaluation with ``shifted_copies``, logarithms of probabilities.
         """
         if self.training or not self.shifted_copies:
             return self._logits(images)
@@ -217,10 +222,11 @@ def _check_sizes(image_shape: tuple[int, int, int], n_classes: int) -> None:
     """Raise a ValueError unless the shape and the number of classes are valid."""
     if len(image_shape) != 3 or not _are_positive(*image_shape):
         raise ValueError(
-            f"image_shape must be (channels, height, width), each at least 1; got {image_shape!r}."
+            f"image_shape={image_shape!r} is not valid: it must be (channels, height, width), with "
+            "positive integers."
         )
     if n_classes < 1:
-        raise ValueError(f"n_classes must be at least 1; got {n_classes!r}.")
+        raise ValueError(f"n_classes={n_classes!r} is not valid: it must be at least 1.")
 
 
 def _are_positive(*numbers: Any) -> bool:
@@ -228,10 +234,10 @@ def _are_positive(*numbers: Any) -> bool:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalization that also trains on a single number in each channel.
+    """Batch normalization that also supports training with one value per channel.
 
-    One pixel of one image does not have a deviation, so PyTorch refuses to train on it. Here, it is
-    scaled as in evaluation.
+    A single value does not have a standard deviation, so PyTorch raises an error. This layer
+    normalizes it as in evaluation.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -244,14 +250,13 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class QuickDropout(nn.Dropout):
-    """Dropout that draws four decisions at a time on the CPU.
+    """Dropout that draws random bits for four values at a time on the CPU.
 
-    PyTorch draws each from its generator by itself, which takes a tenth of the time to train
-    ``MNISTCNN``.
+    PyTorch draws them one by one, which takes a tenth of the training time of ``MNISTCNN``.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``x`` with some numbers 0 and the others scaled up, in training."""
+        """Set some values of ``x`` to 0 and scale up the others, in training."""
         if not self.training or self.inplace or torch.compiler.is_compiling():
             return super().forward(x)
         return _quick_dropout(x, self.p)
@@ -260,10 +265,10 @@ class QuickDropout(nn.Dropout):
 class Linear(nn.Linear):
     """A linear layer whose outputs in evaluation do not depend on the other rows of a batch.
 
-    Matrix products sum in an order that depends on the number of rows and on where among them a row
-    is, which changes the last digits of single precision. In evaluation on the CPU, this layer
-    computes in double precision and rounds. Exported networks stay in single precision, which every
-    runtime has.
+    The order of the sums in a matrix product depends on the number of rows and on the position of a
+    row, which changes the last digits in single precision. In evaluation on the CPU, this layer
+    computes in double precision and rounds the result. Exported networks use single precision,
+    which every runtime supports.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -273,7 +278,8 @@ class Linear(nn.Linear):
         return _accurate_linear(x, self.weight, self.bias)
 
 
-# torch.fx cannot follow questions about a device or a size, so it records calls of these functions.
+# torch.fx cannot trace code that depends on a device or a size, so it records calls to these
+# functions.
 
 
 @torch.fx.wrap
@@ -285,7 +291,7 @@ def _batch_norm(x: torch.Tensor, training: bool, *others: Any) -> torch.Tensor:
 
 @torch.fx.wrap
 def _quick_dropout(x: torch.Tensor, p: float) -> torch.Tensor:
-    """Drop numbers: 64 random bits decide about four, so ``p`` is rounded to 16 bits."""
+    """Apply dropout with 16 random bits per value, to which ``p`` is rounded."""
     n_dropped = round(p * 2**16)
     if x.device.type != "cpu" or not 0 < n_dropped < 2**16:
         return nn.functional.dropout(x, p)

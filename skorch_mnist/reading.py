@@ -1,4 +1,4 @@
-"""Digits in pictures, read with a classifier that comes with the package or with another one."""
+"""Read digits in pictures, with the classifier that comes with the package or with another one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from skorch_mnist.rejection import RejectingClassifier
 
 __all__ = ["Digit", "read_digits"]
 
-IMAGE_SHAPE = (1, SIDE, SIDE)  # of a digit in the form of MNIST, with channels, and its pixels
+IMAGE_SHAPE = (1, SIDE, SIDE)  # channels, height and width of a digit in the form of MNIST
 N_PIXELS = SIDE * SIDE
-# Digits in pictures are less like MNIST than its test images, so more of them are accepted than by
-# the classifier itself. Chosen on generated pictures and outliers.
+# Digits in pictures differ more from MNIST than its test images do, so this is higher than for the
+# classifier itself. Chosen on generated pictures and outliers.
 ACCEPT = 0.995
 LOADING = Lock()
 
@@ -34,13 +34,13 @@ class Digit(NamedTuple):
     Attributes
     ----------
     label : object
-        A member of ``classes_`` of the classifier as a Python scalar, such as 7. None if this is
-        not a digit, as far as a ``RejectingClassifier`` can tell.
+        One of ``classes_`` of the classifier as a Python scalar, such as 7. None if a
+        ``RejectingClassifier`` rejects this as not being a digit.
     probability : float
-        Probability of the most probable label in [0, 1], given that this is a digit.
+        Probability of the most probable label in [0, 1], assuming that this is a digit.
     box : tuple of int
-        Left, top, right and bottom of the digit in the upright picture in pixels, as for
-        ``Image.crop`` of Pillow.
+        Left, top, right and bottom of the digit in the upright picture, in pixels, as for
+        ``PIL.Image.crop``.
     """
 
     label: Any
@@ -57,36 +57,37 @@ def read_digits(
     max_pixels: int = MAX_PIXELS,
     accept: float | None = None,
 ) -> list[Digit]:
-    """Read the digits in a picture: a single one, a number, a row, a form or a grid.
+    """Read the digits in a picture: a single digit, a number, a row, a form or a grid.
 
-    No training and no network access is needed. The classifier that comes with the package is
-    loaded in the first call.
+    This requires no training and no network access. The first call loads the classifier that comes
+    with the package.
 
     Parameters
     ----------
     picture : path, binary file, bytes, PIL image or array
         A drawing, photograph or scan, as for :func:`~skorch_mnist.pictures.find_digits`.
     classifier : fitted classifier or None, default=None
-        What reads the digits, with ``predict_proba`` and ``classes_``. It takes an array of shape
-        (n_digits, 784), with pixels from 0 (paper) to 255 (ink). An ``MNISTCNNClassifier`` that was
-        trained on pixels from 0 to 1, or on another range, gets them in that range. Only a
-        ``RejectingClassifier`` can tell letters and dirt from digits. None takes
-        ``RejectingClassifier.from_pretrained("digits")``.
+        Classifier of the digits, with ``predict_proba`` and ``classes_``. It receives an array of
+        shape (n_digits, 784), with pixels from 0 (paper) to 255 (ink). For an
+        ``MNISTCNNClassifier`` that was trained on another range, such as 0 to 1, pixels are
+        rescaled to this range. Only a ``RejectingClassifier`` can distinguish letters and dirt from
+        digits. If None, ``RejectingClassifier.from_pretrained("digits")`` is used.
     page : bool or "auto", default="auto"
-        Whether there may be several digits. "auto" decides by what is in the picture.
+        Whether the picture may show several digits. "auto" decides based on the picture.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
         A file with more pixels is rejected before it is decoded.
     accept : float in [0, 1] or None, default=None
-        Share of digits to accept, 1 for all: a lower share rejects more of what is not a digit.
-        None takes that of the ``RejectingClassifier``, and 0.995 for the one of the package.
+        Fraction of digits to accept, 1 for all. A lower value rejects more images that are not
+        digits. None uses the value of the ``RejectingClassifier``, or 0.995 for the one that comes
+        with the package.
 
     Returns
     -------
     list of Digit
         Label, probability and box of each digit in reading order; empty if no digit was found.
-        What looks like a digit to the search, but not to the classifier, has the label None.
+        Anything that the classifier rejects has the label None.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def read_digits(
     TypeError
         If the classifier does not have ``predict_proba``.
     ValueError
-        If the classifier takes other images, or another argument is not valid.
+        If the classifier was fitted on other images, or if another argument is not valid.
 
     Warns
     -----
@@ -106,11 +107,11 @@ def read_digits(
 
     See Also
     --------
-    skorch_mnist.pictures.find_digits : Only find the digits.
+    skorch_mnist.pictures.find_digits : Find digits without reading them.
 
     Notes
     -----
-    Threads may call this function at the same time.
+    This function is thread-safe.
 
     Examples
     --------
@@ -138,7 +139,7 @@ def read_digits(
 
 
 def as_json(image: str | None, digits: list[Digit]) -> dict[str, Any]:
-    """Return the digits in a picture as a JSON object; its name is None if it has none."""
+    """Return the digits in a picture as a JSON object; ``image`` is its name, or None."""
     return {"image": image, "digits": [digit._asdict() for digit in digits]}
 
 
@@ -151,7 +152,7 @@ class Reading(NamedTuple):
 
 
 def read_closely(picture: Any, classifier: Any, **options: Any) -> Reading:
-    """Return the reading of a picture; the arguments are those of ``read_digits``, checked."""
+    """Read a picture; the arguments are those of ``read_digits``, already checked."""
     found = find_digits(picture, **options)
     if not len(found.images):
         return Reading([], found.images, np.empty((0, 0)))
@@ -183,7 +184,7 @@ def classify(rows: NDArray[Any], classifier: Any) -> tuple[list[Any], NDArray[np
 
 def pretrained() -> RejectingClassifier:
     """Return the classifier that comes with the package, loaded once."""
-    with LOADING:  # even if several threads need it at the same time
+    with LOADING:  # several threads may need it at the same time
         return _pretrained()
 
 
@@ -195,20 +196,20 @@ def _pretrained() -> RejectingClassifier:
 
 
 def _rows(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
-    """Return the pixels of each image, in the range of the images that the classifier knows."""
+    """Return the pixels of each image, in the range of the training images of the classifier."""
     rows = images.reshape(len(images), N_PIXELS)
     known = getattr(classifier, "pixel_statistics_", None)
     return rows if known is None else known.low + rows * (known.high - known.low) / 255
 
 
 def _check_accept(accept: Any, classifier: Any) -> None:
-    """Raise an error unless the classifier can accept that share."""
+    """Raise an error unless ``accept`` is valid for the classifier."""
     if not isinstance(accept, Real) or not 0 <= float(accept) <= 1:
-        raise ValueError(f"accept={accept!r} is not valid: it must be a number in [0, 1]")
+        raise ValueError(f"accept={accept!r} is not valid: it must be a number in [0, 1].")
     if classifier is not None and not isinstance(classifier, RejectingClassifier):
         raise ValueError(
-            f"accept={accept!r} is not valid for {type(classifier).__name__}, which never rejects: "
-            "pass a RejectingClassifier"
+            f"accept={accept!r} is not valid for {type(classifier).__name__}, which does not "
+            "reject images. Pass a RejectingClassifier."
         )
 
 
@@ -217,32 +218,34 @@ def check_classifier(classifier: Any) -> None:
     if isinstance(classifier, type) or not hasattr(classifier, "predict_proba"):
         raise TypeError(
             f"classifier={classifier!r} is not valid: it must be a fitted classifier with "
-            "predict_proba, such as what MNISTCNNClassifier.load returns"
+            "predict_proba, such as the result of MNISTCNNClassifier.load."
         )
     if any(isinstance(step, DigitPreprocessor) for _, step in getattr(classifier, "steps", ())):
         raise ValueError(
             "classifier is a pipeline with a DigitPreprocessor, but read_digits prepares the "
-            "digits itself: pass the steps after it, as in classifier[1:]"
+            "digits itself. Pass only the steps after it, as in classifier[1:]."
         )
     if not hasattr(classifier, "classes_"):
         raise NotFittedError(
-            f"classifier is a {type(classifier).__name__} that is not fitted: call fit first"
+            f"This {type(classifier).__name__} instance is not fitted yet. Call fit before passing "
+            "it as classifier."
         )
     n_pixels = getattr(classifier, "n_features_in_", N_PIXELS)
     shape = getattr(classifier, "image_shape_", IMAGE_SHAPE)
     if n_pixels != N_PIXELS or shape != IMAGE_SHAPE:
         of_shape = f" of shape {shape}" if hasattr(classifier, "image_shape_") else ""
         raise ValueError(
-            f"classifier takes images{of_shape} with {n_pixels} pixels, but digits are converted "
-            f"to {IMAGE_SHAPE}, {N_PIXELS} pixels. Pass one that was fitted on such images"
+            f"classifier was fitted on images{of_shape} with {n_pixels} pixels, but digits are "
+            f"converted to {IMAGE_SHAPE}, {N_PIXELS} pixels. Pass a classifier that was fitted on "
+            "such images."
         )
     known = getattr(classifier, "pixel_statistics_", None)
     if known is not None and known.are_mostly_bright():
         warnings.warn(
-            f"classifier was fitted on pixels in {known.low:g}..{known.high:g} with a mean of "
-            f"{known.mean:g}, dark digits on a light background, but read_digits passes light "
-            "digits on a dark background: predictions will be poor. Fit it on inverted images, "
-            f"{known.low + known.high:g} - X.",
+            f"classifier was fitted on pixels from {known.low:g} to {known.high:g} with a mean of "
+            f"{known.mean:g}, that is, on dark digits on a light background, but read_digits "
+            "passes light digits on a dark background: predictions will be poor. Fit it on "
+            f"inverted images, {known.low + known.high:g} - X.",
             UserWarning,
             stacklevel=3,
         )

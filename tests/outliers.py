@@ -44,7 +44,7 @@ def outliers(kind, n, seed):
     n : int
         Number of images.
     seed : int
-        Where all chance comes from.
+        Random generator.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def test_shape_dtype_and_range_stay(change, n, channels, height, width, seed):
 
 
 @each_change
-def test_a_blank_image_stays_blank_whatever_its_ground(change):
+def test_a_blank_image_of_any_color_stays_blank(change):
     with torch.random.fork_rng():
         changed = change(torch.full((4, 1, 9, 7), 255.0))
     torch.testing.assert_close(changed, torch.full((4, 1, 9, 7), 255.0))
@@ -69,7 +69,7 @@ def test_images_of_a_batch_are_changed_differently(change):
 
 
 @each_change
-def test_the_global_generator_decides(change):
+def test_random_numbers_come_from_the_global_generator(change):
     with torch.random.fork_rng():
         torch.manual_seed(3)
         first = change(square(n=4))
@@ -79,7 +79,7 @@ def test_the_global_generator_decides(change):
 
 
 @each_change
-def test_the_given_images_are_left_alone(change):
+def test_the_given_images_are_not_changed(change):
     images = square(n=3)
     with torch.random.fork_rng():
         change(images)
@@ -125,7 +125,7 @@ def test_rotation_is_that_of_scipy_and_keeps_shapes(monkeypatch, height, width):
     assert min(np.abs(changed.numpy() - wanted).max() for wanted in candidates) < 0.01
 
 
-def test_shift_is_in_shares_of_the_side(monkeypatch):
+def test_shift_is_relative_to_the_side(monkeypatch):
     moved_by(monkeypatch, SHIFT=2 / 28)
     highest_draw(monkeypatch)
     changed = random_affine(square())
@@ -149,7 +149,7 @@ def test_shear_moves_the_top_against_the_bottom(monkeypatch):
     assert abs(slope) == pytest.approx(0.15, rel=0.05)
 
 
-def test_strengths_are_those_of_the_documentation():
+def test_strengths_are_as_documented():
     from skorch_mnist import MNISTCNNClassifier
 
     text = " ".join(MNISTCNNClassifier.__doc__.split())

@@ -84,11 +84,11 @@ def test_records_are_kept_for_callbacks_that_watch_batches(callback):
         ),
     ],
 )
-def test_records_are_dropped_after_an_epoch_that_nobody_watched(params):
+def test_records_are_dropped_if_no_callback_reads_them(params):
     assert len(fit(**params).history_[-1, "batches"]) == 1
 
 
-def test_only_the_last_record_of_an_epoch_stays_if_nobody_watches():
+def test_only_the_last_record_of_an_epoch_is_kept_if_no_callback_reads_them():
     clf = fit()
     assert [len(epoch["batches"]) for epoch in clf.history_] == [1, 1]
     assert clf.history_[-1, "batches", -1].keys() == {"valid_loss", "valid_batch_size"}
@@ -96,7 +96,7 @@ def test_only_the_last_record_of_an_epoch_stays_if_nobody_watches():
     assert all(isinstance(loss, float) for loss in clf.history_[:, "train_loss"])
 
 
-def test_callbacks_that_watch_get_the_loss_of_each_batch_at_once():
+def test_callbacks_that_read_losses_get_them_after_each_batch():
     watching = Watching()
     clf = fit(callbacks=[watching])
     assert len(watching.losses) == 2 * (3 + 1)

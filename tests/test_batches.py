@@ -36,7 +36,7 @@ def pixels_of(dtype, shape, seed=0):
     rows=st.lists(st.integers(-6, 5), min_size=1, max_size=9).map(np.array),
     weighted=st.booleans(),
 )
-def test_take_gives_the_rows_in_a_dtype_that_torch_has(dtype, rows, weighted):
+def test_take_returns_the_rows_in_a_dtype_that_torch_supports(dtype, rows, weighted):
     images = pixels_of(dtype, (6, 1, 3, 3))
     codes = np.arange(6)
     weight = np.linspace(0.1, 1, 6, dtype=np.float32) if weighted else None
@@ -81,7 +81,7 @@ def test_codes_default_to_zero():
 
 @quick
 @given(data=st.data(), depth=st.integers(0, 3), form=st.sampled_from([list, tuple, np.array]))
-def test_reader_of_nested_subsets_gives_what_they_give(data, depth, form):
+def test_nested_subsets_are_read_correctly(data, depth, form):
     dataset = ImageDataset(pixels_of("u1", (7, 1, 2, 2)), None, np.arange(7))
     for _ in range(depth):
         last = len(dataset) - 1
@@ -106,7 +106,7 @@ def test_loader_of_pytorch_takes_whole_batches(batch_size):
     np.testing.assert_array_equal(torch.cat([x for x, _ in parts]).numpy(), images)
 
 
-def test_other_datasets_are_left_alone():
+def test_other_datasets_are_not_changed():
     other = skorch.dataset.Dataset(np.zeros((3, 2)), np.zeros(3))
     part = Subset(other, [0])
     assert own_form(other) is other and own_form(part) is part
@@ -135,7 +135,7 @@ def dataset_of(n, weight=None):
     seed=seeds,
     n_passes=st.integers(1, 3),
 )
-def test_own_loader_gives_what_the_pytorch_loader_does(
+def test_own_loader_gives_the_same_batches_as_the_pytorch_loader(
     n, batch_size, shuffle, drop_last, seed, n_passes
 ):
     own, pytorchs = (
@@ -183,7 +183,7 @@ def test_other_images_keep_the_weights_of_the_batch():
     assert with_images(image_of(x), other) is other
 
 
-def test_images_stay_where_they_are_without_a_gpu():
+def test_images_are_not_moved_without_a_gpu():
     dataset = ImageDataset(pixels_of("u1", (3, 1, 2, 2)))
     for device in ("cpu", "meta"):
         assert dataset.loader({"batch_size": 1}, torch.device(device)).dataset is dataset
@@ -254,7 +254,7 @@ def test_batch_of_weight_zero_has_loss_and_gradient_zero():
     assert loss == 0 and torch.equal(logits.grad, torch.zeros_like(logits))
 
 
-def test_criterion_is_left_as_it_was(criterion):
+def test_criterion_is_not_changed(criterion):
     logits, codes = batch_of()
     weighted_loss(criterion, logits, codes, torch.ones(30))
     assert criterion.reduction == "mean"
@@ -270,7 +270,7 @@ class Total(nn.Module):
 def test_criterion_that_ignores_its_reduction_cannot_be_weighted():
     message = (
         "Total with reduction='none' returns losses of shape () for 30 samples, which cannot be "
-        "weighted. Use another criterion, or neither sample_weight nor class_weight."
+        "weighted. Use another criterion, or remove sample_weight and class_weight."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         weighted_loss(Total(), *batch_of(), torch.ones(30))
@@ -279,7 +279,7 @@ def test_criterion_that_ignores_its_reduction_cannot_be_weighted():
 # --- kept rows ------------------------------------------------------------------------------
 
 
-def test_kept_rows_lie_in_one_block():
+def test_kept_rows_are_in_one_block():
     kept = KeptRows()
     batches = [torch.arange(6.0).reshape(2, 3), torch.ones(3, 3)]
     parts = [kept.keep(batch) for batch in batches]
@@ -294,7 +294,7 @@ def test_kept_rows_stay_when_the_next_block_begins():
     assert all(torch.equal(part, batch) for part, batch in zip(parts, batches, strict=True))
 
 
-def test_outputs_that_are_not_tensors_are_left_alone():
+def test_outputs_that_are_not_tensors_are_not_changed():
     outputs = (torch.ones(2, 3), torch.ones(2))
     assert KeptRows().keep(outputs) is outputs
 

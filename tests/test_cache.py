@@ -203,7 +203,7 @@ def test_proxies_of_the_environment_are_used(tmp_path, mirror, monkeypatch):
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with pytest.raises(DatasetError, match="Downloading failed"):
+    with pytest.raises(DatasetError, match="The download failed"):
         read(tmp_path, f"{mirror.address}/good/")
     assert mirror.requests == []
 

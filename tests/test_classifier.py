@@ -122,7 +122,7 @@ def forms_of(X):
 
 
 @pytest.mark.parametrize("form", forms_of(np.zeros((1, 2, 2), np.uint8)))
-def test_form_of_images_does_not_matter(form):
+def test_layout_of_images_does_not_matter(form):
     X, y = toy(shape=(6, 6))
     reference = quick().fit(X, y)
     other = forms_of(X)[form]
@@ -198,7 +198,7 @@ def test_scale_of_pixels_does_not_matter(digits, scale):
 
 
 def test_other_scale_in_predict_warns(fitted, digits):
-    with pytest.warns(UserWarning, match="Bring X to the scale"):
+    with pytest.warns(UserWarning, match="Rescale X to the range"):
         fitted.predict(digits[1] / 255)
 
 
@@ -251,7 +251,7 @@ def test_invariants(n_classes, shape, dtype, labels, batch_size, weighted, seed)
 # --- seeds ----------------------------------------------------------------------------------
 
 
-def test_same_seed_gives_the_same_bits(digits):
+def test_same_seed_gives_bit_identical_results(digits):
     X_train, y_train = digits[0][:200], digits[2][:200]
     first = quick().fit(X_train, y_train)
     torch.rand(7), np.random.rand(7)
@@ -267,7 +267,7 @@ def test_another_seed_gives_other_weights():
 
 
 @pytest.mark.slow
-def test_another_process_gives_the_same_bits():
+def test_another_process_gives_bit_identical_results():
     code = """
         import hashlib, numpy as np
         from skorch_mnist import MNISTCNNClassifier
@@ -281,7 +281,7 @@ def test_another_process_gives_the_same_bits():
     assert len(outputs) == 1 and len(outputs.pop()) > 60
 
 
-def test_global_generators_are_left_alone():
+def test_global_generators_are_not_changed():
     X, y = toy()
     torch.manual_seed(0)
     np.random.seed(0)
@@ -315,7 +315,7 @@ def test_random_state_none_uses_the_generator_of_numpy():
 # --- weights --------------------------------------------------------------------------------
 
 
-def test_weight_0_leaves_a_sample_out():
+def test_samples_with_weight_0_are_ignored():
     X, y = toy(60)
     weight = np.ones(60)
     weight[::4] = 0
@@ -372,13 +372,13 @@ def test_early_stopping_restores_the_best_weights(digits):
 
 def test_early_stopping_needs_validation():
     X, y = toy()
-    with pytest.raises(ValueError, match="early_stopping=True needs validation samples"):
+    with pytest.raises(ValueError, match="early_stopping=True requires validation samples"):
         quick(early_stopping=True, train_split=None).fit(X, y)
 
 
 def test_scarce_data_is_split_with_a_warning():
     X, y = toy(6)
-    with pytest.warns(UserWarning, match="too few, or a class too rare"):
+    with pytest.warns(UserWarning, match="too few, or a class is too rare"):
         quick().fit(X, y)
 
 
@@ -420,7 +420,7 @@ def test_partial_fit_needs_classes_and_keeps_them():
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         quick().partial_fit(X, y)
     clf = quick().partial_fit(X, y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="differ from those of the first call"):
+    with pytest.raises(ValueError, match="the classes of the first call were"):
         clf.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"labels \[3 4\] that are not among"):
         clf.partial_fit(X, y + 2)
@@ -564,7 +564,7 @@ def test_outputs_in_another_container_than_a_tuple_are_refused(container):
     quick(module=Wrapped, module__container=tuple).fit(*toy())
 
 
-def test_a_network_for_other_channels_is_told_what_to_do():
+def test_the_error_for_other_channels_suggests_a_remedy():
     X, y = toy()
     color = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(64, 3))
     with pytest.raises(RuntimeError, match=r"in_channels=3.* image_shape.*images.expand\(-1, 3,"):
@@ -580,7 +580,7 @@ def test_errors_of_a_network_show_the_shape_of_its_images():
         quick(module=for_mnist).fit(*toy())
 
 
-def test_batch_normalization_of_a_last_batch_of_one_is_told_what_to_do():
+def test_the_error_for_a_last_batch_of_one_suggests_a_remedy():
     X, y = toy(n=33)
     norm = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(36), nn.Linear(36, 3))
     clf = quick(module=norm, train_split=None)
@@ -611,21 +611,23 @@ def test_results_do_not_depend_on_the_default_dtype(float64_by_default, tmp_path
 
 def test_weights_of_another_dtype_are_named(float64_by_default):
     doubles = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
-    with pytest.raises(RuntimeError, match=r"weights of torch.float64: call its method float"):
+    with pytest.raises(
+        RuntimeError, match=r"weights of torch.float64: convert it with its method float"
+    ):
         quick(module=doubles).fit(*toy())
     quick(module=doubles.float()).fit(*toy())
 
 
 def test_divergence_is_an_error():
     X, y = toy()
-    with pytest.raises(ValueError, match="The training diverged in epoch 1: its loss became"):
+    with pytest.raises(ValueError, match="Training diverged in epoch 1: the loss became"):
         quick(lr=1e30, batch_size=4).fit(X, y)
     with pytest.raises(ValueError, match="no batch to train on"):
         quick(iterator_train__drop_last=True, batch_size=500).fit(X, y)
 
 
 def test_a_function_that_makes_no_module_is_refused():
-    with pytest.raises(TypeError, match=r"made a dict\. It must be or make a torch\.nn\.Module"):
+    with pytest.raises(TypeError, match=r"returned a dict\. It must be a torch\.nn\.Module"):
         quick(module=dict).fit(*toy())
 
 
@@ -660,7 +662,7 @@ def test_loader_with_workers_gives_the_same_weights():
 # --- parameters -----------------------------------------------------------------------------
 
 
-def test_misspelled_parameters_name_the_nearest():
+def test_misspelled_parameters_suggest_the_closest_match():
     X, y = toy()
     for params, nearest in [
         ({"max_epoch": 3}, "max_epochs"),
@@ -694,9 +696,9 @@ def test_set_params_is_all_or_nothing():
         ({"random_state": "seed"}, "'random_state'"),
         ({"device": "cud"}, "device='cud' cannot be used"),
         ({"callbacks": "off"}, "'callbacks'"),
-        ({"callbacks": "disable", "early_stopping": True}, "set only one of them"),
-        ({"iterator_valid__shuffle": True}, "would mix up or leave out predictions"),
-        ({"iterator_valid__drop_last": True}, "would mix up or leave out predictions"),
+        ({"callbacks": "disable", "early_stopping": True}, "Set only one of them"),
+        ({"iterator_valid__shuffle": True}, "would reorder or drop predictions"),
+        ({"iterator_valid__drop_last": True}, "would reorder or drop predictions"),
     ],
 )
 def test_bad_values_are_refused_before_any_work(params, message):
@@ -740,7 +742,7 @@ def with_nan(X):
         (lambda X, y: (np.full((60, 4), "text"), y), None),
         (lambda X, y: (X * 1j, y), None),
         (lambda X, y: (X, y[:-1]), None),
-        (lambda X, y: (X, y * 0), "1 class"),
+        (lambda X, y: (X, y * 0), "only one class: 0"),
         (lambda X, y: (X, None), None),
         (lambda X, y: (X[0, 0], y), None),
         (lambda X, y: (X[:, :, :, None, None], y), "are not images"),
@@ -786,7 +788,7 @@ def test_prediction_needs_fit(method):
 
 def test_785_columns_suggest_a_label_column():
     rng = np.random.RandomState(0)
-    with pytest.warns(UserWarning, match="Was a label column left in X"):
+    with pytest.warns(UserWarning, match="If X contains the column of labels"):
         quick().fit(rng.rand(20, 785), np.arange(20) % 2)
 
 

@@ -18,7 +18,7 @@ def test_a_cluster_that_does_not_answer_is_an_error(capsys, monkeypatch):
     monkeypatch.setattr(workers, "PATIENCE", 0.5)
     options = ["--dataset", "digits", "--backend", "dask", "--address", NOWHERE]
     assert cli.main(["cross-validate", *options]) == 1
-    assert f"the cluster at {NOWHERE} does not answer" in capsys.readouterr().err
+    assert f"cannot connect to the Dask scheduler at {NOWHERE}" in capsys.readouterr().err
 
 
 def test_without_dask_the_error_says_how_to_install_it(capsys, monkeypatch):
@@ -31,7 +31,10 @@ def test_without_dask_the_error_says_how_to_install_it(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--backend", "dask"], "--address of its scheduler, such as tcp://10.0.0.1:8786"),
+        (
+            ["--backend", "dask"],
+            "requires --address, the address of the scheduler, such as tcp://10.0.0.1:8786",
+        ),
         (["--address", "10.0.0.1:6379"], "--address requires --backend dask"),
         (["--backend", "dask", "--address", "x", "--resume"], "--resume requires --backend loky"),
         (["--backend", "ray", "--address", "x"], "ray"),

@@ -92,7 +92,7 @@ class Page(HTMLParser):
         self.texts.append(data.strip())
 
 
-def test_evaluate_writes_a_page_that_needs_no_network(model, few_digits, capsys):
+def test_evaluate_writes_a_self_contained_page(model, few_digits, capsys):
     assert run("evaluate", model, "--dataset", "digits") == 0
     path = model.parent / "report.html"
     assert f"Written to {path.resolve()}" in capsys.readouterr().out
@@ -114,7 +114,7 @@ def test_evaluate_writes_a_page_that_needs_no_network(model, few_digits, capsys)
 def test_evaluate_reports_what_was_rejected(few_digits, capsys):
     assert run("evaluate", "digits", "--dataset", "digits", "--output", "report.html") == 0
     text = capsys.readouterr().out
-    assert "Accepted  " in text and "Accuracy among those  " in text
+    assert "Accepted  " in text and "Accuracy if accepted  " in text
     page = Path("report.html").read_text(encoding="utf-8")
     assert "Rejected" in page
     assert run("evaluate", "digits", "--dataset", "digits", "--output", "o.html", "--json") == 0
@@ -205,7 +205,7 @@ def test_labels_and_names_may_be_formulas_and_long(tmp_path, few_digits, capsys)
     assert capsys.readouterr().err == ""
 
 
-def test_labels_are_written_as_text(tmp_path, digits):
+def test_labels_are_escaped_in_html(tmp_path, digits):
     X_train, X_test, y_train, _ = digits
     names = np.array(["<b>bold</b>" if label == 1 else "A & B" for label in range(10)])
     clf = MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)
@@ -222,20 +222,20 @@ def test_labels_are_written_as_text(tmp_path, digits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "the model nowhere cannot be read: No such file"),
+        (["nowhere"], "nowhere cannot be read: No such file"),
         (
             ["{folder}"],
-            "{folder} does not contain model.safetensors: give the folder of a run, or a file",
+            "{folder} does not contain model.safetensors: give the output folder of train",
         ),
         ([__file__], Path(__file__).name),
         (
             ["{model}", "--dataset", "other.csv"],
-            "that the classifier does not know: 77; the known labels are 0, 1",
+            "that the classifier does not know: 77. Known labels: 0, 1",
         ),
         (["{model}", "--dataset", "digits", "--output", "/proc/x/report.html"], "cannot write"),
     ],
 )
-def test_what_cannot_be_evaluated(arguments, message, model, tmp_path, capsys):
+def test_evaluate_raises_errors(arguments, message, model, tmp_path, capsys):
     (tmp_path / "other.csv").write_text("77," + ",".join(["0"] * 784) + "\n")
     names = {"folder": tmp_path, "model": model}
     assert run("evaluate", *(one.format(**names) for one in arguments)) == 1
@@ -272,7 +272,7 @@ def test_cross_validate_shows_each_fold_then_mean_and_spread(n_jobs, tmp_path, c
         assert lines[first] == f"Fold {number} of 2"
         assert lines[first + 1].split()[0] == "epoch" and lines[first + 3].split()[0] == "1"
         accuracy = lines[first + 4].rpartition(" ")[2]
-        assert lines[first + 4].startswith("Accuracy on the images of the fold: ")
+        assert lines[first + 4].startswith("Accuracy on this fold: ")
         assert lines[11 + number].split()[:2] == [str(number), accuracy]
     assert re.fullmatch(r"Mean accuracy: 0\.\d{4} ± 0\.\d{4}", lines[14])
 
@@ -290,7 +290,7 @@ def test_cross_validate_is_repeated_by_its_configuration(tmp_path, capsys):
 def test_a_fold_that_diverges_is_an_error(tmp_path, capsys):
     options = ["--folds", 2, "--output-dir", tmp_path, "--lr", "1e30", "--max-epochs", 2]
     assert run("cross-validate", *QUICK, *options, "--json") == 1
-    assert "diverged" in error_of(capsys) or "has not learned" in error_of(capsys)
+    assert "diverged" in error_of(capsys) or "its training diverged" in error_of(capsys)
 
 
 # --- search -----------------------------------------------------------------------------------
@@ -432,7 +432,7 @@ def test_exports_of_two_versions_do_not_replace_each_other(model, capsys):
     ("name", "message"),
     [
         ("folds.csv", "contains a cross-validation, which does not save a classifier"),
-        ("checkpoint/run.json", "was interrupted: --resume continues it"),
+        ("checkpoint/run.json", "was interrupted: repeat its command with --resume"),
     ],
 )
 def test_folders_without_a_model_say_why(name, message, tmp_path, capsys):
@@ -508,7 +508,7 @@ def test_an_interrupted_process_resumes(command, tmp_path, capsys):
         _, err = running.communicate()
     assert running.returncode == 130
     expected = (
-        "interrupted: the finished epochs are kept; add --resume to the same command to continue"
+        "interrupted: the finished epochs were saved; add --resume to the same command to continue"
     )
     assert expected in err.splitlines()[-1]
     assert list((tmp_path / "out" / "checkpoint").glob("training-*/training.safetensors"))

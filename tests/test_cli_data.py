@@ -119,8 +119,8 @@ def test_validation_images_are_reported_as_not_used(images, tmp_path, capsys):
     assert pairs(found.train) == expected(X[4:], y[4:])
     assert pairs(found.test) == expected(X[:2], y[:2])
     left, validation = capsys.readouterr().err.splitlines()
-    assert "left out: README.md, which hold no images" in left
-    assert "the validation images are not used" in validation
+    assert "ignored files without images: README.md" in left
+    assert "the validation images are ignored" in validation
 
 
 @pytest.mark.parametrize("name", ["mnist.npz", "mnist.zip"])
@@ -148,7 +148,8 @@ def test_drawings_are_converted_to_the_form_of_mnist(tmp_path):
             (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
             picture.save(tmp_path / "own" / label / f"{number}.png")
     with pytest.raises(
-        ValueError, match=r"301x|20\dx300.*--preprocess converts pictures to the form of MNIST"
+        ValueError,
+        match=r"301x|20\dx300.*add --preprocess to convert pictures to the form of MNIST",
     ):
         load(tmp_path / "own")
     found = load(tmp_path / "own", preprocess=True)
@@ -253,7 +254,8 @@ def test_labels_are_numbers_where_the_names_are_digits(few_digits):
 
 
 def test_the_splits_of_emnist_are_those_of_the_fetcher():
-    with pytest.raises(ValueError, match=f"it must be one of {', '.join(named_data.EMNIST)}$"):
+    valid = ", ".join(named_data.EMNIST)
+    with pytest.raises(ValueError, match=rf"it must be one of {valid}\.$"):
         fetch_emnist(split="nothing")
 
 
@@ -263,21 +265,33 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (Source("cifar"), "cifar is not a dataset: give auto, mnist,"),
+        (
+            Source("cifar"),
+            "cifar is not a dataset: give the path of a file or folder, or one of auto,",
+        ),
         (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
-        (Source("mnist", test_dataset="x.csv"), "--test-dataset is for your own images"),
-        (Source("digits", preprocess=True), "--preprocess is for your own images"),
-        (Source("own.csv", preprocess=True), "--preprocess is for folders of pictures: own.csv"),
-        (Source("idx", preprocess=True), "idx holds no pictures in folders by class"),
-        (Source("unlabelled.csv"), "has no labels: name a column label"),
+        (Source("mnist", test_dataset="x.csv"), "--test-dataset is only for your own images"),
+        (Source("digits", preprocess=True), "--preprocess is only for your own images"),
+        (
+            Source("own.csv", preprocess=True),
+            "--preprocess requires a folder of pictures, but own.csv",
+        ),
+        (Source("idx", preprocess=True), "idx does not contain folders of pictures"),
+        (
+            Source("unlabelled.csv"),
+            "no labels were found in unlabelled.csv: name their column label",
+        ),
         (Source("only_test"), "only_test has test images but no training images"),
         (Source("two"), "two contains several datasets: a-train-images-idx3-ubyte of shape"),
-        (Source("one.csv"), "one.csv has no class of two images: no test images can be set aside"),
+        (
+            Source("one.csv"),
+            "one.csv has only one image of each class, so no test images can be set aside",
+        ),
         (Source("/dev/zero"), "/dev/zero is neither a file nor a folder"),
-        (Source("empty"), "empty holds no files"),
+        (Source("empty"), "empty does not contain any files"),
         (
             Source("own.csv", test_dataset="other.csv"),
-            "that no training image has: 5; the known labels",
+            "that no training image has: 5. Known labels",
         ),
         (Source("own.csv", test_dataset="nowhere.csv"), "nowhere.csv is not a dataset"),
     ],

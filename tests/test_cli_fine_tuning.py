@@ -52,7 +52,7 @@ def load(folder="tuned"):
 def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
     assert train("--preprocess", "--dataset", pictures) == 0
     out = capsys.readouterr().out
-    assert "600 images that it knows are added" in out
+    assert "Added 600 images of digits" in out
     assert "Test accuracy before training: " in out
     before = MNISTCNNClassifier.from_pretrained("digits")
     tuned = load()
@@ -119,7 +119,7 @@ def test_a_folder_of_a_run_and_other_classes(tmp_path, capsys):
     for i, (image, label) in enumerate(zip(X.reshape(-1, 28, 28), y, strict=True)):
         Image.fromarray(image).save(Path("words", label, f"{i}.png"))
     assert train("--dataset", "words", start="run") == 0
-    assert "It may forget images that it has learned before" in capsys.readouterr().out
+    assert "may forget what it has learned" in capsys.readouterr().out
     assert load().n_iter_ == 2
     assert tomllib.loads(Path("tuned/config.toml").read_text())["from"]["model"] == str(
         Path("run/model.safetensors").resolve()
@@ -138,9 +138,15 @@ def test_parameters_of_fine_tuning_can_be_set(pictures):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--set", "module__widths=(8, 16)"], "--from keeps the network of digits: module__widths"),
-        (["--set", "module=MNISTCNN"], "--from keeps the network of digits: module cannot be set"),
-        (["--recipe", "fast"], "--recipe is for a new network"),
+        (
+            ["--set", "module__widths=(8, 16)"],
+            "module__widths cannot be set, because --from keeps the network of digits",
+        ),
+        (
+            ["--set", "module=MNISTCNN"],
+            "module cannot be set, because --from keeps the network of digits",
+        ),
+        (["--recipe", "fast"], "--recipe cannot be combined with --from"),
         (["--lr", "-1"], "lr"),
     ],
 )

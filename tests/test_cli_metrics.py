@@ -77,5 +77,5 @@ def test_intervals_of_few_correct_answers_are_wide():
 
 
 def test_probabilities_that_are_not_numbers_are_refused():
-    with pytest.raises(ValueError, match="it has not learned"):
+    with pytest.raises(ValueError, match="its training diverged"):
         measure(np.array([0, 1]), np.full((2, 2), np.nan), np.arange(2))

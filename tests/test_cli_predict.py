@@ -66,7 +66,7 @@ def test_json_and_csv_are_what_read_digits_returns(model, pictures, capsys):
             }
 
 
-def test_what_is_not_a_digit_is_marked(pictures, tmp_path, capsys):
+def test_images_that_are_not_digits_are_marked(pictures, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
     path = tmp_path / "noise.png"
     Image.fromarray(noise).resize((200, 200)).save(path)
@@ -85,7 +85,7 @@ def test_what_is_not_a_digit_is_marked(pictures, tmp_path, capsys):
 
 def test_accept_needs_a_classifier_that_rejects(model, pictures, capsys):
     assert cli.main(["predict", *pictures, "--model", model, "--accept", "0.9"]) == 2
-    assert "needs a classifier that rejects" in capsys.readouterr().err
+    assert "requires a classifier that rejects" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_results_and_errors_are_in_the_order_of_the_pictures(pictures, capsys):
     assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]
 
 
-def test_names_cannot_steer_the_terminal(pictures, tmp_path, capsys):
+def test_control_characters_in_names_are_escaped(pictures, tmp_path, capsys):
     names = [str(tmp_path / name) for name in ("\x1b[31mred.png", "\x1b[31mmissing.png")]
     try:
         Path(names[0]).write_bytes(Path(pictures[0]).read_bytes())
@@ -172,7 +172,7 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(pictures, tmp_path, 
     assert [line.split()[0] for line in out.splitlines()] == pictures[:2]
     assert [line.partition(". Leave")[0] for line in err.splitlines()] == [
         "skorch-mnist: error: nowhere.png cannot be read: No such file or directory",
-        f"skorch-mnist: error: {blank} does not show a digit: nothing in it stands out like ink",
+        f"skorch-mnist: error: No digit was found in {blank}, because nothing in it looks like ink",
         "skorch-mnist: error: 2 of 4 pictures could not be read",
     ]
 
@@ -184,7 +184,7 @@ def test_a_page_without_digits_is_an_error_with_an_empty_list(option, tmp_path, 
     assert cli.main(["predict", blank, "nowhere.png", *option, "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out) == [{"image": blank, "digits": []}]
-    assert "does not show a digit" in err
+    assert "No digit was found in" in err
 
 
 def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
@@ -208,7 +208,7 @@ def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
         ([], 2, "IMAGE"),
         (["a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
         (["a.png", "--polarity", "black"], 2, "black"),
-        (["a.png", str(Path(__file__).parent)], 2, "is a folder: give the pictures in it"),
+        (["a.png", str(Path(__file__).parent)], 2, "is a folder: give its pictures"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, status, message, capsys):
@@ -224,7 +224,7 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     MNISTCNNClassifier(max_epochs=1, verbose=0).fit(X, y).save(path)
     assert cli.main(["predict", "a.png", "b.png", "--model", path]) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert "takes images of shape (1, 20, 20) with 400 pixels" in line
+    assert "was fitted on images of shape (1, 20, 20) with 400 pixels" in line
 
 
 @pytest.mark.parametrize("pictures", [[], ["seven.jpg"]])
@@ -232,7 +232,7 @@ def test_a_model_among_the_pictures_is_a_usage_error(model, pictures, capsys):
     for path in (model, str(Path(model).parent)):  # a file, and the folder of a run
         assert cli.main(["predict", path, *pictures]) == 2
         [line] = capsys.readouterr().err.splitlines()
-        assert f"{path} is a model, not a picture: write --model {path} (see" in line
+        assert f"{path} is a model, not a picture: use --model {path} (see" in line
 
 
 def test_the_classifier_that_comes_with_the_package_has_a_name(
@@ -248,7 +248,7 @@ def test_the_classifier_that_comes_with_the_package_has_a_name(
     assert capsys.readouterr() != expected
 
 
-def test_the_folder_of_a_run_is_a_model(model, pictures, capsys):
+def test_the_output_folder_of_a_run_is_a_model(model, pictures, capsys):
     assert cli.main(["predict", *pictures, "--model", model]) == 0
     expected = capsys.readouterr()
     assert cli.main(["predict", *pictures, "--model", str(Path(model).parent)]) == 0

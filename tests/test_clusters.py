@@ -56,7 +56,7 @@ def test_a_value_is_sent_once_for_each_call_and_forgotten_with_it():
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_sent_apart_from_tasks(value, large):
+def test_large_values_are_sent_separately_from_tasks(value, large):
     assert is_large(value) == large
 
 
@@ -66,7 +66,7 @@ def test_registering_without_the_extra_says_how_to_install_it(monkeypatch):
         register_dask()
 
 
-def test_the_backend_of_joblib_itself_is_left_alone():
+def test_the_dask_backend_of_joblib_is_not_changed():
     pytest.importorskip("distributed")
     before = BACKENDS.get("dask")
     register_dask()

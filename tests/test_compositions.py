@@ -303,7 +303,7 @@ def test_a_shallow_copy_shares_the_network(data):
     np.testing.assert_array_equal(copy.copy(clf).predict(X), clf.predict(X))
 
 
-def test_pickle_holds_no_training_data(data):
+def test_pickle_does_not_contain_training_data(data):
     X, y = data
     small = len(pickle.dumps(quick(max_epochs=1).fit(X, y)))
     large = len(pickle.dumps(quick(max_epochs=1).fit(np.tile(X, (20, 1)), np.tile(y, 20))))

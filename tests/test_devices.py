@@ -64,7 +64,7 @@ def test_missing_device_is_refused_with_the_reason_on_one_line(device):
 @pytest.mark.parametrize("device", MISSING, ids=repr)
 def test_missing_device_becomes_the_cpu_with_a_warning(device):
     start = re.escape(f"device={device!r} cannot be used on this machine (")
-    with pytest.warns(UserWarning, match=f"^{start}.*The model was put on the CPU\\.$"):
+    with pytest.warns(UserWarning, match=f"^{start}.*The model is now on the CPU\\.$"):
         assert available_device(device) == torch.device("cpu")
 
 
@@ -137,7 +137,7 @@ def test_bfloat16_does_not_warn_if_the_hardware_has_it(has_instructions):
 
 @pytest.mark.parametrize("has_instructions", [False], indirect=True)
 def test_bfloat16_warns_if_it_is_emulated(has_instructions):
-    with pytest.warns(UserWarning, match="no instructions for it on this cpu"):
+    with pytest.warns(UserWarning, match="may be much slower than 'float32' on this cpu"):
         assert resolve_precision("bfloat16", CPU) == torch.bfloat16
 
 

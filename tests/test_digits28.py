@@ -43,7 +43,7 @@ def test_load_digits28_is_deterministic_and_never_shared():
     assert not np.shares_memory(X, again.data)
 
 
-def test_load_digits28_gives_slice_datasets_of_images():
+def test_load_digits28_returns_slice_datasets_of_images():
     X, y = load_digits28(return_X_y=True, as_slice_dataset=True)
     assert len(X) == len(y) == 1797
     np.testing.assert_array_equal(X[5], load_digits28().images[5])

@@ -157,7 +157,7 @@ def test_without_matplotlib_the_error_says_how_to_install_it(display, monkeypatc
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError) as caught:
         display.plot()
-    message = f'{type(display).__name__} needs matplotlib: pip install "skorch_mnist[plot]".'
+    message = f'{type(display).__name__} requires matplotlib: pip install "skorch_mnist[plot]"'
     assert str(caught.value) == message
 
 
@@ -202,7 +202,7 @@ def test_learning_rate_of_one_cycle(digits):
 
 
 def test_values_that_were_not_recorded_cannot_be_drawn(fitted):
-    with pytest.raises(ValueError, match=r"not hold any learning rate\. Set lr_schedule"):
+    with pytest.raises(ValueError, match=r"not contain any learning rate values\. Set lr_schedule"):
         HistoryDisplay.from_estimator(fitted, kind="learning rate")
     with pytest.raises(ValueError, match="must be one of 'loss', 'accuracy', 'learning rate'"):
         HistoryDisplay.from_estimator(fitted, kind="los")
@@ -241,7 +241,7 @@ def test_mistakes_from_predictions_with_labels_and_colors():
     np.testing.assert_allclose(picture(display.axes_[0])[0, 0], [1, 0.5, 0])
 
 
-def test_without_mistakes_the_display_says_so():
+def test_the_display_shows_a_note_if_there_are_no_mistakes():
     display = MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 2])
     assert display.axes_ == []
     assert [text.get_text() for text in display.ax_.texts] == ["no mistakes"]
@@ -315,13 +315,13 @@ def test_invalid_input_of_reliability():
     for n_bins in (0, -1, 2.5, "a"):
         with pytest.raises(ValueError, match=r"n_bins=.* is not valid: it must be a positive"):
             ReliabilityDisplay.from_predictions([0], [[0.5, 0.5]], n_bins=n_bins)
-    with pytest.raises(ValueError, match="y_proba must have values from 0 to 1; got 1 to 9"):
+    with pytest.raises(ValueError, match="y_proba must have values in .*; got values from 1 to 9"):
         ReliabilityDisplay.from_predictions([0, 1], [[9, 1], [2, 8]])
-    with pytest.raises(ValueError, match="None of the labels in y_true is in classes="):
+    with pytest.raises(ValueError, match="it does not contain any of the labels in y_true"):
         ReliabilityDisplay.from_predictions(["0", "1"], [[0.9, 0.1], [0.2, 0.8]])
     with pytest.raises(ValueError, match=r"\b0\b"):
         ReliabilityDisplay.from_predictions([], np.zeros((0, 2)))
-    with pytest.raises(ValueError, match="y_proba has 2 columns, but there are 3 classes"):
+    with pytest.raises(ValueError, match="y_proba has 2 columns, but classes has 3 labels"):
         ReliabilityDisplay.from_predictions([0], [[0.5, 0.5]], classes=[0, 1, 2])
     with pytest.raises(ValueError, match=r"\b2\b.*\b1\b"):
         ReliabilityDisplay.from_predictions([0, 1], [[0.5, 0.5]])
@@ -353,7 +353,9 @@ def test_filters_are_those_of_the_first_convolution(fitted):
 def test_other_estimators_are_rejected(display, digits):
     X, _, y, _ = digits
     arguments = (X[:2],) if display is AttributionDisplay else ()
-    with pytest.raises(TypeError, match=rf"{display.__name__} takes a fitted MNISTCNNClassifier; "):
+    with pytest.raises(
+        TypeError, match=rf"{display.__name__} requires a fitted MNISTCNNClassifier; "
+    ):
         display.from_estimator(DummyClassifier().fit(X, y), *arguments)
 
 

@@ -13,7 +13,7 @@ WEIGHT_CHECK = "check_sample_weight_equivalence_on_dense_data"
 
 # The checks use small tables. Rows that cannot be square images cause warnings, as they should.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:X has rows of:UserWarning"),
+    pytest.mark.filterwarnings("ignore:X has .* pixels per row:UserWarning"),
     pytest.mark.filterwarnings("ignore:The brightest pixel:UserWarning"),
 ]
 

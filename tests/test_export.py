@@ -72,7 +72,7 @@ def test_the_layout_of_fit_is_kept(shape, tmp_path):
 
 
 def test_rows_that_were_padded(tmp_path):
-    with pytest.warns(UserWarning, match="do not make a square"):
+    with pytest.warns(UserWarning, match="do not form a square"):
         clf = quick().fit(X[:, :30], Y)
     check(clf, X[:, :30], tmp_path / "m")
 
@@ -101,7 +101,7 @@ def test_pixels_and_labels_of_any_dtype(dtype, tmp_path):
 def test_labels_without_an_onnx_type_cannot_be_exported(tmp_path):
     clf = quick().fit(X, Y)
     clf.classes_inferred_ = np.array([1, "a", None], dtype=object)
-    with pytest.raises(ValueError, match="Labels of dtype object cannot be written to ONNX"):
+    with pytest.raises(ValueError, match="Labels of dtype object cannot be exported to ONNX"):
         clf.to_onnx(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
 
@@ -150,9 +150,9 @@ def test_own_network_that_views_images_with_channels_last(tmp_path):
 
 def test_network_that_cannot_be_traced(tmp_path):
     clf = quick(module=Stubborn).fit(X, Y)
-    with pytest.raises(ValueError, match=r"torch\.export cannot follow the network Stubborn"):
+    with pytest.raises(ValueError, match=r"torch\.export cannot export the network Stubborn"):
         clf.to_onnx(tmp_path / "m")
-    with pytest.raises(ValueError, match=r"torch\.export cannot follow the network Stubborn"):
+    with pytest.raises(ValueError, match=r"torch\.export cannot export the network Stubborn"):
         clf.to_exported_program()
     assert list(tmp_path.iterdir()) == []
 

@@ -47,7 +47,7 @@ class Noting:
         return images
 
 
-def test_augmentation_gets_the_training_batches_as_pixels_of_the_user():
+def test_augmentation_receives_the_training_batches_on_the_scale_of_x():
     X, y = toy(classes=CLASSES)
     noting = Noting()
     clf = quick(augment=noting).fit(X, y)
@@ -126,8 +126,8 @@ def test_augmentation_works_with_weights_and_partial_fit():
         ),
         (lambda images: images.squeeze(1), r"a tensor of shape \(16, 6, 6\) for a batch"),
         (lambda images: images.mean(), r"a tensor of shape \(\) for a batch"),
-        (lambda images: None, r"a NoneType. It must return a torch.Tensor"),
-        (lambda images: images.numpy(), r"a ndarray. It must return a torch.Tensor"),
+        (lambda images: None, r"a NoneType, but must return a torch.Tensor"),
+        (lambda images: images.numpy(), r"a ndarray, but must return a torch.Tensor"),
     ],
 )
 def test_augmentation_that_returns_another_shape_is_refused(augment, found):
@@ -147,7 +147,7 @@ def test_augmentation_can_be_a_module():
 
 
 def test_nan_after_augmentation_is_not_blamed_on_the_learning_rate_alone():
-    with pytest.raises(ValueError, match="look for nan and inf in what augment returns"):
+    with pytest.raises(ValueError, match="check that augment does not return nan or inf"):
         quick(augment=lambda images: images * float("nan")).fit(*toy(classes=CLASSES))
 
 

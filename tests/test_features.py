@@ -166,7 +166,7 @@ def test_a_callback_that_scores_sees_features():
     assert min(clf.history_[:, "spread"]) > 0
 
 
-def test_features_before_belongs_to_no_training_run(tmp_path):
+def test_features_before_does_not_affect_checkpoints(tmp_path):
     params = {"callbacks": [ResumeCheckpoint(tmp_path)], "max_epochs": 1}
     features = quick(**params).fit(X, Y).transform(X)
     again = quick(**params, features_before="hidden").fit(X, Y)  # the same run, finished
@@ -236,9 +236,11 @@ CHECKS = (
 )
 
 
-@pytest.mark.filterwarnings("ignore:X (has rows of|has feature|does not have valid):UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:X (has .* pixels per row|has feature|does not have valid):UserWarning"
+)
 @pytest.mark.parametrize("check", CHECKS)
-def test_checks_of_scikit_learn_that_are_for_transformers_of_its_own(check):
+def test_scikit_learn_checks_for_transformers(check):
     getattr(estimator_checks, check)("MNISTCNNClassifier", quick())
 
 
@@ -260,7 +262,7 @@ class Network(nn.Module):
         return self.head(input=rows.reshape(-1, 48).relu())
 
 
-def test_other_networks_name_their_layer():
+def test_other_networks_require_features_before():
     clf = quick(module=Network).fit(X, Y)
     with pytest.raises(ValueError, match="'output', which Network does not have"):
         clf.transform(X)
@@ -272,10 +274,13 @@ def test_other_networks_name_their_layer():
     ("name", "message"),
     [
         ("haed", "features_before='haed' is not a layer of Network. Did you mean 'head'?"),
-        ("", "features_before='' is not a layer of Network. Its layers: body, head, unused"),
+        ("", "features_before='' is not a layer of Network. Valid layers: body, head, unused"),
         ("unused", "did not call its layer 'unused'"),
         ("container", "did not call its layer 'container'"),
-        ("body", "The layer 'body' got (6, 6) for a batch of 1 images, but transform needs"),
+        (
+            "body",
+            "The layer 'body' received inputs of shape (6, 6) for a batch of 1 images",
+        ),
     ],
 )
 def test_a_layer_without_features_is_refused(name, message):

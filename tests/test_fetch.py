@@ -192,20 +192,20 @@ def test_fetchers_respect_the_time_limit(tiny_mnist, tmp_path, mirror, monkeypat
     silent = replace(_fetch.MNIST, mirrors=(f"{mirror.address}/silent/",) * 3)
     monkeypatch.setattr(_fetch, "MNIST", silent)
     # A silent mirror answers after 20 seconds: unlimited, the download would succeed.
-    with pytest.raises(DatasetError, match="Downloading failed"), download_limits(30, 0.2):
+    with pytest.raises(DatasetError, match="The download failed"), download_limits(30, 0.2):
         fetch_mnist(data_home=tmp_path)
 
 
 def test_files_with_unexpected_content_are_an_error(monkeypatch, mirror, tmp_path):
     source, _ = made_up_source(mirror, KMNIST, 100)
     monkeypatch.setattr(_fetch, "KMNIST", source)
-    with pytest.raises(DatasetError, match=r"KMNIST.raw holds .* from \d+ to \d\d; expected"):
+    with pytest.raises(DatasetError, match=r"KMNIST.raw contains .* from \d+ to \d\d; expected"):
         fetch_kmnist(data_home=tmp_path)
     (tmp_path / "KMNIST" / "raw" / "train-images-idx3-ubyte.sha256").unlink()
     path = tmp_path / "KMNIST" / "raw" / "train-images-idx3-ubyte"
     path.write_bytes(b"!" * path.stat().st_size)
     with pytest.raises(
-        DatasetError, match="train-images-idx3-ubyte is damaged: data is not an IDX"
+        DatasetError, match="train-images-idx3-ubyte is damaged: this is not an IDX"
     ):
         fetch_kmnist(data_home=tmp_path)
 

@@ -43,14 +43,14 @@ def test_parse_idx_of_anything_is_an_array_or_a_value_error(data):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "data is not an IDX file"),
-        (ARCHIVE, "Unpack a .gz archive first"),
-        (bytes([0, 0, 10, 1]), "IDX type 0x0a; the valid types are 0x08, 0x09, 0x0b"),
-        (bytes([0, 0, 8, 0, 1]), "0 dimensions; expected 1 to 8"),
-        (bytes([0, 0, 8, 255]) + b"\xff" * 1020, "255 dimensions; expected 1 to 8"),
-        (bytes([0, 0, 8, 2, 0, 0]), "2 dimensions need 12 bytes, got 6"),
-        (CONTENT[:-1], r"shape \(5,\) needs 5 bytes after the header, got 4"),
-        (CONTENT + b"\0", r"shape \(5,\) needs 5 bytes after the header, got 6"),
+        (b"", "this is not an IDX file"),
+        (ARCHIVE, "If it is a .gz archive, unpack it first"),
+        (bytes([0, 0, 10, 1]), "0x0a is not valid: it must be one of 0x08, 0x09, 0x0b"),
+        (bytes([0, 0, 8, 0, 1]), "expected 1 to 8 dimensions, got 0"),
+        (bytes([0, 0, 8, 255]) + b"\xff" * 1020, "expected 1 to 8 dimensions, got 255"),
+        (bytes([0, 0, 8, 2, 0, 0]), "12 bytes for 2 dimensions, got 6"),
+        (CONTENT[:-1], r"expected 5 bytes after the header for data of shape \(5,\), got 4"),
+        (CONTENT + b"\0", r"expected 5 bytes after the header for data of shape \(5,\), got 6"),
         (bytes([0, 0, 8, 8]) + b"\xff" * 32, "truncated or damaged"),
     ],
 )

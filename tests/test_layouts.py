@@ -22,7 +22,7 @@ shapes = st.tuples(st.integers(1, 5), sides, sides)
 
 @quick
 @given(shape=shapes)
-def test_forms_of_a_known_shape_are_all_read_as_it(shape):
+def test_all_layouts_of_a_known_shape_are_recognized(shape):
     channels, height, width = shape
     assert infer_layout(shape, shape) == Layout(shape)
     assert infer_layout((math.prod(shape),), shape) == Layout(shape)
@@ -35,7 +35,7 @@ def test_forms_of_a_known_shape_are_all_read_as_it(shape):
 
 @quick
 @given(shape=shapes, item=st.lists(st.integers(1, 9), max_size=4).map(tuple))
-def test_other_forms_are_refused_with_both_shapes(shape, item):
+def test_other_layouts_are_refused_with_both_shapes(shape, item):
     channels, height, width = shape
     legal = [shape, (math.prod(shape),), (height, width, channels), (height, width)]
     if item in legal:
@@ -46,7 +46,9 @@ def test_other_forms_are_refused_with_both_shapes(shape, item):
 
 
 def test_rows_of_another_length_say_what_is_needed():
-    message = "X has rows of 783 pixels, but image_shape=(1, 28, 28) needs 784. Set image_shape to"
+    message = (
+        "X has 783 pixels per row, but image_shape=(1, 28, 28) requires 784. Set image_shape to"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         infer_layout((783,), (1, 28, 28))
 
@@ -91,7 +93,7 @@ def test_examples_of_inferred_shapes(item, layout):
 
 
 @pytest.mark.parametrize("item", [(), (2, 28, 28), (28, 28, 4), (1, 1, 28, 28)])
-def test_items_that_are_no_images_are_refused(item):
+def test_items_that_are_not_images_are_refused(item):
     message = f"X has items of shape {item}, which are not images. Pass rows (n, pixels), gray"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         infer_layout(item)
@@ -99,7 +101,7 @@ def test_items_that_are_no_images_are_refused(item):
 
 @pytest.mark.parametrize("item", [(0,), (0, 5), (3, 0, 5)])
 def test_items_without_pixels_are_refused(item):
-    message = f"X has items of shape {item}, which do not hold any pixels."
+    message = f"X has items of shape {item}, which have no pixels."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         infer_layout(item)
 
@@ -121,7 +123,7 @@ def test_image_shape_becomes_three_ints(shape, sequence):
 def test_bad_image_shape_is_named(shape):
     message = (
         f"image_shape={shape!r} is not valid: it must be (height, width) or (channels, height, "
-        "width), positive integers."
+        "width), with positive integers."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_image_shape(shape)

@@ -130,16 +130,17 @@ def test_every_weight_gets_a_gradient():
 @pytest.mark.parametrize(
     "shape", [(28, 28), (1, 1, 28, 28), (0, 28, 28), (1, -1, 28), (1, 2.5, 28), ()]
 )
-def test_a_shape_of_no_image_is_refused(shape):
-    with pytest.raises(ValueError, match=r"^image_shape must be .*; got") as raised:
+def test_an_invalid_image_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"^image_shape=.* is not valid") as raised:
         MNISTCNN(shape)
     assert str(raised.value) == (
-        f"image_shape must be (channels, height, width), each at least 1; got {shape!r}."
+        f"image_shape={shape!r} is not valid: it must be (channels, height, width), with positive "
+        "integers."
     )
 
 
 def test_no_classes_are_refused():
-    with pytest.raises(ValueError, match=r"^n_classes must be at least 1; got 0\.$"):
+    with pytest.raises(ValueError, match=r"^n_classes=0 is not valid: it must be at least 1\.$"):
         MNISTCNN(n_classes=0)
 
 
@@ -222,11 +223,9 @@ def test_without_padding_features_are_smaller():
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 28), (1, 28, 12), (1, 1, 1)])
-def test_images_too_small_to_go_without_padding_are_refused(shape):
+def test_images_too_small_without_padding_are_refused(shape):
     size = f"{shape[1]}x{shape[2]}"
-    with pytest.raises(
-        ValueError, match=f"^Images of {size} pixels are too small for the 2 stages"
-    ):
+    with pytest.raises(ValueError, match=f"^Images of {size} pixels are too small for 2 stages"):
         BatchNormCNN(shape, widths=(4, 8), padding=False)
     assert BatchNormCNN(shape, widths=(4, 8)).eval()(images(1, shape)).shape == (1, 10)
 
@@ -234,12 +233,15 @@ def test_images_too_small_to_go_without_padding_are_refused(shape):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"widths": ()}, r"^widths must be a tuple of positive integers; got \(\)\.$"),
-        ({"widths": (8, 0)}, r"^widths must be a tuple of positive integers; got \(8, 0\)\.$"),
-        ({"widths": 8}, r"^widths must be a tuple of positive integers; got 8\.$"),
-        ({"depth": 0}, r"^depth must be a positive integer; got 0\.$"),
-        ({"depth": 1.5}, r"^depth must be a positive integer; got 1\.5\.$"),
-        ({"depth": 10**9}, "would be more than 100 convolutions"),
+        ({"widths": ()}, r"^widths=\(\) is not valid: it must be a tuple of positive integers\.$"),
+        (
+            {"widths": (8, 0)},
+            r"^widths=\(8, 0\) is not valid: it must be a tuple of positive integers\.$",
+        ),
+        ({"widths": 8}, r"^widths=8 is not valid: it must be a tuple of positive integers\.$"),
+        ({"depth": 0}, r"^depth=0 is not valid: it must be a positive integer\.$"),
+        ({"depth": 1.5}, r"^depth=1\.5 is not valid: it must be a positive integer\.$"),
+        ({"depth": 10**9}, "can have at most 100 convolutions"),
     ],
 )
 def test_impossible_stages_are_refused(sizes, message):

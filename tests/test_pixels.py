@@ -57,7 +57,7 @@ def test_statistics_are_those_of_numpy(dtype, n, shape, weighted, rows_per_chunk
 
 @pytest.mark.parametrize("offset", [0.0, 1e6, -1e9])
 @pytest.mark.parametrize("n", [1, 2048, 2049, 5000])
-def test_statistics_keep_their_digits_far_from_zero(offset, n):
+def test_statistics_are_accurate_far_from_zero(offset, n):
     images = pixels_of("f8", (n, 1, 2, 3)) + offset
     statistics = pixel_statistics(images)
     assert statistics.mean == pytest.approx(images.mean(), rel=1e-15)
@@ -99,7 +99,7 @@ def test_pixels_too_large_for_float32_are_refused(pixel):
     images = np.zeros((3, 1, 2, 2))
     images[1, 0, 1, 1] = pixel
     low, high = sorted([0.0, pixel])
-    message = f"X has pixels in {low:g}..{high:g}, too large for float32. Rescale X."
+    message = f"X has pixels from {low:g} to {high:g}, which are too large for float32. Rescale X."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         pixel_statistics(images)
 
@@ -116,7 +116,7 @@ def test_standardized_pixels_have_mean_zero_and_deviation_one(dtype, seed):
     assert float(out.double().std(correction=0)) == pytest.approx(expected_std, rel=1e-5)
 
 
-def test_standardize_leaves_its_input_alone():
+def test_standardize_does_not_change_its_input():
     images = torch.ones(2, 1, 3, 3)
     PixelStatistics(0.5, 2.0, 0.0, 1.0).standardize(images)
     assert torch.equal(images, torch.ones(2, 1, 3, 3))

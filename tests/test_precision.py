@@ -21,7 +21,7 @@ class DtypesSeen(MNISTCNN):
         )
 
 
-@pytest.mark.filterwarnings("ignore:.*no instructions for it on this cpu:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*may be much slower than 'float32' on this cpu:UserWarning")
 def test_only_training_computes_in_bfloat16():
     X, y = toy()
     clf = quick(module=DtypesSeen, precision="bfloat16", max_epochs=25).fit(X, y)
@@ -31,7 +31,7 @@ def test_only_training_computes_in_bfloat16():
     assert clf.score(X, y) > 0.8
 
 
-@pytest.mark.filterwarnings("ignore:.*no instructions for it on this cpu:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*may be much slower than 'float32' on this cpu:UserWarning")
 def test_bfloat16_is_repeatable_and_not_float32():
     X, y = toy()
     clf = quick(precision="bfloat16")

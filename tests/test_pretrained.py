@@ -148,7 +148,7 @@ def test_fonts_name_the_packages_that_are_missing(monkeypatch):
     ):
         font_files(np.random.default_rng(0))
     monkeypatch.setattr(_printed.shutil, "which", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="packages of Debian"):
+    with pytest.raises(FileNotFoundError, match="Debian packages"):
         font_files(np.random.default_rng(0))
 
 

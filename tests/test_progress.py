@@ -181,7 +181,7 @@ def test_a_classifier_with_a_bar_can_be_fitted_again_and_pickled(terminal):
     assert pickle.loads(pickle.dumps(clf)).n_iter_ == 2
 
 
-def test_no_bar_if_standard_error_is_no_terminal(capsys):
+def test_no_bar_if_standard_error_is_not_a_terminal(capsys):
     quick().fit(*toy())
     out, err = capsys.readouterr()
     assert err == "" and len(out.splitlines()) == 4

@@ -80,7 +80,7 @@ def public_api():
     return "\n".join(lines) + "\n"
 
 
-def test_public_names_and_signatures_change_on_purpose_only():
+def test_public_names_and_signatures_only_change_on_purpose():
     assert public_api() == LIST.read_text(), (
         "The public API has changed. If that is intended, see development/stability in the "
         "documentation, and run: python tests/test_public_api.py"
@@ -93,7 +93,7 @@ def test_every_other_module_is_private():
     assert {name for name in found if not name.startswith("_")} == {*MODULES, *others}
 
 
-def test_names_of_the_root_are_found_late():
+def test_names_of_the_root_are_imported_lazily():
     names = set(skorch_mnist.__all__)
     assert set(dir(skorch_mnist)) == names
     assert all(hasattr(skorch_mnist, name) for name in names)

@@ -82,7 +82,7 @@ def scribbled(picture):
     return np.concatenate([picture, np.asarray(star)], axis=1)
 
 
-def test_what_is_not_a_digit_has_no_label(page):
+def test_images_that_are_not_digits_have_the_label_none(page):
     digits = read_digits(scribbled(page), page=True)
     assert [digit.label for digit in digits] == [7, 7, 7, None]
     assert all(0 <= digit.probability <= 1 for digit in digits)
@@ -99,13 +99,13 @@ def test_accept_moves_the_threshold(page, pretrained):
 
 
 @pytest.mark.parametrize("accept", [-0.1, 1.5, "0.9"])
-def test_accept_is_a_share(page, accept):
+def test_accept_is_a_fraction(page, accept):
     with pytest.raises(ValueError, match=r"accept=.* is not valid: it must be a number in"):
         read_digits(page, accept=accept)
 
 
 def test_accept_needs_a_classifier_that_rejects(page, fitted):
-    with pytest.raises(ValueError, match="never rejects"):
+    with pytest.raises(ValueError, match="does not reject images"):
         read_digits(page, classifier=fitted, accept=0.9)
 
 
@@ -184,10 +184,10 @@ def test_a_picture_that_cannot_be_read_is_named(picture):
     ("picture", "message"),
     [
         (np.full((30, 40), -1.0), r"^the picture of shape \(30, 40\) has values from -1.0 to -1.0"),
-        (np.full((30, 40), "a"), r"^got ndarray of shape \(30, 40\) instead of a single picture"),
-        (np.zeros((0, 5)), r"^the picture cannot be read: it is ndarray of shape \(0, 5\)"),
+        (np.full((30, 40), "a"), r"^Expected a single picture, got ndarray of shape \(30, 40\)"),
+        (np.zeros((0, 5)), r"^the picture has type ndarray and shape \(0, 5\)"),
         (np.zeros((10, 784)), r"^the picture is 784 pixels wide and 10 pixels high"),
-        (np.zeros((5, 28, 28)), r"^got ndarray of shape \(5, 28, 28\) instead of a single"),
+        (np.zeros((5, 28, 28)), r"^Expected a single picture, got ndarray of shape \(5, 28, 28\)"),
     ],
 )
 def test_errors_about_arrays_show_the_shape(picture, message):
@@ -197,7 +197,7 @@ def test_errors_about_arrays_show_the_shape(picture, message):
 
 @pytest.mark.parametrize("pictures", [["a.png", "b.png"], None, {"a.png"}, 7])
 def test_a_single_picture_is_taken(pictures):
-    with pytest.raises(ValueError, match="instead of a single picture"):
+    with pytest.raises(ValueError, match="Expected a single picture"):
         read_digits(pictures)
 
 
@@ -312,14 +312,14 @@ def test_a_classifier_fitted_on_images_is_taken(digits, page):
     ids=["classifier", "pipeline", "search", "linear"],
 )
 def test_an_unfitted_classifier_is_refused(make):
-    with pytest.raises(NotFittedError, match="not fitted: call fit first"):
+    with pytest.raises(NotFittedError, match="is not fitted yet. Call fit before passing it"):
         read_digits(seven(), classifier=make())
 
 
 @pytest.mark.parametrize(
     "classifier", ["digits", MNISTCNNClassifier, SVC(), MinMaxScaler(), 7], ids=repr
 )
-def test_what_is_not_a_classifier_is_refused(classifier):
+def test_objects_that_are_not_classifiers_are_refused(classifier):
     with pytest.raises(TypeError, match=r"(?s)classifier=.* is not valid: .* predict_proba"):
         read_digits(seven(), classifier=classifier)
 
@@ -327,18 +327,20 @@ def test_what_is_not_a_classifier_is_refused(classifier):
 @pytest.mark.parametrize("shape", [(3, 28, 28), (20, 20), (1, 14, 56), (28, 27)])
 def test_a_classifier_of_other_images_is_refused_before_any_work(shape):
     clf = quick(max_epochs=1, image_shape=shape).fit(*toy(shape=(int(np.prod(shape)),)))
-    with pytest.raises(ValueError, match=r"takes images of shape .* converted to \(1, 28, 28\)"):
+    with pytest.raises(
+        ValueError, match=r"was fitted on images of shape .* converted to \(1, 28, 28\)"
+    ):
         read_digits("nowhere.png", classifier=clf)
 
 
 def test_other_numbers_of_features_are_refused():
     clf = make_pipeline(MinMaxScaler(), LogisticRegression()).fit(*toy(shape=(64,)))
-    with pytest.raises(ValueError, match="takes images with 64 pixels"):
+    with pytest.raises(ValueError, match="was fitted on images with 64 pixels"):
         read_digits("nowhere.png", classifier=clf)
 
 
 def test_a_preprocessor_in_the_pipeline_is_refused(fitted):
     pipe = make_pipeline(DigitPreprocessor(), fitted)
-    with pytest.raises(ValueError, match=r"pass the steps after it, as in classifier\[1:\]"):
+    with pytest.raises(ValueError, match=r"Pass only the steps after it, as in classifier\[1:\]"):
         read_digits(seven(), classifier=pipe)
     assert len(read_digits(seven(), classifier=pipe[1:])) == 1

@@ -50,7 +50,7 @@ def rejecting(digits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_not_a_digit_is_rejected(pretrained, kind):
+def test_images_that_are_not_digits_are_rejected(pretrained, kind):
     rejected = np.mean(pretrained.predict(outliers(kind, 500, seed=0)) == -1)
     assert rejected >= LEAST.get(kind, 1)
 
@@ -89,7 +89,7 @@ def test_the_pretrained_classifier_can_be_trained_further(pretrained, digits):
 # --- what accept means ------------------------------------------------------------------------
 
 
-def test_about_the_wanted_share_is_accepted(rejecting, digits):
+def test_about_the_requested_fraction_is_accepted(rejecting, digits):
     X_test = digits[1]
     shares = []
     for accept in (0, 0.5, 0.9, 1):
@@ -108,7 +108,7 @@ def test_a_score_below_the_threshold_is_rejected(rejecting, digits):
     np.testing.assert_array_equal(rejected, scores < rejecting.threshold_)
 
 
-@pytest.mark.filterwarnings("ignore:The mean pixel:UserWarning")
+@pytest.mark.filterwarnings("ignore:The mean of the pixels:UserWarning")
 def test_noise_is_rejected(rejecting):
     for kind in ("blank", "uniform_noise", "salt_and_pepper"):
         assert np.mean(rejecting.predict(outliers(kind, 100, seed=1)) == -1) > 0.9
@@ -124,7 +124,7 @@ def test_a_rejection_counts_as_wrong_and_is_right_for_an_outlier(rejecting, digi
     assert rejecting.score(noise, np.full(50, -1)) == np.mean(rejecting.predict(noise) == -1)
 
 
-def test_nothing_accepted_has_no_accuracy(rejecting):
+def test_accuracy_is_nan_if_nothing_is_accepted(rejecting):
     noise = outliers("uniform_noise", 5, seed=2)
     assert np.isnan(rejecting.score_accepted(noise, np.zeros(5)))
 
@@ -172,7 +172,7 @@ def test_a_reject_label_of_another_type_is_refused(classes, label, message):
         RejectingClassifier(quick(), reject_label=label).fit(X, y)
 
 
-def test_booleans_leave_no_reject_label():
+def test_boolean_labels_are_refused():
     X, y = toy(classes=(False, True))
     with pytest.raises(ValueError, match="booleans"):
         RejectingClassifier(quick()).fit(X, y)
@@ -189,7 +189,7 @@ def test_parameters_are_checked(params):
 
 
 # One check wants the label with the largest probability, so nothing is rejected here.
-@pytest.mark.filterwarnings("ignore:X has rows of:UserWarning")
+@pytest.mark.filterwarnings("ignore:X has .* pixels per row:UserWarning")
 @pytest.mark.filterwarnings("ignore:The brightest pixel:UserWarning")
 @parametrize_with_checks([RejectingClassifier(LogisticRegression(C=1e3), accept=1, random_state=0)])
 def test_scikit_learn_checks(estimator, check):
@@ -260,7 +260,7 @@ def test_probabilities_are_calibrated_and_keep_their_order(rejecting, digits):
 # --- files ------------------------------------------------------------------------------------
 
 
-def test_a_saved_one_is_read_back(rejecting, digits, tmp_path):
+def test_a_saved_classifier_is_loaded(rejecting, digits, tmp_path):
     X = digits[1]
     path = tmp_path / "rejecting.safetensors"
     rejecting.save(path)
@@ -307,7 +307,7 @@ def in_params(**params):
         (in_detector(classes={"dtype": "<i8", "labels": [0, 1]}), "its detector is not valid"),
         (in_detector(image_shape=[1, 14, 56]), r"\(1, 14, 56\)"),
         (in_detector(module="os.system"), "its network is os.system"),
-        (in_detector(params={"module__widths": {"tuple": [9000, 9000]}}), "weights do not fit"),
+        (in_detector(params={"module__widths": {"tuple": [9000, 9000]}}), "weights do not match"),
     ],
 )
 def test_a_forged_rejection_is_refused(change, message, rejecting, tmp_path):
@@ -344,7 +344,7 @@ def test_quantiles_that_scores_cannot_have_are_refused(quantiles, rejecting, tmp
         load(path)
 
 
-def test_a_file_of_format_3_gives_what_it_gave():
+def test_a_file_of_format_3_gives_the_same_results_as_before():
     folder = Path(__file__).parent / "data"
     X, _ = toy(shape=(6, 6))
     expected = np.load(folder / "model_format_3.npz")

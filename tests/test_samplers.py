@@ -70,7 +70,9 @@ def test_a_sampler_for_all_samples_does_not_fit_a_validation_split(kind, way):
     name = "batch_sampler" if way == "batch_sampler" else "sampler"
     message = f"iterator_train__{name} draws from 60"
     for split in (0.2, ValidSplit(5)):
-        with pytest.raises(ValueError, match=f"{message} samples, but only 48 .* train_split=None"):
+        with pytest.raises(
+            ValueError, match=f"{message} samples, but only 48 .* train_split to None"
+        ):
             clf.set_params(train_split=split).fit(X, Y)
         assert not clf.__sklearn_is_fitted__()
     for split in (None, predefined_split(PAIRS)):
@@ -100,9 +102,9 @@ def test_indices_that_fit_are_drawn():
         quick(iterator_train__batch_sampler=[[0, 1, 2], [48, 3]]).fit(X, Y)
 
 
-def test_an_index_that_no_one_could_foresee_is_an_error_that_names_train_split():
+def test_an_index_out_of_range_is_an_error_that_names_train_split():
     clf = quick(iterator_train__sampler=WithoutLength(60))
-    with pytest.raises(IndexError, match=r"the 48 samples for training.* train_split=None"):
+    with pytest.raises(IndexError, match=r"the 48 training samples.* train_split=None"):
         clf.fit(X, Y)
     assert not clf.__sklearn_is_fitted__()
     assert clf.set_params(train_split=None).fit(X, Y).n_iter_ == 2
@@ -110,12 +112,14 @@ def test_an_index_that_no_one_could_foresee_is_an_error_that_names_train_split()
 
 def test_samples_of_weight_0_are_not_drawn():
     clf = quick(iterator_train__sampler=RandomSampler(range(60)), train_split=None)
-    with pytest.raises(ValueError, match=r"but only 59 are for training.* weight 0 are left out"):
+    with pytest.raises(
+        ValueError, match=r"but only 59 are used for training.* weight 0 are removed"
+    ):
         clf.fit(X, Y, sample_weight=np.arange(60))
 
 
 @pytest.mark.parametrize("name", ["sampler", "batch_sampler"])
 def test_a_sampler_for_predictions_is_refused(name):
     clf = quick(**{f"iterator_valid__{name}": InOrder(60)})
-    with pytest.raises(ValueError, match=f"iterator_valid__{name}=.* would mix up or leave out"):
+    with pytest.raises(ValueError, match=f"iterator_valid__{name}=.* would reorder or drop"):
         clf.fit(X, Y)

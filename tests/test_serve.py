@@ -250,7 +250,7 @@ BLANK = [[0] * 28] * 28
         (json.dumps({"instances": [[True] * 784]}), "Send "),
         (json.dumps({"instances": [[None] * 784]}), "Send "),
         (json.dumps({"instances": [[10**400] * 784]}), "Send "),
-        (json.dumps({"instances": [[0] * 784, [0] * 783]}), "one shape"),
+        (json.dumps({"instances": [[0] * 784, [0] * 783]}), "the same shape"),
         (json.dumps({"instances": [[256] + [0] * 783]}), "from 0 to 256"),
         (json.dumps({"instances": [[-1] + [0] * 783]}), "from -1 to 0"),
         (json.dumps({"instances": [[float("nan")] + [0] * 783]}), "from nan to nan"),
@@ -331,7 +331,7 @@ def test_errors_are_json_with_a_status_and_a_sentence(method, path, status, serv
     assert (answer.headers["Allow"] is not None) == (status == 405)
 
 
-def test_head_has_headers_alone(server):
+def test_head_returns_only_headers(server):
     for path in ("/", "/health", "/model"):
         answer = server.request("HEAD", path)
         assert (answer.status, answer.content) == (200, b"")
@@ -366,13 +366,12 @@ def bomb(side):
         bomb(5001),
     ],
 )
-def test_what_is_not_a_picture_is_refused(content, server):
+def test_files_that_are_not_pictures_are_refused(content, server):
     for body, headers in ((content, {}), form(("/home/me/seven.png", content))):
         answer = server.predict(body, headers)
         assert answer.status == 400
         assert answer.json["error"] == (
-            "This is not a picture that can be read: send PNG or JPEG with at most 25,000,000 "
-            "pixels."
+            "The picture cannot be read. Send a PNG or JPEG file with at most 25,000,000 pixels."
         )
 
 
@@ -394,7 +393,7 @@ def test_what_is_not_a_picture_is_refused(content, server):
         (b"--b\r\n" + b"A" * 100_000 + b": 1\r\n\r\nx\r\n--b--\r\n", "b"),
     ],
 )
-def test_forms_that_do_not_hold_one_file_are_refused(body, boundary, server):
+def test_forms_without_exactly_one_file_are_refused(body, boundary, server):
     answer = server.predict(body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
     assert answer.status == 400 and "form" in answer.json["error"]
 
@@ -404,7 +403,7 @@ def test_large_bodies_are_refused_before_they_are_read(server):
     for kind, size in (("image/png", 20_000_001), ("application/json", 5_000_001)):
         request = f"{head}Content-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
         answer = server.send(request.encode())
-        assert answer.startswith(b"HTTP/1.1 413 ") and b"more than" in answer
+        assert answer.startswith(b"HTTP/1.1 413 ") and b"larger than" in answer
 
 
 def test_large_bodies_of_unknown_size_are_refused_while_they_are_read(server):
@@ -412,7 +411,7 @@ def test_large_bodies_of_unknown_size_are_refused_while_they_are_read(server):
     assert server.predict(body).status == 413
 
 
-def test_pictures_are_only_held_in_memory(server, monkeypatch):
+def test_pictures_are_only_stored_in_memory(server, monkeypatch):
     opened = []
     plain = builtins.open
     monkeypatch.setattr(builtins, "open", lambda *a, **k: opened.append(a) or plain(*a, **k))
@@ -422,7 +421,7 @@ def test_pictures_are_only_held_in_memory(server, monkeypatch):
     assert opened == []
 
 
-def test_an_unexpected_failure_says_nothing_of_its_cause(monkeypatch, caplog):
+def test_the_response_to_an_unexpected_error_does_not_contain_its_cause(monkeypatch, caplog):
     def failing(*_):
         raise RuntimeError("/home/secret/model.safetensors")
 
@@ -476,7 +475,7 @@ def test_a_server_for_other_machines_answers_to_its_names_and_addresses():
         ("http://localhost:8000.evil.example", 403),
     ],
 )
-def test_pages_of_other_servers_may_not_ask(origin, status, server):
+def test_requests_from_other_websites_are_refused(origin, status, server):
     headers = {"Host": "localhost:8000", "Origin": origin}
     assert server.request("GET", "/health", headers=headers).status == status
     assert server.predict(PICTURE, headers).status == status
@@ -508,7 +507,7 @@ def test_bodies_that_do_not_arrive_in_time_are_refused(monkeypatch):
         assert server.send(head).startswith(b"HTTP/1.1 408 ")
 
 
-def test_requests_that_take_too_long_are_given_up(monkeypatch):
+def test_requests_that_take_too_long_are_aborted(monkeypatch):
     monkeypatch.setattr(_server, "LONGEST", 0.2)
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nseven"
     with running() as server:
@@ -534,7 +533,7 @@ def test_slow_clients_do_not_block_others(server):
             sock.close()
 
 
-def test_more_than_the_server_can_hold_is_refused(monkeypatch):
+def test_requests_are_refused_if_the_server_is_full(monkeypatch):
     monkeypatch.setattr(_bodies, "MOST_HELD", 2 * len(PICTURE) - 1)
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n"
     with running() as server:
@@ -560,13 +559,13 @@ def test_more_than_the_server_can_hold_is_refused(monkeypatch):
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n",
     ],
 )  # fmt: skip
-def test_what_is_not_http_is_refused(content, server):
+def test_data_that_is_not_http_is_refused(content, server):
     answer = server.send(content)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 400
 
 
-def test_a_body_that_breaks_off_is_no_failure_of_the_server(server, capfd):
+def test_an_incomplete_body_does_not_log_an_error(server, capfd):
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = server.send(head + b"5\r\nseven\r\nnot a size\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -576,7 +575,7 @@ def test_a_body_that_breaks_off_is_no_failure_of_the_server(server, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_connection_goes_on_after_an_error(server):
+def test_a_connection_can_be_used_after_an_error(server):
     connection = server.connection()
     for body, headers, status in [
         (PICTURE, {}, 200),
@@ -620,7 +619,7 @@ def keep(server, **given):
     return server.request("POST", "/examples", json.dumps(given), JSON)
 
 
-def test_corrected_digits_are_kept_by_class(keeping):
+def test_corrected_digits_are_saved_by_class(keeping):
     assert keeping.request("GET", "/model").json["keeps_examples"] is True
     [digit] = keeping.predict(PICTURE, query="?details=true").json[0]["digits"]
     for label in ("7", 7, "1"):
@@ -652,7 +651,7 @@ def test_examples_that_are_not_images_of_digits_are_refused(given, sentence, kee
     assert sorted(keeping.folder.rglob("*")) == before
 
 
-def test_a_folder_has_an_end(tmp_path, monkeypatch):
+def test_a_full_folder_refuses_examples(tmp_path, monkeypatch):
     monkeypatch.setattr(_examples, "MOST", 1)
     for status in (200, 507):
         with running(examples=tmp_path) as server:
@@ -661,8 +660,8 @@ def test_a_folder_has_an_end(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("label", ["a/b", "..", ".hidden", "", "a\nb", "a" * 101])
-def test_a_class_that_cannot_name_a_folder_is_refused(label, tmp_path):
-    with pytest.raises(ValueError, match="cannot be kept"):
+def test_a_class_whose_name_is_not_a_valid_folder_name_is_refused(label, tmp_path):
+    with pytest.raises(ValueError, match="cannot be saved"):
         Examples(tmp_path / "kept", ["7", label])
     assert not (tmp_path / "kept").exists()
 
@@ -701,4 +700,4 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     X, y = rng.integers(0, 256, (40, 20, 20), dtype=np.uint8), np.arange(40) % 2
     quick().fit(X, y).save(tmp_path / "small.safetensors")
     error = error_of(["--port", "0", "--model", str(tmp_path / "small.safetensors")], capsys)
-    assert "takes images of shape (1, 20, 20) with 400 pixels" in error
+    assert "was fitted on images of shape (1, 20, 20) with 400 pixels" in error

@@ -87,7 +87,7 @@ def test_other_seed_gives_other_rows():
     assert not np.array_equal(split(codes, 0.2, 0)[1], split(codes, 0.2, 1)[1])
 
 
-def test_rare_class_keeps_a_row_for_training_however_much_is_validated():
+def test_rare_class_keeps_a_row_for_training_with_any_fraction():
     codes = codes_of([2, 100])
     for seed in range(20):
         train, valid, _ = split(codes, 0.95, seed)
@@ -97,9 +97,9 @@ def test_rare_class_keeps_a_row_for_training_however_much_is_validated():
 @pytest.mark.parametrize("codes", [[0] * 30 + [1], [0, 0, 1, 1, 2, 2]])
 def test_scarce_rows_are_split_with_a_warning(codes):
     message = (
-        f"{len(codes)} samples are too few, or a class too rare, for a stratified validation "
-        "split: they are split at random, with at least one sample of each class for training. "
-        "Set train_split=None to train without validation."
+        f"A stratified validation split of the {len(codes)} samples is not possible, because there "
+        "are too few, or a class is too rare. They are split at random, with at least one sample "
+        "of each class for training. Set train_split=None to train without validation."
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         _, valid = split_rows(np.array(codes), 0.2, np.random.RandomState(0))
@@ -107,8 +107,8 @@ def test_scarce_rows_are_split_with_a_warning(codes):
 
 
 @pytest.mark.parametrize("codes", [[0], [0, 1], [5, 3, 4]])
-def test_where_no_row_can_be_spared_all_are_for_training(codes):
-    message = "all are used for training, none for validation. Set train_split=None"
+def test_if_no_row_can_be_spared_all_are_used_for_training(codes):
+    message = "All of them are used for training, and none for validation. Set train_split=None"
     with pytest.warns(UserWarning, match=message):
         train, valid = split_rows(np.array(codes), 0.5, np.random.RandomState(0))
     np.testing.assert_array_equal(train, np.arange(len(codes)))

@@ -8,7 +8,7 @@ import torch
 from skorch_mnist._batches._stream_loader import shuffled
 
 
-def test_images_are_shuffled_within_what_is_held_back(monkeypatch):
+def test_images_are_shuffled_within_the_buffer(monkeypatch):
     monkeypatch.setattr("skorch_mnist._batches._stream_loader.SHUFFLED_IMAGES", 500)
     chunks = [(torch.arange(i, i + 50), torch.arange(i, i + 50)) for i in range(0, 2000, 50)]
 
@@ -23,7 +23,7 @@ def test_images_are_shuffled_within_what_is_held_back(monkeypatch):
     assert all(number < place + 550 for place, number in enumerate(order))
 
 
-def test_large_images_are_held_back_by_their_bytes(monkeypatch):
+def test_the_buffer_of_large_images_is_limited_by_bytes(monkeypatch):
     monkeypatch.setattr("skorch_mnist._batches._stream_loader.SHUFFLED_BYTES", 2**20)
     chunks = [(torch.zeros(64, 2**16), torch.arange(i, i + 64)) for i in range(0, 256, 64)]
     order = torch.cat([codes for _, codes in shuffled(iter(chunks), torch.Generator())])

@@ -121,7 +121,7 @@ def assert_weights_close(one, other):
         {"iterator_train__drop_last": True},
     ],
 )
-def test_a_stream_is_trained_on_as_arrays_are(pictures, params):
+def test_training_on_a_stream_is_like_training_on_arrays(pictures, params):
     X, y = pictures
     params = {"train_split": None, "iterator_train__shuffle": False, **params}
     assert_weights_close(Classifier(**params).fit(Stream(X, y)), Classifier(**params).fit(X, y))
@@ -216,7 +216,7 @@ def test_an_interrupted_run_resumes(pictures, tmp_path):
 # --- prediction -----------------------------------------------------------------------------
 
 
-def test_a_stream_is_predicted_as_arrays_are(fitted, digits):
+def test_prediction_on_a_stream_is_like_prediction_on_arrays(fitted, digits):
     X = digits[1][:300]
     expected = fitted.predict_proba(X)
     for stream in (
@@ -233,7 +233,7 @@ def test_predictions_keep_the_order_of_the_stream_with_several_workers(fitted, d
     np.testing.assert_array_equal(clf.predict(Images(iter(X))), clf.predict(X))
 
 
-def test_score_takes_the_labels_of_the_dataset(fitted, digits):
+def test_score_uses_the_labels_of_the_dataset(fitted, digits):
     X, y = digits[1][:150].reshape(-1, 28, 28), digits[3][:150]
     expected = fitted.score(X, y)
     weight = np.linspace(0, 1, 150)
@@ -242,7 +242,7 @@ def test_score_takes_the_labels_of_the_dataset(fitted, digits):
     assert fitted.score(Stream(X, y), sample_weight=weight) == fitted.score(X, y, weight)
     assert fitted.score(Stream(X, y), y[::-1]) == fitted.score(X, y[::-1])
     for unlabelled in (X, TensorDataset(torch.as_tensor(X))):
-        with pytest.raises(ValueError, match="There are no labels: pass them as y"):
+        with pytest.raises(ValueError, match="X does not have labels: pass them as y"):
             fitted.score(unlabelled)
     with pytest.raises(ValueError, match="Item 0 of the dataset X does not have a label"):
         fitted.score(Images(X))
@@ -342,7 +342,7 @@ def test_each_image_is_in_one_batch(n, batch_size, shuffle, drop_last, seed):
         assert numbers == list(range(len(numbers)))
 
 
-def test_pixels_of_several_dtypes_get_one_that_has_room():
+def test_pixels_of_several_dtypes_get_a_common_dtype():
     images = [*PIXELS[:3], *(PIXELS[3:] + np.float32(0.5))]
     params = {"train_split": None, "batch_size": -1, "iterator_train__shuffle": False}
     ((pixels, _),), _ = batches_of(Stream(images, LABELS), **params)
@@ -357,7 +357,7 @@ def test_shards_of_several_dtypes_are_split(pictures):
     assert clf.history[-1, "valid_batch_count"] == 1
 
 
-def test_an_item_is_copied_as_it_comes(pictures, tmp_path):
+def test_an_item_is_copied_immediately(pictures, tmp_path):
     """The next may be written over it, or its file be closed."""
     X, y = pictures
     for number, image in enumerate(X[:30]):
@@ -390,16 +390,20 @@ REFUSED = {
     ),
     "Item 0 of the dataset X has a label of shape (6,)": Images([(PIXELS[0], LABELS)]),
     "Item 0 of the dataset X is a str, not an image": Images([("a.png", 1)]),
-    "Item 1 of the dataset X has shape (4,), item 0 has (4, 5)": Images(
+    "Item 1 of the dataset X has shape (4,), but item 0 has (4, 5)": Images(
         [(PIXELS[0], 1), (PIXELS[1, :, 0], 0)]
     ),
     "contains NaN or infinity": Images([(p + np.nan, 1) for p in PIXELS]),
-    "labels of the dataset X have several types": Images(
+    "The dataset X has labels of different types": Images(
         [(p, label) for p, label in zip(PIXELS, [1, "1"] * 3, strict=True)]
     ),
-    "has given 512 labels with 512 images": Images([(PIXELS[0], i) for i in range(600)]),
-    "Item 0 of the dataset X does not have a label. To train": Images([(p, None) for p in PIXELS]),
-    "needs at least 2 classes": Images([(p, 1) for p in PIXELS]),
+    "The first 512 images of the dataset X have 512 different labels": Images(
+        [(PIXELS[0], i) for i in range(600)]
+    ),
+    "Item 0 of the dataset X does not have a label. For training": Images(
+        [(p, None) for p in PIXELS]
+    ),
+    "requires at least 2 classes": Images([(p, 1) for p in PIXELS]),
     "X has items of shape (4, 5, 5), which are not images": Images([(np.ones((4, 5, 5)), 1)]),
 }
 
@@ -426,26 +430,26 @@ def test_a_bad_stream_is_refused_and_changes_nothing(message, data, monkeypatch)
     [
         ({}, {"y": LABELS}, "so y must be None"),
         ({}, {"sample_weight": np.ones(6)}, "so sample_weight must be None"),
-        ({"train_split": ValidSplit(2)}, {}, "takes images by index"),
+        ({"train_split": ValidSplit(2)}, {}, "whose images do not have indices"),
         ({"train_split": 1e-4}, {}, "train_split=0.0001 is too small for a stream"),
-        ({"use_caching": False}, {}, "Do not set use_caching=False"),
+        ({"use_caching": False}, {}, "does not support use_caching=False"),
         (
             {"callbacks": [EpochScoring("accuracy", use_caching=False)]},
             {},
-            "Do not set use_caching=False",
+            "does not support use_caching=False",
         ),
         (
             {"train_split": None, "iterator_train": Stream},
             {},
-            "a stream, which iterator_train",
+            "which does not support iterator_train",
         ),
         (
             {"train_split": None, "iterator_train__collate_fn": list},
             {},
-            "a stream, which iterator_train",
+            "which does not support iterator_train",
         ),
         ({"batch_size": 64, "iterator_train__batch_size": 0}, {}, "must be a positive integer"),
-        ({"class_weight": {1: 0.0, 3: 0.0, 7: 0.0}}, {}, "not all of them 0"),
+        ({"class_weight": {1: 0.0, 3: 0.0, 7: 0.0}}, {}, "at least one must be positive"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*too few:UserWarning")
@@ -470,11 +474,14 @@ def test_unknown_labels_are_refused(pictures):
     ("second", "message"),
     [
         (zip(PIXELS, [3] * 6, strict=True), "now as many with other labels"),
-        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "given pixels of int16, but uint8"),
-        ([], r"gave 6 images when fit began, now 0\. __iter__ of Passes must start again"),
-        (zip(PIXELS[:4], LABELS[:4], strict=True), "gave 6 images when fit began, now 4"),
-        (zip([*PIXELS] * 2, LABELS * 2, strict=True), "gave 6 images when fit began, now more"),
-        (zip(PIXELS, [9] * 6, strict=True), "has given label 9, which it did not give"),
+        (zip(PIXELS.astype(np.int16), LABELS, strict=True), "pixels of dtype int16, but uint8"),
+        ([], r"yielded 6 images in the first pass, but now 0\. __iter__ of Passes must start over"),
+        (zip(PIXELS[:4], LABELS[:4], strict=True), "yielded 6 images in the first pass, but now 4"),
+        (
+            zip([*PIXELS] * 2, LABELS * 2, strict=True),
+            "yielded 6 images in the first pass, but now more",
+        ),
+        (zip(PIXELS, [9] * 6, strict=True), "yielded the label 9, which was not in the first"),
     ],
 )
 def test_a_different_second_pass_is_refused(second, message):
@@ -494,9 +501,9 @@ def test_pixels_that_change_cannot_be_split_but_can_be_trained_on(pictures):
     assert len(clf.history) == 2
 
 
-def test_workers_that_all_give_everything_are_refused(pictures):
+def test_workers_that_all_yield_everything_are_refused(pictures):
     params = {"train_split": None, "iterator_train__num_workers": 2, "batch_size": 50}
-    with pytest.raises(ValueError, match=r"__iter__ of Unshared must give each worker its share"):
+    with pytest.raises(ValueError, match=r"__iter__ of Unshared must yield a different share"):
         batches_of(Unshared(*pictures), **params)
     batches, _ = batches_of(Stream(*pictures), **params)
     assert [len(labels) for _, labels in batches] == [50, 50, 50, 50, 40]

@@ -96,7 +96,7 @@ def data(request):
 # --- images ---------------------------------------------------------------------------------
 
 
-def test_every_data_set_gives_the_same_images_and_labels(data):
+def test_every_dataset_gives_the_same_images_and_labels(data):
     np.testing.assert_array_equal(all_of(images_of(data)), PIXELS[:, None])
     np.testing.assert_array_equal(labels_of(data), LABELS)
     assert isinstance(data, TORCH_DATA) and not isinstance(PIXELS, TORCH_DATA)
@@ -115,7 +115,7 @@ def test_slices_and_subsets_give_their_rows(data):
         np.testing.assert_array_equal(labels_of(part), LABELS[rows])
 
 
-def test_second_slice_of_a_data_set_is_its_labels(data):
+def test_second_slice_of_a_dataset_is_its_labels(data):
     np.testing.assert_array_equal(labels_of(SliceDataset(data, idx=1)[1:4]), LABELS[1:4])
 
 
@@ -152,7 +152,7 @@ def test_shape_is_that_of_the_items_until_they_are_reshaped():
     assert images.arranged(Layout((3, 4, 5))).shape == (6, 3, 4, 5)
 
 
-def test_arrays_of_a_skorch_data_set_are_used_as_they_are():
+def test_arrays_of_a_skorch_dataset_are_not_copied():
     data = skorch.dataset.Dataset(PIXELS, LABELS)
     assert np.shares_memory(images_of(data), PIXELS)
     assert labels_of(data) is not None and np.shares_memory(labels_of(data), LABELS)
@@ -160,7 +160,7 @@ def test_arrays_of_a_skorch_data_set_are_used_as_they_are():
     np.testing.assert_array_equal(images_of(Subset(data, [1, 0])), PIXELS[[1, 0]])
 
 
-def test_images_of_a_torchvision_data_set_have_their_channels_first():
+def test_images_of_a_torchvision_dataset_have_channels_first():
     data = FakeData(size=3, image_size=(3, 8, 6), num_classes=2)
     images = all_of(images_of(data), (3, 8, 6))
     assert images.shape == (3, 3, 8, 6) and images.dtype == np.uint8
@@ -251,7 +251,7 @@ class Transformed(SliceDataset):
 
 
 @pytest.mark.parametrize("kind", [skorch.dataset.Dataset, Folder])
-def test_slices_that_transform_give_what_they_make(kind):
+def test_slices_that_transform_give_transformed_items(kind):
     np.testing.assert_array_equal(images_of(Transformed(kind(PIXELS, LABELS)))[:], PIXELS + 1)
     np.testing.assert_array_equal(labels_of(Transformed(kind(PIXELS, LABELS))), LABELS)
     labels = labels_in(Transformed(kind(PIXELS, LABELS), idx=1)[2:])
@@ -288,7 +288,7 @@ def test_tensor_labels_need_no_particular_kind_of_tensor():
         skorch.dataset.Dataset(PIXELS),
     ],
 )
-def test_data_set_without_labels_has_none(data):
+def test_dataset_without_labels_has_none(data):
     assert labels_of(data) is None
 
 
@@ -333,7 +333,7 @@ def test_image_and_label_of_dicts_are_read(make):
     np.testing.assert_array_equal(labels_in(labels), LABELS[rows])
 
 
-def test_labels_of_hugging_face_may_be_text_and_may_be_missing():
+def test_labels_of_hugging_face_may_be_strings_and_may_be_missing():
     assert labels_of(hugging_face(list("abcabc"))).tolist() == list("abcabc")
     assert labels_of(hugging_face().remove_columns("label")) is None
     assert labels_of(hugging_face().with_format("numpy", columns=["image"])) is None
@@ -358,13 +358,13 @@ def test_hugging_face_datasets_and_their_streams_are_learned_and_scored(digits):
 # --- what is refused ------------------------------------------------------------------------
 
 
-def test_numbered_items_need_a_length():
-    with pytest.raises(ValueError, match=r"^X is a Unmeasured, .* does not have a length\."):
+def test_indexed_items_need_a_length():
+    with pytest.raises(ValueError, match=r"^X is a Unmeasured without a length\."):
         images_of(Unmeasured())
 
 
 @pytest.mark.parametrize("data", [Folder([]), SliceDataset(Folder(PIXELS))[:0]])
-def test_empty_data_set_is_refused(data):
+def test_empty_dataset_is_refused(data):
     with pytest.raises(ValueError, match=re.escape("Found array with 0 sample(s)")):
         images_of(data)
 
@@ -372,7 +372,7 @@ def test_empty_data_set_is_refused(data):
 def test_item_of_another_size_is_named_by_its_own_number():
     folder = Folder([*PIXELS[:4], np.zeros((4, 6), np.uint8)])
     images = images_of(folder).arranged(Layout((1, 4, 5)))
-    message = "Item 4 of the dataset X has shape (4, 6), item 0 has (4, 5). All images must have"
+    message = "Item 4 of the dataset X has shape (4, 6), but item 0 has (4, 5). All images must"
     for rows in (images, images.only(np.array([1, 2, 4]))):
         assert rows[:2].shape == (2, 1, 4, 5)
         with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
@@ -391,7 +391,7 @@ def test_nan_and_infinity_are_refused_when_they_are_read(pixel):
 
 @pytest.mark.parametrize("item", [{"img": 1}, "path.png", None, PIXELS[0] * 1j])
 @pytest.mark.parametrize("paired", [True, False])
-def test_item_that_is_no_image_is_named_with_its_type(item, paired):
+def test_item_that_is_not_an_image_is_named_with_its_type(item, paired):
     data = Folder([item]) if paired else SliceDataset(Folder([item]))
     message = f"Item 0 of the dataset X is a {type(item).__name__}, not an image. Items must be"
     with pytest.raises(ValueError, match=f"^{message}"):

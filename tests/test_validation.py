@@ -189,10 +189,10 @@ def test_tables_of_other_values_are_refused(table, column):
 
 @quick
 @given(n_pixels=st.integers(1, 120).filter(lambda n: int(n**0.5) ** 2 != n))
-def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
+def test_rows_that_do_not_form_a_square_are_padded_with_a_warning(n_pixels):
     X = np.arange(2 * n_pixels, dtype=np.uint8).reshape(2, -1) + 1
     side = int(n_pixels**0.5) + 1
-    with pytest.warns(UserWarning, match=f"^X has rows of {n_pixels} pixels, .* {side}x{side}"):
+    with pytest.warns(UserWarning, match=f"^X has {n_pixels} pixels per row, .* {side}x{side}"):
         estimator = fitted(X)
     images = check_images(estimator, X).images
     assert images.shape == (2, 1, side, side) and images.dtype == np.uint8
@@ -200,12 +200,14 @@ def test_rows_that_make_no_square_are_padded_with_a_warning(n_pixels):
     assert not images.reshape(2, -1)[:, n_pixels:].any()
 
 
-@pytest.mark.parametrize(("n_pixels", "hint"), [(785, " Was a label column left in X?"), (786, "")])
+@pytest.mark.parametrize(
+    ("n_pixels", "hint"), [(785, " If X contains the column of labels, remove it."), (786, "")]
+)
 def test_785_pixels_suggest_a_label_column(n_pixels, hint):
     message = (
-        f"X has rows of {n_pixels} pixels, which do not make a square: they are padded with "
-        "zeros to 29x29. Set image_shape=(height, width) or (channels, height, width) if the "
-        f"images have another shape.{hint}"
+        f"X has {n_pixels} pixels per row, which do not form a square image: rows are padded with "
+        "zeros to 29x29. If the images have another shape, set image_shape to (height, width) or "
+        f"(channels, height, width).{hint}"
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         check(np.zeros((6, n_pixels)))
@@ -218,13 +220,17 @@ REFUSED = {  # no message: scikit-learn or NumPy writes it
     "sparse array": (scipy.sparse.csr_array(FLAT), TypeError, None),
     "complex rows": (FLAT * 1j, ValueError, None),
     "complex images": (PIXELS * 1j, ValueError, None),
-    "text": (np.full((6, 16), "a"), ValueError, None),
+    "strings": (np.full((6, 16), "a"), ValueError, None),
     "bytes": (np.full((6, 16), b"a"), ValueError, None),
-    "text objects": (np.full((6, 16), "a", object), ValueError, None),
+    "string objects": (np.full((6, 16), "a", object), ValueError, None),
     "objects": (np.full((6, 16), {}), TypeError, None),
-    "datetimes": (FLAT.astype("M8[s]"), ValueError, r"^X holds datetime64\[s\], not pixels\. Pass"),
-    "durations": (PIXELS.astype("m8[s]"), ValueError, r"^X holds timedelta64\[s\], not pixels\. "),
-    "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X holds datetime64"),
+    "datetimes": (
+        FLAT.astype("M8[s]"),
+        ValueError,
+        r"^X has dtype datetime64\[s\], but pixels must be",
+    ),
+    "durations": (PIXELS.astype("m8[s]"), ValueError, r"^X has dtype timedelta64\[s\], but pixels"),
+    "dated frame": (pd.DataFrame(FLAT.astype("M8[s]")), ValueError, "^X has dtype datetime64"),
     "one row": (FLAT[0], ValueError, None),
     "scalar": (3, ValueError, None),
     "nothing": (None, ValueError, None),
@@ -247,7 +253,7 @@ REFUSED = {  # no message: scikit-learn or NumPy writes it
 
 @pytest.mark.parametrize(("X", "error", "message"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("method", ["fit", "predict"])
-def test_data_that_are_not_images_are_refused(X, error, message, method):
+def test_data_without_images_is_refused(X, error, message, method):
     with pytest.raises(error, match=message):
         check(X) if method == "fit" else check_images(fitted(), X).images
 
@@ -273,8 +279,8 @@ def test_images_of_another_size_than_in_fit_are_refused(X, message):
         check_images(fitted(), X)
 
 
-def test_image_shape_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"image_shape=\(1, 5, 5\) needs 25"):
+def test_image_shape_that_does_not_match_is_refused():
+    with pytest.raises(ValueError, match=r"image_shape=\(1, 5, 5\) requires 25"):
         check(image_shape=(5, 5))
     with pytest.raises(ValueError, match=r"^image_shape=\(4\.0, 4\) is not valid: it must be"):
         check(image_shape=(4.0, 4))
@@ -341,7 +347,9 @@ ONE_HOT = np.eye(3)[Y]
 )
 @pytest.mark.parametrize("X", [FLAT, TensorDataset(torch.as_tensor(PIXELS))], ids=["array", "lazy"])
 def test_one_hot_labels_are_refused_with_advice(X, y):
-    with pytest.raises(ValueError, match=r"^y is one-hot, of shape \(6, 3\), .* np\.argmax\(y"):
+    with pytest.raises(
+        ValueError, match=r"^y is one-hot encoded, with shape \(6, 3\), .* np\.argmax\(y"
+    ):
         check(X, y)
 
 
@@ -354,7 +362,7 @@ def test_one_hot_labels_are_refused_by_score_and_in_datasets(fitted):
 
 
 @pytest.mark.parametrize("y", [ONE_HOT + 0.1, np.c_[Y + 1, Y * 0], ONE_HOT * 2])
-def test_other_columns_are_not_called_one_hot(y):
+def test_other_columns_are_not_treated_as_one_hot(y):
     with pytest.raises(ValueError, match="1d array"):
         check(FLAT, y)
 
@@ -381,7 +389,7 @@ weights = arrays(np.float64, 6, elements=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
 
 @quick
 @given(weight=weights.filter(lambda weight: weight.any()), lazy=st.booleans())
-def test_rows_of_weight_0_are_left_out(weight, lazy):
+def test_rows_with_weight_0_are_removed(weight, lazy):
     data = TensorDataset(torch.as_tensor(PIXELS), torch.as_tensor(Y))
     images = check(data if lazy else PIXELS)[0]
     kept, y, out = check_weights(weight, None, images, Y)
@@ -397,7 +405,7 @@ def test_rows_of_weight_0_are_left_out(weight, lazy):
     weight=weights.filter(lambda weight: weight.any()),
     class_weight=st.sampled_from(["balanced", {0: 2.0, 1: 0.5, 2: 1.0}]),
 )
-def test_classes_are_counted_after_rows_are_left_out(weight, class_weight):
+def test_classes_are_counted_after_rows_are_removed(weight, class_weight):
     rows = weight > 0
     if class_weight != "balanced":
         class_weight = {code: class_weight[code] for code in np.unique(Y[rows])}
@@ -445,8 +453,8 @@ def test_bad_weights_are_refused(weight):
 )
 def test_bad_class_weights_are_refused(class_weight):
     message = (
-        f"class_weight={class_weight!r} is not valid: weights must be at least 0, and not all of "
-        "them 0."
+        f"class_weight={class_weight!r} is not valid: weights must be finite and not negative, "
+        "and at least one must be positive."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_weights(None, class_weight, FLAT, Y)
@@ -454,14 +462,14 @@ def test_bad_class_weights_are_refused(class_weight):
 
 @pytest.mark.parametrize("names", [["0", "1", "2"], [False, True], [-1, 0, 7], [0.0, 1.0, 2.0]])
 @pytest.mark.parametrize("dtype", [None, object])
-def test_class_weights_belong_to_labels_of_any_type(names, dtype):
+def test_class_weights_support_labels_of_any_type(names, dtype):
     y = np.array(names, dtype)[Y % len(names)]
     out = check_weights(None, {names[1]: 0.5}, FLAT, y)[2]
     np.testing.assert_array_equal(out, np.where(y == names[1], 0.5, 1.0))
 
 
 def test_class_weights_of_labels_that_do_not_exist_are_refused():
-    with pytest.raises(ValueError, match=r"\['1'\] are not among the labels \[0, 1, 2\]"):
+    with pytest.raises(ValueError, match=r"\['1'\] are not among the classes \[0, 1, 2\]"):
         check_weights(None, {0: 2, "1": 2}, FLAT, Y)
     out = check_weights(None, {0: 2, 1: 4, 2: 4, 3: 8}, FLAT, Y)[2]  # a split may lack class 3
     np.testing.assert_array_equal(out, np.where(Y == 0, 0.5, 1.0))
@@ -477,14 +485,14 @@ def test_images_more_than_eight_times_brighter_or_fainter_warn(high, factor):
     if 0.126 < factor < 7.99:
         check_range(images, (0.0, high), high / 2)
     elif not 0.124 < factor < 8.01:
-        with pytest.warns(UserWarning, match=r"^The brightest pixel of X is .* to the scale of"):
+        with pytest.warns(UserWarning, match=r"^The brightest pixel of X is .* to the range of"):
             check_range(images, (0.0, high), high / 2)
 
 
 def test_the_warning_names_both_ranges():
     message = (
-        "The brightest pixel of X is 1, while the classifier was fitted on pixels in 0..255: "
-        "predictions will be poor. Bring X to the scale of the training images."
+        "The brightest pixel of X is 1, but the classifier was fitted on pixels from 0 to 255: "
+        "predictions will be poor. Rescale X to the range of the training images."
     )
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         check_range(np.ones((1, 1, 2, 2)), (0.0, 255.0), 30.0)
@@ -526,12 +534,14 @@ def test_many_inverted_images_warn(change, swapped):
     for few in (inverted[:1], inverted[:9], inverted[:0]):
         statistics.check_range(few)
     for many in (inverted, inverted[:10], DatasetImages(list(inverted))):
-        with pytest.warns(UserWarning, match=r"^The mean pixel of X is .* X looks inverted"):
+        with pytest.warns(
+            UserWarning, match=r"^The mean of the pixels in X is .* X looks inverted"
+        ):
             statistics.check_range(many)
 
 
 def test_the_warning_says_how_to_invert(fitted):
-    message = "X looks inverted, and predictions will be poor. If it is, pass 255 - X."
+    message = "X looks inverted, and predictions will be poor. If it is inverted, pass 255 - X."
     with pytest.warns(UserWarning, match=re.escape(message)):
         fitted.predict(255 - DIGITS)
 
@@ -561,7 +571,7 @@ def test_other_images_do_not_look_inverted(fitted_range, mean, images):
 
 @pytest.mark.parametrize("read", [DatasetImages, StreamedImages])
 def test_the_first_of_lazy_images_shows_their_scale(read):
-    with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, while"):
+    with pytest.warns(UserWarning, match=r"^The brightest pixel of X is 1, but"):
         check_range(read([(np.ones((2, 2)), 0), (np.ones((2, 2)), 1)]), (0.0, 255.0), 30.0)
 
 
@@ -578,7 +588,9 @@ def test_a_loader_is_refused(passed, fitted):
 @pytest.mark.parametrize("method", ["fit", "predict", "score"])
 def test_a_dict_is_refused_with_its_keys(kind, method, fitted):
     clf = clone(fitted) if method == "fit" else fitted
-    message = f"X is a {kind.__name__} with the keys ['data', 'target'], but must be the images"
+    message = (
+        f"X is a {kind.__name__} with the keys ['data', 'target'], but must contain only the images"
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         getattr(clf, method)(kind(data=FLAT, target=Y))
 

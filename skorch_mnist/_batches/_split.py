@@ -52,12 +52,12 @@ def _split_scarce_rows(
     spare = np.delete(order, first_of_class)
     valid = np.sort(spare[:n_valid])
     train = np.setdiff1d(np.arange(len(codes)), valid)
-    outcome = (
+    effect = (
         "They are split at random, with at least one sample of each class for training"
         if len(valid)
         else "All of them are used for training, and none for validation"
     )
-    _warn_of_scarcity(len(codes), outcome)
+    _warn_of_scarcity(len(codes), effect)
     return train, valid
 
 
@@ -89,15 +89,15 @@ def split_bins(
                 chosen_of_class[place] = True
                 n_left -= of_class[place]
     if not chosen.any():
-        outcome = "All of them are used for training, and none for validation"
-        _warn_of_scarcity(int(counts.sum()), outcome)
+        effect = "All of them are used for training, and none for validation"
+        _warn_of_scarcity(int(counts.sum()), effect)
     return chosen
 
 
-def _warn_of_scarcity(n_samples: int, outcome: str) -> None:
+def _warn_of_scarcity(n_samples: int, effect: str) -> None:
     warnings.warn(
         f"A stratified validation split of the {n_samples} samples is not possible, because there "
-        f"are too few, or a class is too rare. {outcome}. Set train_split=None to train without "
+        f"are too few, or a class is too rare. {effect}. Set train_split=None to train without "
         "validation.",
         UserWarning,
         stacklevel=3,

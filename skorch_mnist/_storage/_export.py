@@ -1,4 +1,4 @@
-"""Exported classifiers: one graph, from raw pixels to label and probabilities."""
+"""Export classifiers as one graph, from raw pixels to labels and probabilities."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from skorch_mnist._batches._batch import first_output
 from skorch_mnist._inputs._layouts import ImageShape, InputFormat, known_layout
 from skorch_mnist._inputs._pixels import PixelStatistics
 
-OPSET = 18  # of ONNX 1.13; ONNX Runtime reads it since 1.14
-EXAMPLES = 2  # torch.export takes the size of a batch of one for a constant
+OPSET = 18  # from ONNX 1.13; ONNX Runtime supports it since 1.14
+EXAMPLES = 2  # torch.export would treat a batch size of 1 as a constant
 
 
 class WholeClassifier(nn.Module):
-    """All that a fitted classifier does to a batch of pixels, as one module on the CPU.
+    """All steps of a fitted classifier, from pixels to probabilities, as one module on the CPU.
 
     Parameters
     ----------
     network : torch.nn.Module
-        It is copied.
+        Copied.
     input_format, image_shape, statistics :
-        What ``fit`` has learned.
+        Attributes that ``fit`` has learned.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class WholeClassifier(nn.Module):
         self.statistics = statistics
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the index of the label in ``classes_`` (batch,), and probabilities."""
+        """Return the index of each label in ``classes_``, and the probabilities."""
         if self.layout.channels_last:
             pixels = pixels.movedim(-1, 1).contiguous()
         pixels = pixels.to(torch.float32)
@@ -63,7 +63,7 @@ class WholeClassifier(nn.Module):
 
 
 def exported_program(classifier: WholeClassifier) -> torch.export.ExportedProgram:
-    """Return a classifier as a program of ``torch.export``, for batches of any size."""
+    """Return a classifier as a ``torch.export`` program for batches of any size."""
     shape, dtype = classifier.input_format
     examples = torch.zeros(EXAMPLES, *shape, dtype=getattr(torch, dtype))
     n_samples = torch.export.Dim("n_samples")
@@ -72,7 +72,7 @@ def exported_program(classifier: WholeClassifier) -> torch.export.ExportedProgra
             return torch.export.export(classifier, (examples,), dynamic_shapes=({0: n_samples},))
     except Exception as error:  # PyTorch raises many kinds
         name = type(classifier.network).__name__
-        raise ValueError(f"torch.export cannot follow the network {name}: {error}") from error
+        raise ValueError(f"torch.export cannot export the network {name}: {error}") from error
 
 
 def write_onnx(
@@ -81,7 +81,7 @@ def write_onnx(
     """Write a classifier to ``path`` as an ONNX model that returns labels."""
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(f'to_onnx needs {missing[0]}: pip install "skorch_mnist[onnx]"')
+        raise ImportError(f'to_onnx requires {missing[0]}: pip install "skorch_mnist[onnx]"')
     labels = onnx_labels(classes)
     program = exported_program(classifier)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
@@ -98,14 +98,14 @@ def write_onnx(
 
 
 def onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
-    """Return labels in a dtype that ONNX has: strings, integers, booleans or float64."""
+    """Return labels in a dtype that ONNX supports: strings, integers, booleans or float64."""
     kind = classes.dtype.kind
     if kind == "U" or (kind == "O" and all(isinstance(label, str) for label in classes)):
         return classes.astype(object)
     if kind not in "biuf":
         raise ValueError(
-            f"Labels of dtype {classes.dtype} cannot be written to ONNX: fit with numbers, strings "
-            "or booleans."
+            f"Labels of dtype {classes.dtype} cannot be exported to ONNX. Fit with numbers, "
+            "strings or booleans."
         )
     if kind == "f":
         return classes.astype(np.float64)
@@ -113,7 +113,7 @@ def onnx_labels(classes: NDArray[Any]) -> NDArray[Any]:
 
 
 def with_labels(model: Any, labels: NDArray[Any], classifier: WholeClassifier) -> Any:
-    """Let an ONNX model return labels in place of their codes."""
+    """Make an ONNX model return labels instead of their codes."""
     from onnx import TensorProto, helper, numpy_helper
 
     if labels.dtype == object:
@@ -131,7 +131,7 @@ def with_labels(model: Any, labels: NDArray[Any], classifier: WholeClassifier) -
     ]
     del graph.output[:]
     graph.output.extend(outputs)
-    for value in (*graph.input, *graph.output):  # the exporter names it s81 or the like
+    for value in (*graph.input, *graph.output):  # the exporter chooses a name such as s81
         value.type.tensor_type.shape.dim[0].dim_param = "n_samples"
     del graph.value_info[:]  # they use that name, too
     statistics = classifier.statistics

@@ -1,9 +1,10 @@
-"""Model files: a fitted classifier in safetensors format with a JSON manifest, no pickle.
+"""Model files: a fitted classifier in safetensors format with a JSON manifest, without pickle.
 
 The tensors are the weights of the network. The metadata entry ``skorch_mnist`` is the manifest:
-format number, versions, parameters, what ``fit`` has learned besides the weights, and a hash of it
-all. Format 2 added ``input_format``, format 3 what rejects images: a second network, whose tensors
-have names that begin with ``rejection/``, and what turns its outputs into a decision.
+format number, versions, parameters, everything that ``fit`` has learned besides the weights, and a
+hash of the whole file. Format 2 added ``input_format``. Format 3 added the rejection of images: a
+second network, whose tensors have names that begin with ``rejection/``, and the values that turn
+its outputs into a decision.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ class StoredModel(NamedTuple):
     classes: NDArray[Any]
     image_shape: ImageShape
     n_features_in: int
-    feature_names_in: list[str]  # empty if the images did not have names
+    feature_names_in: list[str]  # empty if the columns did not have names
     input_format: InputFormat
     pixel_statistics: PixelStatistics
-    history: list[dict[str, Any]]  # numbers of each epoch, without its batches
+    history: list[dict[str, Any]]  # values of each epoch, without its batches
     weights: Mapping[str, torch.Tensor]
     rejection: StoredRejection | None = None
 
 
 class StoredRejection(NamedTuple):
-    """What rejects images, as values and tensors."""
+    """The parts of a ``RejectingClassifier`` that reject images, as values and tensors."""
 
     detector: StoredModel
     params: dict[str, Any]  # in JSON types
@@ -80,7 +81,7 @@ def write_model(path: str | os.PathLike[str], model: StoredModel) -> None:
     Warns
     -----
     UserWarning
-        If a parameter cannot be stored; it is left out.
+        If a parameter cannot be stored, and is therefore missing from the file.
     """
     facts = _facts(model)
     weights = dict(model.weights)
@@ -97,12 +98,12 @@ def write_model(path: str | os.PathLike[str], model: StoredModel) -> None:
 
 
 def _facts(model: StoredModel) -> dict[str, Any]:
-    """Return all but the weights in JSON types; raise a ValueError for what cannot be stored."""
+    """Return everything but the weights in JSON types; raise a ValueError if not possible."""
     for name, value in model.weights.items():
         if not isinstance(value, torch.Tensor):
             raise ValueError(
-                f"The network keeps a {type(value).__name__} in its state, as {name!r}, but a "
-                "model file holds tensors alone. Keep it in a buffer."
+                f"The network has a {type(value).__name__} in its state_dict, {name!r}, but a "
+                "model file can contain only tensors. Store it in a buffer."
             )
     return {
         "module": model.network,
@@ -118,12 +119,12 @@ def _facts(model: StoredModel) -> dict[str, Any]:
 
 
 def name_of_network(module: Any) -> str:
-    """Return how a file names the network; an instance has arguments that the file does not."""
+    """Return the name of the network in a file; the arguments of an instance are not known."""
     return f"an instance of {name_of(module)}" if isinstance(module, nn.Module) else name_of(module)
 
 
 def plain_epoch(epoch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of an epoch, without its batches."""
+    """Return the plain values of an epoch, without its batches."""
     numbers = {
         key: value.item() if isinstance(value, np.generic) else value
         for key, value in epoch.items()
@@ -144,18 +145,19 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
     FileNotFoundError, IsADirectoryError
         If the file does not exist.
     ValueError
-        If it is damaged, has a newer format, or holds values that ``fit`` cannot have learned.
+        If the file is damaged, has a newer format, or has values that ``fit`` cannot have learned.
     """
     if os.path.isdir(path):
         raise IsADirectoryError(
-            f"{path} is a folder, not a model file: pass the file in it that save has written, "
-            f"such as {os.path.join(path, 'model.safetensors')}"
+            f"{path} is a folder, not a model file. Pass the file in it that save has written, "
+            f"such as {os.path.join(path, 'model.safetensors')}."
         )
     try:
         manifest, weights = read_tensors(path, KEY, newest=FORMAT)
     except DamagedFileError as error:
         raise ValueError(
-            f"{path} is damaged or not a model file: write one with MNISTCNNClassifier.save."
+            f"{path} is damaged or not a model file. Pass a file that MNISTCNNClassifier.save has "
+            "written."
         ) from error
     with loading(path):
         return audited(manifest, weights)
@@ -163,17 +165,17 @@ def read_model(path: str | os.PathLike[str]) -> StoredModel:
 
 @contextmanager
 def loading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn errors into a ValueError that names the file: a forged one may lead to any of them."""
+    """Turn errors, of which a forged file can cause any, into a ValueError that names the file."""
     try:
         yield
-    except Warning:  # if the filters of the user turn them into errors
+    except Warning:  # if warning filters turn them into errors
         raise
     except Exception as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
 def audited(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]) -> StoredModel:
-    """Return what a manifest says; raise a ValueError for what ``fit`` cannot have learned."""
+    """Return the checked content of a file; raise a ValueError for values that are not valid."""
     if "rejection" not in manifest:
         return _audited_model(manifest, weights)
     length, facts = len(OF_REJECTION), manifest["rejection"]
@@ -207,7 +209,7 @@ def _audited_model(manifest: Mapping[str, Any], weights: dict[str, torch.Tensor]
     shape = check_image_shape(manifest["image_shape"])
     n_features, names = manifest["n_features_in"], manifest["feature_names_in"]
     statistics = PixelStatistics(**manifest["pixel_statistics"])
-    if manifest["format"] == 1:  # did not say how images came
+    if manifest["format"] == 1:  # does not have an input format
         input_format = InputFormat((n_features,), "float32")
     else:
         input_format = InputFormat(**manifest["input_format"])
@@ -251,6 +253,7 @@ def check_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> No
     if wanted != found:
         different = sorted(name for name, _ in wanted.items() ^ found.items())
         raise ValueError(
-            f"its weights do not fit the network {type(network).__name__}: {different}. If layers "
-            "were changed before it was saved, pass a function that builds this network as module."
+            f"its weights do not match the network {type(network).__name__}: {different}. If its "
+            "layers were changed before it was saved, pass as module a function that builds the "
+            "changed network"
         )

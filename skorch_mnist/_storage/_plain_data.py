@@ -1,4 +1,4 @@
-"""Parameters and labels as JSON types: no code, and only classes that are allowed."""
+"""Parameters and labels as JSON types, without code, and with only the classes that are allowed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_LABELS = 10_000_000  # characters, all labels together
 
 
 class UnstorableError(Exception):
-    """A value that is not plain data."""
+    """Raised if a value is not plain data."""
 
 
 def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
@@ -29,12 +29,13 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
     ----------
     value : object
     tensors : dict or None
-        Gets the tensors and arrays in ``value``, under new names; None does not allow any.
+        Receives the tensors and arrays in ``value``, under new names. If None, ``value`` must not
+        contain any.
 
     Raises
     ------
     UnstorableError
-        If ``value`` holds anything else.
+        If ``value`` contains anything else.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -56,12 +57,12 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
     if tensors is not None and isinstance(value, torch.Tensor) and value.layout == torch.strided:
         name = str(len(tensors))
         tensors[name] = value
-        if value.ndim == 4 and not value.is_contiguous():  # optimizers need the layout of weights
+        if value.ndim == 4 and not value.is_contiguous():  # optimizers need the same memory format
             return {"channels_last": name}
         return {"tensor": name}
     if tensors is not None and isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         try:
-            native = value.astype(value.dtype.newbyteorder("="))  # in the order of its axes
+            native = value.astype(value.dtype.newbyteorder("="))  # keeps the order of the axes
             return {"array": encode(torch.from_numpy(native.copy()), tensors)["tensor"]}
         except TypeError as error:  # longdouble
             raise UnstorableError(f"an array of {value.dtype} is not plain data") from error
@@ -69,7 +70,7 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None) -> Any:
 
 
 def decode(value: Any, tensors: Mapping[str, torch.Tensor] | None = None) -> Any:
-    """Return what ``encode`` was given."""
+    """Return the argument of ``encode``."""
     if isinstance(value, list):
         return [decode(item, tensors) for item in value]
     if not isinstance(value, dict):
@@ -88,7 +89,7 @@ def decode(value: Any, tensors: Mapping[str, torch.Tensor] | None = None) -> Any
         return tensor.numpy() if kind == "array" else tensor
     found = find_class(content) if kind == "class" else None
     if found is None:
-        raise ValueError(f"it asks for {content!r}, which is not among the classes allowed")
+        raise ValueError(f"it refers to {content!r}, which is not one of the allowed classes")
     return found
 
 
@@ -97,20 +98,20 @@ def encode_classes(classes: NDArray[Any]) -> dict[str, Any]:
     labels = classes.tolist()
     if not all(isinstance(label, (bool, int, float, str)) for label in labels):
         raise ValueError(
-            f"Labels of dtype {classes.dtype} cannot be stored in a model file: fit with numbers, "
+            f"Labels of dtype {classes.dtype} cannot be saved in a model file. Fit with numbers, "
             "strings or booleans."
         )
-    # Strings are as wide as the labels need: a file cannot ask for more memory than it has bytes.
+    # The width of strings is not stored, so that a file cannot request more memory than its size.
     return {"dtype": "<U" if classes.dtype.kind == "U" else classes.dtype.str, "labels": labels}
 
 
 def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
-    """Return what ``encode_classes`` was given."""
+    """Return the argument of ``encode_classes``."""
     if not re.fullmatch(r"<U|\|O|\|b1|[<>|][iuf]\d+", dtype):
-        raise ValueError(f"its labels have dtype {dtype!r}")
+        raise ValueError(f"its labels have dtype {dtype!r}, which is not allowed")
     longest = max((len(label) for label in labels if isinstance(label, str)), default=0)
     if dtype == "<U" and len(labels) * longest > LONGEST_LABELS:
-        raise ValueError("its labels are too long")  # each takes the memory of the longest
+        raise ValueError("its labels are too long")  # each takes as much memory as the longest
     classes = np.array(labels, dtype=np.dtype(dtype))
     if classes.ndim != 1 or encode_classes(classes)["labels"] != labels:
         raise ValueError(f"its labels are not of dtype {dtype}")
@@ -118,7 +119,7 @@ def decode_classes(dtype: str, labels: list[Any]) -> NDArray[Any]:
 
 
 def name_of(component: Any) -> str:
-    """Return the name by which a class is stored: in PyTorch, its shortest public one."""
+    """Return the name of a class in a file: for PyTorch classes, the shortest public name."""
     kind = component if hasattr(component, "__qualname__") else type(component)
     module = kind.__module__ or "builtins"
     for package in ("torch.nn", "torch.optim", "torch.utils.data"):
@@ -128,7 +129,7 @@ def name_of(component: Any) -> str:
 
 
 def find_class(name: str) -> type | None:
-    """Return the class of that name, if it is a PyTorch loss or optimizer, or ``DataLoader``."""
+    """Return the class with this name, if it is a PyTorch loss or optimizer, or ``DataLoader``."""
     package, _, attribute = str(name).rpartition(".")
     if (package, attribute) == ("torch.utils.data", "DataLoader"):
         return DataLoader

@@ -1,4 +1,4 @@
-"""Stand-ins for what skops and other libraries for arrays and plain objects cannot write."""
+"""Stand-ins for objects that skops and similar libraries cannot write."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch import nn
 
 
 class StandIn:
-    """Stands for an object of PyTorch in the state of another object.
+    """Stand-in for a PyTorch object in the state of another object.
 
-    Pickle and ``copy.deepcopy`` take the original. skops takes ``__reduce__``, whose arguments it
-    can write. To read them, it calls the class, which returns a copy of the original.
+    Pickle and ``copy.deepcopy`` use the original. skops uses ``__reduce__``, whose arguments it can
+    write. To read them, it calls the class, which returns a copy of the original.
     """
 
     original: Any
@@ -38,16 +38,16 @@ class StandIn:
 
 
 class StoredTensor(StandIn):
-    """Stands for a tensor.
+    """Stand-in for a tensor.
 
     Parameters
     ----------
     raw : ndarray of shape (n_bytes,), uint8
         The elements, in the order of memory.
     shape : tuple of int
-        Sizes of the axes in the order of memory.
+        Sizes of the axes, in the order of memory.
     axes : tuple of int
-        Which axis of the tensor each of them is.
+        Axes of the tensor, in the order of memory.
     dtype : str
     is_parameter, requires_grad : bool
     """
@@ -81,7 +81,7 @@ class StoredTensor(StandIn):
 
 
 class StoredGenerator(StandIn):
-    """Stands for a random generator of PyTorch.
+    """Stand-in for a random generator of PyTorch.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class StoredGenerator(StandIn):
 
 
 class PastOptimizer:
-    """What a scheduler needs of the optimizer before: the settings of its groups, such as rates."""
+    """The part of a previous optimizer that schedulers need: settings of its groups."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.param_groups = [
@@ -126,7 +126,7 @@ def with_stand_ins(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def parts_in(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield what is replaced in a value, in its containers and attributes."""
+    """Yield the objects to replace in a value, including its containers and attributes."""
     if id(value) in seen or isinstance(value, type | FunctionType | ModuleType):
         return
     seen.add(id(value))

@@ -1,4 +1,4 @@
-"""Parameters in a model file: which ones it may set, and to which values."""
+"""Parameters in a model file: the ones that it may set, and their valid values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ._plain_data import UnstorableError, decode, encode
 
 
 def is_one_of(value: Any, *allowed: Any) -> bool:
-    """Whether ``value`` is one of some strings, booleans or None; 1 is not True."""
+    """Whether ``value`` is one of some strings, booleans or None; 1 is not equal to True."""
     return any(type(value) is type(one) and value == one for one in allowed)
 
 
 def is_whole(value: Any, low: int, high: int) -> bool:
-    """Whether ``value`` is an integer within limits; True is not."""
+    """Whether ``value`` is an integer from ``low`` to ``high``, but not a boolean."""
     return type(value) is int and low <= value <= high
 
 
@@ -30,7 +30,7 @@ ROLES = {
     "iterator_train": DataLoader,
     "iterator_valid": DataLoader,
 }
-# Arguments that are plain data. Others, such as a sampler, could leave out predictions.
+# Arguments that are plain data. Others, such as a sampler, could drop predictions.
 LOADER_ARGUMENTS: dict[str, Callable[[Any], bool]] = {
     "batch_size": lambda value: value == -1 or is_whole(value, 1, 2**40),
     "drop_last": lambda value: type(value) is bool,
@@ -53,30 +53,31 @@ COMPILE_ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 
 def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Encode parameters, and leave out with a warning those that are not plain data."""
+    """Encode parameters; skip those that are not plain data, with a warning."""
     encoded, left_out = {}, []
     for name, value in params.items():
-        if name in ("module", "accelerator"):  # stored apart; of no use after training
+        if name in ("module", "accelerator"):  # stored separately; not needed after training
             continue
         component = name.partition("__")[0]
         try:
-            # The default of a component that is left out may not take the arguments.
+            # If a component is skipped, its default may not accept the arguments.
             if component in left_out or not may_be_stored(name, value):
                 raise UnstorableError
             encoded[name] = encode(value)
         except UnstorableError as error:
             if component == "module":
                 raise ValueError(
-                    f"{name}={value!r} cannot be stored in a model file, because it is not plain "
-                    "data, and the network needs it. Fit with functools.partial(module, "
-                    f"{name.removeprefix('module__')}=...) as the module, and load with it."
+                    f"{name}={value!r} cannot be saved in a model file, because it is not plain "
+                    "data, but the network needs it. Pass functools.partial(module, "
+                    f"{name.removeprefix('module__')}=...) as module, to the classifier and to "
+                    "load."
                 ) from error
             left_out.append(name)
     if left_out:
         warnings.warn(
-            "These parameters are not plain data and are not stored in the model file: "
-            f"{', '.join(left_out)}. The loaded classifier has their defaults; its predictions are "
-            "the same.",
+            "These parameters are not saved in the model file, because they are not plain data: "
+            f"{', '.join(left_out)}. The loaded classifier will have their defaults; its "
+            "predictions are the same.",
             UserWarning,
             stacklevel=5,
         )
@@ -84,19 +85,19 @@ def encode_params(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decode_params(encoded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters in a file; raise a ValueError for one that it may not set."""
+    """Return the parameters in a file; raise a ValueError for values that are not allowed."""
     params = {name: decode(value) for name, value in encoded.items()}
     for name, value in params.items():
         if not may_be_stored(name, value):
-            raise ValueError(f"its {name} is {value!r}")
+            raise ValueError(f"its {name}={value!r} is not allowed in a model file")
     return params
 
 
 def may_be_stored(name: str, value: Any) -> bool:
     """Whether a file may set a parameter to a value that is plain data.
 
-    Some values could do harm: a class of another kind, more processes than a machine can run, or an
-    option of the compiler, which may name a program to run.
+    Some values could be harmful: a class of another kind, more processes than a machine can run, or
+    a compiler option that names a program to run.
     """
     if name in ROLES:
         return isinstance(value, type) and issubclass(value, ROLES[name])

@@ -1,4 +1,4 @@
-"""Files of tensors with a JSON manifest: safetensors, no pickle, written atomically."""
+"""Files of tensors with a JSON manifest, in safetensors format, written atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "skorch_mnist")
 
 
 class DamagedFileError(ValueError):
-    """A file that is damaged or of another kind."""
+    """Raised if a file is damaged or of another kind."""
 
 
 def write_tensors(
@@ -38,11 +38,11 @@ def write_tensors(
     path : path-like
         Replaced atomically; links are followed.
     kind : str
-        Key of the metadata entry that holds the manifest.
+        Key of the metadata entry for the manifest.
     file_format : int
-        Number of the format, for readers.
+        Number of the format.
     facts : mapping
-        What the manifest says, in JSON types. Format, versions and a hash are added.
+        Content of the manifest, in JSON types. Format, versions and a hash are added.
     tensors : mapping of str to torch.Tensor
         On any device; they are copied.
     """
@@ -63,14 +63,14 @@ def write_tensors(
 def read_tensors(
     path: str | os.PathLike[str], kind: str, newest: int
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Return manifest and tensors of a file.
+    """Return the manifest and the tensors of a file.
 
     Raises
     ------
     DamagedFileError
-        If the file is incomplete, or not of this ``kind``.
+        If the file is damaged, or not of this ``kind``.
     ValueError
-        If its format is not one of 1 to ``newest``.
+        If its format is not from 1 to ``newest``.
     """
     with Path(path).open("rb") as file:
         try:
@@ -79,7 +79,7 @@ def read_tensors(
             manifest: dict[str, Any] = json.loads(json.loads(header.decode())["__metadata__"][kind])
             number, versions = manifest["format"], dict(manifest["versions"])
             sha256 = manifest.pop("sha256", None)
-            # Not mapped: rewriting a mapped file kills its readers.
+            # Do not map the file into memory, because rewriting a mapped file kills its readers.
             tensors = safetensors.torch.load(length + header + file.read())
         except OSError:
             raise
@@ -88,8 +88,8 @@ def read_tensors(
     if type(number) is not int or not 1 <= number <= newest:
         known = "1" if newest == 1 else f"1 to {newest}"
         raise ValueError(
-            f"{path} has format {number!r}, this version of skorch_mnist reads {known}: install "
-            f"the version that wrote it ({versions.get('skorch_mnist')})."
+            f"{path} has format {number!r}, but this version of skorch_mnist reads only {known}. "
+            f"Install the version that wrote it ({versions.get('skorch_mnist')})."
         )
     if sha256 != digest(manifest, tensors):
         raise DamagedFileError(f"{path} is damaged.")
@@ -97,7 +97,7 @@ def read_tensors(
 
 
 def digest(manifest: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of manifest and tensors: it reveals damage, not forgery."""
+    """Return the SHA-256 of manifest and tensors, which detects damage, but not forgery."""
     sha256 = hashlib.sha256(json.dumps(manifest).encode())
     for name, tensor in sorted(tensors.items()):
         sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -1,4 +1,4 @@
-"""What a callback has learned during training: to be written and restored."""
+"""Save and restore the state that a callback has learned during training."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ def names_with_state(callback: Any) -> set[str]:
 def get_callback_state(
     name: str, callback: Any, with_state: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a callback has learned: plain data, and the states of what has a state.
+    """Return the learned attributes of a callback: plain data, and states, by name.
 
     Parameters
     ----------
     name : str
-        Name of the callback, for errors.
+        Name of the callback, for error messages.
     callback : callback
     with_state : collection of str
-        What ``names_with_state`` returned when the training run began.
+        The result of ``names_with_state`` at the beginning of the training run.
 
     Raises
     ------
     UnstorableError
-        If something cannot be written, or could not be restored.
+        If an attribute cannot be written, or could not be restored.
     """
     plain, states = {}, {}
     for attribute, value in learned(callback):
         if has_state(value):
             if attribute not in with_state:
                 raise UnstorableError(
-                    f"{name} keeps a {type(value).__name__} in {attribute} that did not exist when "
+                    f"the {type(value).__name__} in {attribute} of {name} did not exist when "
                     "training began; create it in on_train_begin"
                 )
             states[attribute] = value.state_dict()
@@ -44,13 +44,13 @@ def get_callback_state(
             plain[attribute] = value
         elif isinstance(value, Mapping):
             raise UnstorableError(
-                f"{name} keeps a {type(value).__name__} in {attribute} that is not plain data"
+                f"the {type(value).__name__} in {attribute} of {name} is not plain data"
             )
     return plain, states
 
 
 def set_callback_state(callback: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Restore what ``get_callback_state`` returned."""
+    """Restore the result of ``get_callback_state``."""
     plain, states = state
     vars(callback).update(plain)
     for attribute, kept in states.items():

@@ -1,4 +1,4 @@
-"""The folder of a training run, which one process holds at a time."""
+"""The folder of a training run, which only one process can use at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from skorch_mnist._atomic import TEMPORARY
 
 FILE, LOCK = "training.safetensors", ".lock"
-PATIENCE = 10.0  # seconds; the workers of a loader outlive a killed process for a moment
+PATIENCE = 10.0  # seconds; loader workers outlive a killed process for a moment
 
 
 class TrainingFolder:
@@ -20,7 +20,7 @@ class TrainingFolder:
     Parameters
     ----------
     folder : Path
-        It need not exist before ``take``.
+        It does not have to exist before ``take``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,14 +34,14 @@ class TrainingFolder:
         return self.path / FILE
 
     def take(self) -> None:
-        """Create the folder, keep other processes out, and delete what a killed one has left.
+        """Create and lock the folder, and delete temporary files of a killed process.
 
         Raises
         ------
         ValueError
-            If another process holds it.
+            If another process uses the folder.
         OSError
-            If it cannot be written.
+            If the folder cannot be written.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / LOCK, is_singleton=True)
@@ -49,8 +49,8 @@ class TrainingFolder:
             lock.acquire(timeout=PATIENCE)
         except Timeout as error:
             raise ValueError(
-                f"Another process is training with the folder {self.given}: give each training run "
-                "a folder of its own."
+                f"Another process is training with the folder {self.given}. Use a different folder "
+                "for each training run."
             ) from error
         self.lock = lock
         for left in self.path.iterdir():
@@ -58,7 +58,7 @@ class TrainingFolder:
                 left.unlink()
 
     def release(self) -> None:
-        """Let other processes take it."""
+        """Release the lock, so that other processes can use the folder."""
         if self.lock is not None:
             self.lock.release()
             self.lock = None
@@ -69,5 +69,5 @@ class TrainingFolder:
         self.file.unlink(missing_ok=True)
         (self.path / LOCK).unlink(missing_ok=True)
         self.release()
-        with contextlib.suppress(OSError):  # it holds other files, or is a link
+        with contextlib.suppress(OSError):  # it contains other files, or is a link
             self.given.rmdir()

@@ -1,4 +1,4 @@
-"""What identifies a training run: parameters, data and the state with which it begins."""
+"""The identity of a training run: its parameters, data and initial state."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from skorch_mnist._training import TrainingRun
 
 # Callbacks are compared one by one.
 WITHOUT_EFFECT = {"accelerator", "callbacks", "features_before", "verbose"}
-DEPTH = 6  # of objects within objects
+DEPTH = 6  # of nested objects
 LONGEST_SHOWN = 60  # characters of a value in a message
-MOVED = {  # where classes were when the first checkpoints were written
+MOVED = {  # modules of classes when the first checkpoints were written
     "skorch_mnist._learning_rate.OneCycle": "skorch_mnist.learning_rate.OneCycle",
 }
 
@@ -35,7 +35,7 @@ def identity(training: TrainingRun, callbacks: Mapping[str, Any]) -> dict[str, A
     training : TrainingRun
         Its net is initialized.
     callbacks : mapping of str to callback
-        Those that belong to the training run.
+        Callbacks whose settings are part of the identity.
     """
     net = training.net
     params = {
@@ -59,21 +59,21 @@ def identity(training: TrainingRun, callbacks: Mapping[str, Any]) -> dict[str, A
 
 
 def describe_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    """Say how a training run differs from the one in a file; empty if it does not."""
+    """Describe how a training run differs from the one in a file; empty if it does not."""
     now, then = here["params"], there["params"]
     changed = []
     for name in {**now, **then}:
         values = [json.dumps(params.get(name), sort_keys=True) for params in (now, then)]
         if values[0] != values[1]:
             short = max(map(len, values)) <= LONGEST_SHOWN
-            both = f"{name} is {now.get(name)!r}, was {then.get(name)!r}"
-            changed.append(both if short else f"{name} has another value")
+            both = f"{name} is {now.get(name)!r}, but was {then.get(name)!r}"
+            changed.append(both if short else f"{name} has a different value")
     if changed:
         return ", ".join(changed)
     if here["data"] != there["data"]:
-        return "its images, labels or sample weights are different or in another order"
+        return "its images, labels or sample weights are different, or in a different order"
     if here["start"] != there["start"]:
-        return "it began with other weights, or with another state of random_state"
+        return "it began with different weights, or with a different state of random_state"
     return ""
 
 
@@ -81,7 +81,7 @@ def describe_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> s
 
 
 def described(value: Any, depth: int = DEPTH) -> Any:
-    """Return what identifies ``value``, in JSON types, and the same in every process."""
+    """Return a description of ``value`` in JSON types, which is the same in every process."""
     if depth == 0:
         return name_of(value)
     inner = functools.partial(described, depth=depth - 1)
@@ -113,7 +113,7 @@ def described(value: Any, depth: int = DEPTH) -> Any:
 
 
 def public(value: Any) -> dict[str, Any]:
-    """Return the attributes that are settings, neither state nor private."""
+    """Return the attributes that are settings, not state and not private."""
     return {
         name: item
         for name, item in vars(value).items()
@@ -122,7 +122,7 @@ def public(value: Any) -> dict[str, Any]:
 
 
 def hash_of_code(code: types.CodeType) -> str:
-    """Return a hash of what a function does."""
+    """Return a hash of the code of a function."""
     sha256 = hashlib.sha256(code.co_code)
     sha256.update(repr(code.co_names).encode())
     for constant in code.co_consts:
@@ -135,7 +135,7 @@ def hash_of_code(code: types.CodeType) -> str:
 
 
 def hash_of_tensors(state: Mapping[str, Any]) -> str:
-    """Return a hash of tensors by name; of anything else, of its repr."""
+    """Return a hash of named tensors; other values are hashed by their repr."""
     sha256 = hashlib.sha256()
     for name, value in state.items():
         sha256.update(name.encode())

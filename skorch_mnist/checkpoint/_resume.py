@@ -35,55 +35,55 @@ DISPLAYS = EpochTimer, PrintLog, ProgressBar, TrainingBar  # they do not affect 
 class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
     """Resume an interrupted training run from its last finished epoch.
 
-    After each epoch, everything that training depends on is written into a folder: weights,
-    optimizer, schedule, generators, history, and the state of the other callbacks. The process may
-    be killed at any moment. The same call of ``fit``, with the same parameters and data, then
-    resumes, and ends with weights that are bit-identical to those of an uninterrupted run. After
-    the end of a training run, the same call returns its result at once.
+    After each epoch, this callback writes everything that training depends on to a folder: weights,
+    optimizer, schedule, generators, history, and the state of the other callbacks. The process can
+    be killed at any time. Calling ``fit`` again with the same parameters and data resumes training,
+    and the final weights are bit-identical to those of an uninterrupted run. After the end of a
+    training run, the same call immediately returns its result.
 
     Parameters
     ----------
     folder : path-like
-        For one call of ``fit`` of an ``MNISTCNNClassifier``, or with ``subfolders`` for many;
-        created if it is missing. Delete it to start again.
+        Folder for one call to ``fit`` of an ``MNISTCNNClassifier``, or for many calls with
+        ``subfolders``. Created if missing. Delete it to start over.
     sink : callable, optional
-        Gets the line that says where training resumes, if ``verbose`` is not 0. By default, it is
-        printed, but not in worker processes.
+        Called with a message about where training resumes, unless ``verbose`` is 0. By default, the
+        message is printed, but not in worker processes.
     subfolders : bool, default=False
-        Whether each training run gets its own folder in ``folder``, named after its parameters,
-        data and seed. An interrupted cross-validation or search then does not repeat finished
-        runs. Each folder takes three times the size of the weights.
+        Whether each training run has its own folder in ``folder``, named after its parameters, data
+        and seed. An interrupted cross-validation or search then does not repeat finished runs.
+        Each folder takes three times the size of the weights.
 
     Raises
     ------
     ValueError
-        At the beginning of ``fit``: if ``random_state`` is None, if the folder holds a training
-        run with other parameters or data, if another process uses it, or if the checkpoint is
-        damaged.
+        At the beginning of ``fit``, if ``random_state`` is None, if the folder contains a training
+        run with other parameters or data, if another process uses the folder, or if the checkpoint
+        is damaged.
     OSError
         At the beginning of ``fit``, if the folder cannot be written.
 
     Warns
     -----
     UserWarning
-        If a checkpoint cannot be written later, for example because the disk is full: training
-        continues, and the checkpoint of an earlier epoch stays.
+        If a checkpoint cannot be written later, for example because the disk is full. Training
+        continues, and the checkpoint of an earlier epoch is kept.
 
     Notes
     -----
-    The attributes of callbacks that end in ``_`` are kept if they are numbers, strings, tensors,
-    arrays, or lists, tuples, sets and dicts of them, or if they have ``state_dict`` and
+    Attributes of callbacks that end in ``_`` are saved if they are numbers, strings, tensors,
+    arrays, or lists, tuples, sets and dicts of these, or if they have ``state_dict`` and
     ``load_state_dict``. The latter must exist when training begins.
 
-    The generators of PyTorch are kept: the global ones, and those of the loader and its sampler.
-    Draws from the global generator of NumPy, or in loader workers that persist from epoch to epoch,
-    are not repeated. Images that a PyTorch dataset reads one by one are not compared, only their
-    mean, standard deviation and range. Random transforms of such a dataset draw before training is
-    seeded, so they need ``torch.manual_seed`` before ``fit``. Functions are compared by their code
-    and what they enclose, objects by their public attributes.
+    The states of PyTorch generators are saved: the global ones, and those of the loader and its
+    sampler. Random numbers from the global generator of NumPy, or in loader workers that persist
+    between epochs, are not reproduced. The images of a PyTorch dataset that are read lazily are not
+    compared, only their mean, standard deviation and range. Random transforms of such a dataset run
+    before training is seeded, so call ``torch.manual_seed`` before ``fit``. Functions are compared
+    by their code and their closures, and objects by their public attributes.
 
-    A callback that stops training, as early stopping does, ends it for good: the same call returns
-    the result.
+    If a callback stops training, for example early stopping, the training run is finished, and the
+    same call returns its result.
 
     Results also depend on the number of threads, the device, and the version of PyTorch.
 
@@ -115,20 +115,20 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
         self.subfolders = subfolders
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the parameters alone: other processes must not get the lock."""
+        """Return only the parameters, because other processes must not receive the lock."""
         return {"folder": self.folder, "sink": self.sink, "subfolders": self.subfolders}
 
     # --- events of a training run -------------------------------------------------------------
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Raise a TypeError for a net that does not know these checkpoints."""
+        """Raise a TypeError for a net that does not support these checkpoints."""
         if not hasattr(net, "_training"):
             raise TypeError(
-                f"ResumeCheckpoint works in MNISTCNNClassifier, not in {type(net).__name__}."
+                f"ResumeCheckpoint requires an MNISTCNNClassifier; got {type(net).__name__}."
             )
 
     def run_begins(self, training: TrainingRun) -> None:
-        """Take the folder, and restore the state of the training run from it if there is one."""
+        """Lock the folder, and restore the state of the training run if it has a checkpoint."""
         net, processes = training.net, training.processes
         self._check(training)
         callbacks = dict(others(net))
@@ -153,14 +153,13 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
         if processes is not None:
             processes.check_agreement(
                 len(net.history),
-                f"Not all processes find the same checkpoint in {self.folder}: it must be a folder "
-                "that all machines share.",
+                f"The processes that train together found different checkpoints in {self.folder}. "
+                "Use a folder that all machines share.",
             )
         if net.verbose and found:
             n_epochs = len(net.history)
             self.sink(
-                f"The training run in {self.folder} ended after epoch {n_epochs}: this is its "
-                "result."
+                f"The training run in {self.folder} already finished, after epoch {n_epochs}."
                 if training.finished
                 else f"Resuming after epoch {n_epochs}, from {self.folder}."
             )
@@ -169,36 +168,36 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
         """Raise a ValueError if this training run cannot be resumed."""
         callbacks = [callback for _, callback in training.net.callbacks_]
         if sum(isinstance(callback, ResumeCheckpoint) for callback in callbacks) > 1:
-            raise ValueError("callbacks may hold only one ResumeCheckpoint.")
+            raise ValueError("callbacks can contain only one ResumeCheckpoint.")
         if training.tasks is None:
             raise ValueError(
-                "ResumeCheckpoint resumes fit; partial_fit trains one epoch at a time. Set "
-                "callbacks=None, or save the classifier after each call."
+                "ResumeCheckpoint does not support partial_fit, which trains one epoch at a time. "
+                "Remove it from callbacks, and save the classifier after each call."
             )
         if training.net.random_state is None:
             raise ValueError(
-                "ResumeCheckpoint needs a random_state: without one, the same call of fit draws "
-                "other weights and another split. Set random_state to an int."
+                "ResumeCheckpoint requires a random_state, because otherwise each call to fit "
+                "draws new weights and a new validation split. Set random_state to an int."
             )
 
     def epoch_begins(self, training: TrainingRun) -> None:
-        """Restore the generators in the first epoch after a restart."""
+        """Restore the generators in the first epoch after resuming."""
         if self.generators_ is not None:
             set_generators(training, self.generators_)
             self.generators_ = None
 
     def epoch_ends(self, training: TrainingRun) -> None:
-        """Write a checkpoint, unless the end of the training run will write it."""
+        """Write a checkpoint, unless ``run_ends`` will write it."""
         if not training.stopping:
             self._write(training, finished=False)
 
     def run_ends(self, training: TrainingRun) -> None:
-        """Write that no epoch is left; what callbacks do at the end, they repeat."""
+        """Mark the training run as finished; callbacks repeat what they do at the end."""
         if not training.finished:
             self._write(training, finished=True)
 
     def release(self) -> None:
-        """Let other processes take the folder."""
+        """Release the folder, so that other processes can use it."""
         if hasattr(self, "folder_"):
             self.folder_.release()
 
@@ -226,16 +225,16 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
         """Restore the state in the file; return whether the training run is finished."""
         net = training.net
         file = self.folder_.file
-        damaged = f"{file} is damaged or not a checkpoint: delete it to start again."
+        damaged = f"{file} is damaged or not a checkpoint. Delete it to start over."
         try:
             manifest, tensors = read_tensors(file, KEY, newest=FORMAT)
         except DamagedFileError as error:
             raise ValueError(damaged) from error
         if differences := describe_differences(self.identity_, manifest["identity"]):
             raise ValueError(
-                f"{self.folder} holds another training run: {differences}. To resume it, call fit "
-                "with the same parameters and data. To start again, use another folder, or delete "
-                "this one. For many training runs, such as those of a cross-validation, set "
+                f"{self.folder} contains a different training run: {differences}. To resume it, "
+                "call fit with the same parameters and data. To start over, use another folder, or "
+                "delete this one. For many training runs, such as those of a cross-validation, set "
                 "subfolders=True."
             )
         try:
@@ -248,7 +247,7 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
             set_network(net.module_, state["network"])
             self.generators_ = state["generators"]
             return bool(state["finished"])
-        except Exception as error:  # whatever a forged file leads to
+        except Exception as error:  # a forged file can cause any error
             raise ValueError(damaged) from error
 
     def _write(self, training: TrainingRun, *, finished: bool) -> None:
@@ -271,8 +270,8 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
             encoded = encode(state, tensors)
         except UnstorableError as error:
             raise ValueError(
-                f"ResumeCheckpoint cannot write this training run: {error}. Remove the callback "
-                "that keeps it or records it in the history."
+                f"ResumeCheckpoint cannot save this training run: {error}. Remove the callback "
+                "that stores this value, or that records it in the history."
             ) from error
         facts = {"identity": self.identity_, "state": encoded}
         try:
@@ -280,20 +279,20 @@ class ResumeCheckpoint(Callback, Listener):  # type: ignore[misc, unused-ignore]
         except OSError as error:
             warnings.warn(
                 f"The checkpoint after epoch {len(net.history)} could not be written ({error}). "
-                "Training continues; the previous checkpoint stays.",
+                "Training continues, and the previous checkpoint is kept.",
                 UserWarning,
                 stacklevel=2,
             )
 
 
 def name_of_subfolder(identity: Mapping[str, Any]) -> str:
-    """Return the name of the folder of one training run among many."""
+    """Return the name of the subfolder of a training run."""
     text = json.dumps(identity, sort_keys=True)
     return f"training-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def others(net: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the callbacks whose state belongs to a training run."""
+    """Yield the callbacks whose state is part of a training run, with their names."""
     for name, callback in net.callbacks_:
         if not isinstance(callback, (*DISPLAYS, ResumeCheckpoint)):
             yield name, callback

@@ -1,4 +1,4 @@
-"""What a training run depends on besides weights and optimizer: to be read and restored."""
+"""Save and restore the state of a training run besides weights and optimizer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skorch_mnist._training import TrainingRun
 
 
 def get_network(module: torch.nn.Module) -> dict[str, Any]:
-    """Return what ``state_dict`` leaves out: names of frozen weights, and other buffers."""
+    """Return what ``state_dict`` does not contain: names of frozen weights, and other buffers."""
     kept = module.state_dict().keys()
     return {
         "frozen": [name for name, p in module.named_parameters() if not p.requires_grad],
@@ -20,7 +20,7 @@ def get_network(module: torch.nn.Module) -> dict[str, Any]:
 
 
 def set_network(module: torch.nn.Module, state: Mapping[str, Any]) -> None:
-    """Restore what ``get_network`` returned."""
+    """Restore the result of ``get_network``."""
     frozen, buffers = set(state["frozen"]), dict(module.named_buffers())
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in frozen)
@@ -48,7 +48,7 @@ def get_generators(training: TrainingRun) -> dict[str, Any]:
 
 
 def set_generators(training: TrainingRun, generators: Mapping[str, torch.Tensor]) -> None:
-    """Put all generators into the states that ``get_generators`` returned."""
+    """Restore the result of ``get_generators``."""
     device = training.net.device_
     torch.set_rng_state(generators["cpu"])
     if "device" in generators:
@@ -63,5 +63,5 @@ def device_generator(device: torch.device) -> Any:
 
 
 def on(device: torch.device) -> tuple[torch.device, ...]:
-    """Return ``device`` as an argument; there is only one MPS device."""
+    """Return ``device`` as an argument; the functions for MPS do not take one."""
     return (device,) if device.type == "cuda" else ()

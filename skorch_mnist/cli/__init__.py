@@ -26,7 +26,7 @@ def describe(context: typer.Context, version: Version = False) -> None:
     if version:
         print(f"{PROGRAM} {__version__}")
     elif context.invoked_subcommand is None:
-        context.fail("a command is missing")
+        context.fail("missing command")
 
 
 def make_app() -> typer.Typer:
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None, default=None
-        Arguments; None uses those of the process.
+        Arguments. If None, those of the process.
 
     Returns
     -------
     int
-        Exit status: 0 success, 1 failure, 2 bad arguments, 130 interrupted.
+        Exit status: 0 for success, 1 for failure, 2 for invalid arguments, 130 if interrupted.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     show_all_letters()
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: report("warning", message)
             status = command.main(arguments, prog_name=PROGRAM, standalone_mode=False)
-    except typer.TyperException as error:  # bad arguments
+    except typer.TyperException as error:  # invalid arguments
         context = getattr(error, "ctx", None)
         place = PROGRAM if context is None else context.command_path
         report("error", f"{usage_message(error)} (see {place} --help)")
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InterruptedRunError as error:
         report("interrupted", error)
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has exited
+    except BrokenPipeError:  # the program that reads our output, such as head, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except SystemExit as end:

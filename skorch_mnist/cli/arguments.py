@@ -10,16 +10,16 @@ from .named_data import NAMES
 
 
 class Backend(Enum):
-    """What executes several training runs at the same time."""
+    """The backend that runs several training runs at the same time."""
 
     LOKY = "loky"
     DASK = "dask"
 
 
 def some_text(text: str) -> str:
-    """Parse a string; an unset shell variable gives an empty one, which is refused."""
+    """Parse a string; refuse an empty one, which an unset shell variable produces."""
     if not text:
-        raise ValueError("an empty string is not a name, file or folder")
+        raise ValueError("the value is empty: give a name, file or folder")
     return text
 
 
@@ -35,17 +35,19 @@ def n_processes(text: str) -> int:
     except ValueError:
         number = 0
     if number == 0:
-        raise ValueError(f"{text!r} is not a number of processes: give 1, 2... or -1 for all")
+        raise ValueError(
+            f"{text!r} is not valid: give a number of processes, or -1 for one per core"
+        )
     return number
 
 
 def complete_dataset(incomplete: str) -> list[str]:
-    """Return the dataset names that start like this; the shell completes paths."""
+    """Return the dataset names with this prefix; the shell completes paths."""
     return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def complete_parameter(incomplete: str) -> list[str]:
-    """Return the parameter assignments that start like this."""
+    """Return the parameter assignments with this prefix."""
     from skorch_mnist.classifier import MNISTCNNClassifier
 
     names = [*MNISTCNNClassifier().get_params(deep=False), "module__dropout"]
@@ -53,5 +55,5 @@ def complete_parameter(incomplete: str) -> list[str]:
 
 
 def complete_recipe(incomplete: str) -> list[str]:
-    """Return the recipe names that start like this."""
+    """Return the recipe names with this prefix."""
     return [name for name in RECIPES if name.startswith(incomplete)]

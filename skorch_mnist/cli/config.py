@@ -1,4 +1,4 @@
-"""The configuration of a run: where its data and parameters come from."""
+"""The configuration of a run: the source of its data, and its parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .values import HOMES, as_parameter, parse_assignment, parse_value, parse_values
 
 RECIPES = ("tutorial", "fast", "accurate", "robust")
-# The sections and entries of a file, and their types: see docs/guide/command_line.md.
+# Sections and entries of a file, and their types. See docs/guide/command_line.md.
 SECTIONS: dict[str, dict[str, type]] = {
     "data": {
         "dataset": str,
@@ -53,11 +53,11 @@ class Config(NamedTuple):
     ----------
     source : Source
     parameters : dict
-        Parameters of the estimator that were given.
+        Parameters of the estimator.
     sha256 : str or None
         Digest of the data of the run to repeat.
     sections : dict
-        Sections of the file that are for single commands.
+        All sections of the file, including those of single commands.
     path : Path or None
         The file.
     """
@@ -76,7 +76,7 @@ def read_config(
     shorthands: Mapping[str, str | None],
     source: Mapping[str, Any],
 ) -> Config:
-    """Merge a file, a recipe and the options into a configuration; later ones win.
+    """Merge a file, a recipe and the options into a configuration; later ones take precedence.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_config(
 def lay_over(parameters: dict[str, Any], layer: Mapping[str, Any]) -> None:
     """Update parameters, and drop the arguments of a component that is replaced.
 
-    The arguments that a layer gives together with the new component are kept.
+    Arguments that are set together with the new component are kept.
     """
     for component in HOMES:
         if layer.get(component, parameters.get(component)) is not parameters.get(component):
@@ -122,7 +122,7 @@ def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, value = parse_assignment(text)
         if name in parameters:
-            raise ValueError(f"{name} is given twice")
+            raise ValueError(f"{name} is set twice")
         parameters[name] = as_parameter(name, parse_value(value))
     return parameters
 
@@ -140,27 +140,27 @@ def read_file(path: Path) -> dict[str, Any]:
             continue
         if name not in SECTIONS or not isinstance(section, dict):
             valid = ", ".join(["recipe = ...", *(f"[{known}]" for known in SECTIONS)])
-            raise ValueError(f"{path} has {name!r}, which is not one of {valid}")
+            raise ValueError(f"{path} contains {name!r}, which is not one of {valid}")
         if types := SECTIONS[name]:
-            check_section(f"{path}: [{name}] has", section, types)
+            check_section(f"{path}: [{name}] contains", section, types)
     return sections
 
 
 def check_section(where: str, section: Mapping[str, Any], types: Mapping[str, type]) -> None:
-    """Raise a ValueError for an unknown name or a value of the wrong type."""
+    """Raise a ValueError for an unknown name, or a value of the wrong type."""
     for key, value in section.items():
         if key not in types:
             raise ValueError(f"{where} {key!r}, which is not one of {', '.join(types)}")
         if type(value) is not types[key] or value == "":
-            raise ValueError(f"{where} {key} = {value!r}: it must be {KINDS[types[key]]}")
+            raise ValueError(f"{where} {key} = {value!r}, but it must be {KINDS[types[key]]}")
         if isinstance(value, int) and value < LOWEST.get(key, value):
-            raise ValueError(f"{where} {key} = {value!r}: it must be at least {LOWEST[key]}")
+            raise ValueError(f"{where} {key} = {value!r}, but it must be at least {LOWEST[key]}")
 
 
 def find_recipe(name: Any) -> dict[str, Any]:
     """Return the parameters of a recipe; raise a ValueError that lists the valid names."""
     if name not in RECIPES:
-        raise ValueError(f"{name!r} is not a recipe: choose one of {', '.join(RECIPES)}")
+        raise ValueError(f"{name!r} is not a recipe: it must be one of {', '.join(RECIPES)}")
     if name == "tutorial":
         return {}  # the defaults
     from skorch_mnist import recipes
@@ -179,7 +179,7 @@ def make_classifier(parameters: Mapping[str, Any]) -> Any:
 
 
 def check_classifier(clf: Any) -> None:
-    """Raise a ValueError for invalid parameters, and for those that make a run unrepeatable."""
+    """Raise a ValueError for invalid parameters, and for those that prevent repeating a run."""
     from sklearn.base import clone
 
     from skorch_mnist._devices import resolve_device
@@ -187,17 +187,18 @@ def check_classifier(clf: Any) -> None:
     seed = clf.random_state
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(
-            f"random_state={seed!r} is not a valid seed: give an integer in 0..{2**32 - 1}, so "
+            f"random_state={seed!r} is not valid: it must be an integer from 0 to {2**32 - 1}, so "
             "that the run can be repeated"
         )
     if clf.callbacks == "disable":
         raise ValueError(
-            "callbacks='disable' would disable the checkpoints: set verbose=0 for less output"
+            "callbacks='disable' is not valid, because checkpoints are callbacks: set verbose=0 "
+            "for less output"
         )
     if clf.accelerator is not None:
         raise ValueError(
-            f"accelerator={clf.accelerator!r} is only for Python programs: the commands train in "
-            "one process"
+            f"accelerator={clf.accelerator!r} is not valid, because commands train in one process: "
+            "use it in a Python program"
         )
     clf._validate_params()
     resolve_device(clf.device)
@@ -208,17 +209,17 @@ def check_classifier(clf: Any) -> None:
 
 
 def parse_grid(assignments: Sequence[str], section: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return the values to try of each parameter, from the options or else from a file."""
+    """Return the values to try for each parameter, from the options, or else from a file."""
     grid: dict[str, Any] = {}
     for text in assignments:
         name, values = parse_assignment(text)
         if name in grid:
-            raise ValueError(f"--grid {name} is given twice: separate its values with commas")
+            raise ValueError(f"--grid {name} is set twice: separate its values with commas")
         grid[name] = parse_values(values)
     for name, values in (grid or section.get("grid", {})).items():
         if name in NOT_SEARCHED:
-            raise ValueError(f"--grid {name}: {name} cannot be searched")
+            raise ValueError(f"--grid {name} is not valid: this parameter cannot be searched")
         if not isinstance(values, list) or not values:
-            raise ValueError(f"grid: {name} = {values!r} is not a list of values")
+            raise ValueError(f"grid: {name} = {values!r} is not valid: it must be a list of values")
         grid[name] = [as_parameter(name, one) for one in values]
     return grid

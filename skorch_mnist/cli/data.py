@@ -27,16 +27,16 @@ def resolved(source: Source) -> Source:
 
 
 def load_data(source: Source, screen: Screen) -> Data:
-    """Load training and test images, and say so if "auto" does not find MNIST.
+    """Load training and test images; print a note if "auto" does not find MNIST.
 
     If a dataset has no test images, a fifth of each class is set aside. The split is deterministic.
 
     Raises
     ------
     UsageError
-        If the dataset does not exist, or options cannot be combined.
+        If the dataset does not exist, or if options cannot be combined.
     ValueError, DatasetError
-        If it cannot be read, or its test images have labels that no training image has.
+        If the dataset cannot be read, or its test images have labels that no training image has.
     """
     if source.dataset in NAMES:
         return load_by_name(source, screen)
@@ -49,9 +49,9 @@ def load_data(source: Source, screen: Screen) -> Data:
 
 
 def load_test_images(source: Source, run_sha256: str | None, screen: Screen) -> tuple[str, Images]:
-    """Load test images: all images of a dataset without a test set.
+    """Load test images; if a dataset does not have any, use all of its images.
 
-    If the digest says that the dataset is that of the run, return those that the run set aside.
+    If the digest shows that the run used the same dataset, return the images that it set aside.
     """
     if source.dataset in NAMES:
         data = load_by_name(source, screen)
@@ -71,7 +71,7 @@ def check_labels_known(
     strangers = sorted(set(images.y.tolist()) - set(known), key=str)
     if strangers:
         raise ValueError(
-            f"{whose} have labels {what}: {some(strangers)}; the known labels are "
+            f"{whose} have labels {what}: {some(strangers)}. Known labels: "
             f"{some(sorted(set(known), key=str))}"
         )
 

@@ -1,4 +1,4 @@
-"""The document of a run, by which it is repeated and compared with others."""
+"""The document of a run, which is used to repeat it and to compare it with other runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DISTRIBUTIONS = ("skorch_mnist", "numpy", "scikit-learn", "scipy", "skorch", "to
 def document(
     config: Config, data: Data, clf: MNISTCNNClassifier, sections: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the data, all parameters and the given sections, in TOML types."""
+    """Return the data, all parameters and the given sections in TOML types."""
     source = config.source._replace(dataset=data.name)._asdict()
     return {
         "data": {k: v for k, v in source.items() if v is not None} | {"sha256": data.sha256},
@@ -34,7 +34,7 @@ def document(
 
 
 def stated(clf: MNISTCNNClassifier) -> dict[str, Any]:
-    """Return every parameter that affects the result, in TOML types."""
+    """Return all parameters that affect the result in TOML types."""
     return {
         name: to_toml(name, value)
         for name, value in clf.get_params(deep=False).items()
@@ -50,7 +50,7 @@ def dumps(command: str, run: Mapping[str, Any]) -> str:
 
 
 def environment(clf: MNISTCNNClassifier) -> dict[str, Any]:
-    """Return what bit-identical results depend on besides data and parameters."""
+    """Return the facts besides data and parameters on which bit-identical results depend."""
     import torch
 
     from skorch_mnist._devices import available_device
@@ -70,7 +70,7 @@ def changed_entries(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
     return ", ".join(
         "the images or labels differ"
         if name == "sha256"
-        else f"{name} is {entries.get(name, 'not set')}, was {before.get(name, 'not set')}"
+        else f"{name} is {entries.get(name, 'not set')}, but was {before.get(name, 'not set')}"
         for name in dict.fromkeys((*entries, *before))
         if entries.get(name) != before.get(name)
     )
@@ -85,10 +85,10 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def warn_of_differences(config: Config, clf: MNISTCNNClassifier, run: Mapping[str, Any]) -> None:
-    """Warn if a repeated run may not be bit-identical, and say why."""
+    """Warn if a repeated run may not be bit-identical, with the reason."""
     if config.sha256 not in (None, run["data"]["sha256"]):
         report(
-            "warning", f"the data of {config.source.dataset} differ from those of the repeated run"
+            "warning", f"the images or labels of {config.source.dataset} differ from the first run"
         )
     then = flat(config.sections.get("environment", {}))
     now = flat(environment(clf))
@@ -98,4 +98,4 @@ def warn_of_differences(config: Config, clf: MNISTCNNClassifier, run: Mapping[st
         if name in then and then[name] != value
     ]
     if changed:
-        report("warning", f"the last digits may differ from the repeated run: {', '.join(changed)}")
+        report("warning", f"results may differ slightly from the first run: {', '.join(changed)}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skorch_mnist.rejection import RejectingClassifier
 
 NOT_KNOWN = "that the classifier does not know"
-KNOWN_WELL = 0.9  # accuracy from which exemplars are taken for what a classifier has learned
+KNOWN_WELL = 0.9  # accuracy from which a classifier is assumed to know the exemplars
 
 
 class Start(NamedTuple):
@@ -36,7 +36,7 @@ class Start(NamedTuple):
 
 
 def find_start(given: Path | None, config: Config) -> Start | None:
-    """Return the classifier to start from: that of the option, or else of a repeated run."""
+    """Return the classifier to start from: the option, or else that of a repeated run."""
     from skorch_mnist.classifier import PRETRAINED
 
     of_run = config.sections.get("from", {})
@@ -50,19 +50,19 @@ def find_start(given: Path | None, config: Config) -> Start | None:
         try:
             start = Start(str(path), digest(path))
         except OSError as error:
-            raise OSError(f"the model {path} cannot be read: {error.strerror}") from error
+            raise OSError(f"{path} cannot be read: {error.strerror}") from error
     if given is None and of_run.get("sha256") not in (None, start.sha256):
-        report("warning", f"{start.model} is not the classifier that the repeated run started from")
+        report("warning", f"{start.model} has changed since the first run started from it")
     return start
 
 
 def prepare_to_continue(start: Start, config: Config, screen: Screen) -> MNISTCNNClassifier:
-    """Return the fitted classifier with checked parameters: its own, as changed for fine-tuning.
+    """Load the fitted classifier, and set its parameters for fine-tuning.
 
     Raises
     ------
     UsageError
-        If a parameter is not valid, or asks for another network.
+        If a parameter is not valid, or would change the network.
     """
     from skorch_mnist.recipes import FINE_TUNE
 
@@ -75,7 +75,9 @@ def prepare_to_continue(start: Start, config: Config, screen: Screen) -> MNISTCN
         params["verbose"] = 0
     for name in params:
         if name.partition("__")[0] == "module" and params[name] != own.get(name):
-            raise UsageError(f"--from keeps the network of {start.model}: {name} cannot be set")
+            raise UsageError(
+                f"{name} cannot be set, because --from keeps the network of {start.model}"
+            )
     for name in own.keys() - params.keys():  # arguments of components that were replaced
         delattr(clf, name)
     with usage_errors():
@@ -85,7 +87,7 @@ def prepare_to_continue(start: Start, config: Config, screen: Screen) -> MNISTCN
 
 
 def with_exemplars(clf: MNISTCNNClassifier, data: Data, screen: Screen) -> Data:
-    """Return the data with more training images, some that the classifier knows, if it has any.
+    """Add training images of digits, if the classifier reads digits, so that it remembers them.
 
     Raises
     ------
@@ -102,19 +104,19 @@ def with_exemplars(clf: MNISTCNNClassifier, data: Data, screen: Screen) -> Data:
     X, y = load_exemplars(return_X_y=True)
     reads_digits = clf.image_shape_ == (1, 28, 28) and known == list(range(10))
     if not reads_digits or clf.score(X, y) < KNOWN_WELL:
-        screen.say("It may forget images that it has learned before: it trains on yours alone.")
+        screen.say("The classifier trains only on your images, and may forget what it has learned.")
         return data
     own, labels = data.train
     if own.shape[1:] != X.shape[1:]:
-        return data  # fit says what is wrong
-    screen.say(f"{len(y)} images that it knows are added, so that it does not forget them.")
+        return data  # fit raises an error
+    screen.say(f"Added {len(y)} images of digits, so that the classifier does not forget them.")
     return data._replace(train=Images(np.concatenate([own, X]), np.concatenate([labels, y])))
 
 
 def with_rejection(
     start: Start, clf: MNISTCNNClassifier, data: Data
 ) -> MNISTCNNClassifier | RejectingClassifier:
-    """Return a classifier that was trained further, with the rejection of its start set anew."""
+    """Return the trained classifier; if it rejected images before training, refit the rejection."""
     from sklearn.frozen import FrozenEstimator
 
     from skorch_mnist.rejection import RejectingClassifier

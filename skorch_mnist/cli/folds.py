@@ -1,4 +1,4 @@
-"""Training and testing on folds, in one or several processes."""
+"""Train and test on folds, in one or several processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Fold(NamedTuple):
-    """The outcome of training on all folds but one."""
+    """The result of training on all folds but one."""
 
     accuracy: float  # on the images of that fold; NaN if training failed
     seconds: float  # of training
@@ -32,14 +32,14 @@ class Fold(NamedTuple):
 def run_folds(
     estimators: Sequence[MNISTCNNClassifier], images: Images, n_folds: int
 ) -> Iterator[Fold]:
-    """Yield the outcome of each fold of each estimator, in order.
+    """Yield the result of each fold of each estimator, in order.
 
     The folds are the same as in ``cross_val_score``. With one job, each training run starts when
-    its outcome is requested.
+    its result is requested.
     """
-    # Not cross_validate or GridSearchCV: both return only after the last fold, so no fold could be
-    # shown while the others train. Neither returns the warnings of a fold, or the message of a
-    # failure, and GridSearchCV does not return the fitted estimators with their histories either.
+    # cross_validate and GridSearchCV return only after the last fold, so no fold could be shown
+    # while the others train. They do not return the warnings of a fold or the message of a failure,
+    # and GridSearchCV does not return the fitted estimators with their histories.
     from joblib import Parallel, delayed
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedKFold
@@ -47,8 +47,8 @@ def run_folds(
     splits = list(StratifiedKFold(n_folds).split(*images))
     # The images are separate arguments, so that joblib sends them to each worker only once.
     tasks = (delayed(run_fold)(clone(clf), *images, *rows) for clf in estimators for rows in splits)
-    outcomes: Iterator[Fold] = Parallel(return_as="generator")(tasks)
-    return outcomes
+    results: Iterator[Fold] = Parallel(return_as="generator")(tasks)
+    return results
 
 
 def run_fold(
@@ -58,7 +58,7 @@ def run_fold(
     train: NDArray[np.int64],
     test: NDArray[np.int64],
 ) -> Fold:
-    """Train and test on one fold; the outcome holds warnings and the message of a failure."""
+    """Train and test on one fold; the result includes warnings and the message of a failure."""
     accuracy, history, failure, start = math.nan, [], "", time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -75,7 +75,7 @@ def run_fold(
 
 
 class Warnings:
-    """Reports the warnings of training runs, each once."""
+    """Reports each warning of training runs once."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -89,7 +89,7 @@ class Warnings:
 
 
 def show_epochs(fold: Fold) -> None:
-    """Print the epoch table of a fold, as training in this process prints it."""
+    """Print the epoch table of a fold in the same form as training in this process."""
     from skorch_mnist._progress import EpochTable, show
 
     table = EpochTable(sink=show).initialize()

@@ -43,7 +43,7 @@ class Data(NamedTuple):
 
 
 def split(name: str, images: Images) -> Data:
-    """Set a fifth of each class aside as test images, at least one where the class has two."""
+    """Set aside a fifth of each class as test images, at least one if the class has two."""
     import numpy as np
     from sklearn.model_selection import train_test_split
 
@@ -61,7 +61,10 @@ def split(name: str, images: Images) -> Data:
         test = np.concatenate(parts).astype(int)
         train = np.setdiff1d(np.arange(len(y)), test)
     if not len(test):
-        raise ValueError(f"{name} has no class of two images: no test images can be set aside")
+        raise ValueError(
+            f"{name} has only one image of each class, so no test images can be set aside: add "
+            "images, or give --test-dataset"
+        )
     return Data(name, Images(X[train], y[train]), Images(X[test], y[test]))
 
 

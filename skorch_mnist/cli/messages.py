@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROGRAM = "skorch-mnist"
-WIDE = 1000  # columns: nothing is truncated, and the terminal wraps long lines
+WIDE = 1000  # columns, so that nothing is truncated; the terminal wraps long lines
 
 
 class UsageError(ValueError):
-    """A command line that is not valid: exit status 2."""
+    """Raised if the command line is not valid; the exit status is 2."""
 
 
 class InterruptedRunError(RuntimeError):
-    """A run was interrupted; the message says what was kept: exit status 130."""
+    """Raised if a run was interrupted; the exit status is 130."""
 
 
 class Screen:
@@ -29,7 +29,7 @@ class Screen:
     Parameters
     ----------
     as_json : bool, default=False
-        Whether to print what ``result`` is given instead of what ``say`` and ``table`` are given.
+        Whether only ``result`` prints, instead of ``say`` and ``table``.
     """
 
     def __init__(self, as_json: bool = False) -> None:
@@ -37,7 +37,7 @@ class Screen:
 
     @property
     def console(self) -> Console:
-        """The rich console: colors only on a terminal, and not if NO_COLOR is set."""
+        """The rich console, with colors only on a terminal, unless NO_COLOR is set."""
         from rich.console import Console
 
         return Console(markup=False, highlight=False, soft_wrap=True, width=WIDE)
@@ -91,13 +91,13 @@ def above_bars() -> Any:
 
 
 def one_line(message: object) -> str:
-    """Return ``message`` without line breaks, and with codes that steer a terminal as escapes."""
+    """Return ``message`` without line breaks, and with control characters escaped."""
     line = " ".join(str(message).split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def show_all_letters() -> None:
-    """Print characters that a stream cannot encode as escapes."""
+    """Escape characters that standard output or standard error cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CONFIDENCE = 0.95  # of all intervals
-N_BINS = 10  # of the expected calibration error
+CONFIDENCE = 0.95  # for all intervals
+N_BINS = 10  # for the expected calibration error
 
 
 class Figure(NamedTuple):
@@ -36,14 +36,14 @@ class ClassMetrics(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """How many images were accepted, and how many of those were assigned to their class."""
+    """The fraction of accepted images, and the accuracy on them."""
 
     accepted: Figure
     accuracy: Figure
 
 
 class Metrics(NamedTuple):
-    """The metrics of all predictions, and of each class."""
+    """The metrics over all predictions, and for each class."""
 
     n_images: int
     accuracy: Figure
@@ -52,7 +52,7 @@ class Metrics(NamedTuple):
     expected_calibration_error: float
     classes: list[ClassMetrics]
     confusion_matrix: NDArray[np.int64]
-    rejection: Rejection | None = None  # of a classifier that rejects images
+    rejection: Rejection | None = None  # if the classifier rejects images
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures in JSON types."""
@@ -80,10 +80,10 @@ def measure(
 ) -> Metrics:
     """Compute the metrics of predictions.
 
-    The intervals of accuracy, precision and recall are Wilson intervals, which need the counts of
-    the confusion matrix. F1 is 2 J / (1 + J), where J, the Jaccard index, is the share of correct
-    predictions among all images that belong to the class or were assigned to it. Its interval is
-    the Wilson interval of J after the same transformation.
+    The intervals of accuracy, precision and recall are Wilson intervals, computed from the counts
+    in the confusion matrix. F1 is 2 J / (1 + J), where J, the Jaccard index, is the fraction of
+    correct predictions among all images that belong to the class or were assigned to it. Its
+    interval is the Wilson interval of J after the same transformation.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def measure(
     classes : ndarray of shape (n_classes,)
         Labels in ascending order.
     accepted : ndarray of shape (n_images,), bool, or None
-        Which images a classifier that rejects some has accepted. All other figures are of all
-        images.
+        Whether each image was accepted, if the classifier rejects images. All other metrics are
+        computed over all images.
 
     Raises
     ------
@@ -112,8 +112,8 @@ def measure(
 
     if not np.isfinite(proba).all():
         raise ValueError(
-            "the classifier returns probabilities that are not numbers: it has not learned. Train "
-            "with a lower lr"
+            "the classifier returns probabilities that are NaN or infinite, because its training "
+            "diverged: train it with a lower lr"
         )
     codes = np.searchsorted(classes, y_true)
     n_images, n_classes = proba.shape
@@ -145,7 +145,7 @@ def measure(
 
 
 def rejection_of(right: NDArray[np.bool_], accepted: NDArray[np.bool_]) -> Rejection:
-    """Return the figures of a classifier that rejects images."""
+    """Return the metrics of a classifier that rejects images."""
     n_accepted = int(accepted.sum())
     return Rejection(
         accepted=share(n_accepted, len(accepted)),
@@ -154,7 +154,7 @@ def rejection_of(right: NDArray[np.bool_], accepted: NDArray[np.bool_]) -> Rejec
 
 
 def share(n_right: int, n_all: int) -> Figure:
-    """Return a share and its Wilson interval, which is 0 to 1 for a share of nothing."""
+    """Return a fraction and its Wilson interval, which is 0 to 1 if ``n_all`` is 0."""
     from scipy.stats import binomtest
 
     if not n_all:

@@ -1,4 +1,4 @@
-"""The datasets that commands know by name."""
+"""Datasets that commands load by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .config import Source
 from .images import Data, Images, named, split
 from .messages import Screen, UsageError
 
-SILENCE = 5.0  # seconds without an answer before "auto" gives up on a mirror
-PATIENCE = 30.0  # seconds for all downloads together before "auto" gives up
+SILENCE = 5.0  # seconds without a response before "auto" gives up on a mirror
+PATIENCE = 30.0  # seconds for all downloads before "auto" gives up
 
 EMNIST = ("balanced", "byclass", "bymerge", "digits", "letters", "mnist")
 NAMES = (
@@ -44,8 +44,8 @@ def load_by_name(source: Source, screen: Screen) -> Data:
     for name in ("test_dataset", "preprocess"):
         if getattr(source, name):
             raise UsageError(
-                f"--{name.replace('_', '-')} is for your own images, not for {source.dataset}, "
-                "which has test images and the form of MNIST"
+                f"--{name.replace('_', '-')} is only for your own images: {source.dataset} already "
+                "has test images in the form of MNIST"
             )
     if source.dataset == "digits":
         return bundled_digits()
@@ -57,8 +57,8 @@ def load_by_name(source: Source, screen: Screen) -> Data:
         with download_limits(SILENCE, PATIENCE):
             return mnist(source.data_home)
     except DatasetError:
-        screen.say("MNIST is not cached and could not be downloaded (--dataset mnist says why).")
-        screen.say("The digits bundled with scikit-learn are used INSTEAD OF MNIST.")
+        screen.say("MNIST is not cached and could not be downloaded (--dataset mnist shows why).")
+        screen.say("Using the digits bundled with scikit-learn INSTEAD OF MNIST.")
         return bundled_digits()
 
 
@@ -74,7 +74,7 @@ def mnist(data_home: str | None) -> Data:
 
 
 def relative_of_mnist(source: Source) -> Data:
-    """Load a relative of MNIST; labels that are not digits are names."""
+    """Load a dataset that is similar to MNIST; labels that are not digits are names."""
     from skorch_mnist import datasets
 
     name, options = source.dataset.replace("-", "_"), {}
@@ -88,7 +88,7 @@ def relative_of_mnist(source: Source) -> Data:
 
 
 def bundled_digits() -> Data:
-    """Load the scikit-learn digits, a fifth of them as test images."""
+    """Load the scikit-learn digits, with a fifth of them as test images."""
     from skorch_mnist.datasets import load_digits28
 
     return split("digits", Images(*load_digits28(return_X_y=True)))

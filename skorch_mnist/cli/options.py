@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ DATA, TRAINING, OUTPUT = "Data", "Training", "Output"
 
 
 def shorthand(meaning: str, default: str, metavar: str) -> Any:
-    """Return the option of a parameter that has its own option."""
+    """Return the option for a single parameter."""
     return typer.Option(
         help=f"{meaning} [dim](default: {default})[/]", metavar=metavar, rich_help_panel=TRAINING
     )
 
 
 def output_dir(default: str) -> Any:
-    """Return the option of the output folder."""
+    """Return the option for the output folder."""
     return typer.Option(
         "--output-dir",
         metavar="FOLDER",
-        help=f"Where to write; created if missing [dim](default: {default})[/]",
+        help=f"Output folder, created if missing [dim](default: {default})[/]",
         parser=some_path,
         show_default=False,
         rich_help_panel=OUTPUT,
@@ -49,12 +49,12 @@ def output_dir(default: str) -> Any:
 
 
 def folds(default: int) -> Any:
-    """Return the option of the number of folds."""
+    """Return the option for the number of folds."""
     return typer.Option(
         "--folds",
         min=2,
         metavar="N",
-        help=f"Parts of the training images, each tested on once [dim](default: {default})[/]",
+        help=f"Number of folds of the training images [dim](default: {default})[/]",
         rich_help_panel=TRAINING,
     )
 
@@ -66,8 +66,8 @@ Resume = Annotated[
     bool | None,
     typer.Option(
         "--resume/--no-resume",
-        help="Whether to resume an interrupted run in the output folder, with the same options and "
-        "data, or to start over.",
+        help="Resume the interrupted run in the output folder, with the same options and data, or "
+        "start over.",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),
@@ -76,7 +76,8 @@ NJobs = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Processes that train at the same time; -1 is one for each core [dim](default: 1)[/]",
+        help="Number of processes that train at the same time; -1 means one per core "
+        "[dim](default: 1)[/]",
         parser=n_processes,
         rich_help_panel=TRAINING,
     ),
@@ -85,7 +86,8 @@ BackendOption = Annotated[
     Backend,
     typer.Option(
         "--backend",
-        help="loky trains in processes on this machine, dask on a cluster [dim](default: loky)[/]",
+        help="Train in processes on this machine (loky) or on a cluster (dask) "
+        "[dim](default: loky)[/]",
         show_default=False,
         rich_help_panel=TRAINING,
     ),
@@ -103,8 +105,8 @@ Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="File of a classifier, folder of a run, or digits, the classifier that comes with "
-        "skorch_mnist.",
+        help="Model file, output folder of train or search, or digits for the classifier that "
+        "comes with skorch_mnist.",
         parser=some_path,
         show_default=False,
     ),
@@ -115,8 +117,8 @@ DataHome = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where named datasets are stored [dim](default: $SKORCH_MNIST_HOME, else the user's "
-        "cache)[/]",
+        help="Folder for datasets that are loaded by name [dim](default: $SKORCH_MNIST_HOME, or "
+        "your cache folder)[/]",
         parser=some_path,
         rich_help_panel=DATA,
     ),
@@ -139,9 +141,9 @@ class TrainingOptions:
         str | None,
         typer.Option(
             metavar="DATA",
-            help="mnist, fashion-mnist, kmnist, qmnist, emnist-SPLIT or digits; the path of a CSV "
-            "file, a folder of IDX files, or a folder of pictures by class; or auto: MNIST if "
-            "available, else digits [dim](default: auto)[/]",
+            help="mnist, fashion-mnist, kmnist, qmnist, emnist-SPLIT or digits; the path of your "
+            "own images, such as a CSV file, a folder of IDX files, or a folder of pictures by "
+            "class; or auto for MNIST if available, else digits [dim](default: auto)[/]",
             parser=some_text,
             autocompletion=complete_dataset,
             rich_help_panel=DATA,
@@ -151,8 +153,8 @@ class TrainingOptions:
         str | None,
         typer.Option(
             metavar="PATH",
-            help="Test images, in the same form; if a dataset has none, a fifth of it is set "
-            "aside.",
+            help="Path of your own test images, if they are separate [dim](default: a fifth of "
+            "the dataset, unless it has test images)[/]",
             parser=some_text,
             rich_help_panel=DATA,
         ),
@@ -173,16 +175,16 @@ class TrainingOptions:
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Any parameter of MNISTCNNClassifier, such as module__dropout=0.3, "
-            "augment=affine, optimizer=AdamW or train_split=none; may be repeated.",
+            help="Set any parameter of MNISTCNNClassifier, such as module__dropout=0.3, "
+            "augment=affine, optimizer=AdamW or train_split=none. Can be repeated.",
             autocompletion=complete_parameter,
             rich_help_panel=TRAINING,
         ),
     ] = None
-    max_epochs: Annotated[str | None, shorthand("Epochs.", "10", "N")] = None
+    max_epochs: Annotated[str | None, shorthand("Number of epochs.", "10", "N")] = None
     lr: Annotated[str | None, shorthand("Learning rate.", "0.001", "RATE")] = None
-    batch_size: Annotated[str | None, shorthand("Images in a batch.", "64", "N")] = None
-    random_state: Annotated[str | None, shorthand("Seed of everything random.", "0", "SEED")] = None
+    batch_size: Annotated[str | None, shorthand("Images per batch.", "64", "N")] = None
+    random_state: Annotated[str | None, shorthand("Random seed.", "0", "SEED")] = None
     device: Annotated[
         str | None, shorthand("auto, cpu, cuda, cuda:NUMBER or mps.", "auto", "DEVICE")
     ] = None
@@ -190,7 +192,8 @@ class TrainingOptions:
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="Data and parameters from a file, such as that of a run; options override it.",
+            help="Read data and parameters from a file, such as config.toml of an earlier run. "
+            "Options override it.",
             parser=some_path,
             rich_help_panel=TRAINING,
         ),
@@ -220,7 +223,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def with_options(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Replace the first argument of a command by one option per field of ``options``."""
+    """Replace the first argument of a command with one option per field of ``options``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         fields = [field.name for field in dataclasses.fields(options)]

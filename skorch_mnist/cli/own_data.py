@@ -30,12 +30,15 @@ def read_path(text: str, preprocess: bool) -> Parts:
     if not path.exists():
         nearest = difflib.get_close_matches(text, NAMES, n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
-        raise UsageError(f"{text} is not a dataset{hint}: give {', '.join(NAMES)}, or a path")
+        raise UsageError(
+            f"{text} is not a dataset{hint}: give the path of a file or folder, or one of "
+            f"{', '.join(NAMES)}"
+        )
     if not path.is_file() and not path.is_dir():
         raise UsageError(f"{text} is neither a file nor a folder")
     if preprocess:
         if not path.is_dir():
-            raise UsageError(f"--preprocess is for folders of pictures: {text} is a file")
+            raise UsageError(f"--preprocess requires a folder of pictures, but {text} is a file")
         return convert_pictures(path)
     from skorch_mnist.datasets import PictureFormError, load_images
 
@@ -43,20 +46,22 @@ def read_path(text: str, preprocess: bool) -> Parts:
         bunch: Any = load_images(path)
     except PictureFormError as error:
         raise ValueError(
-            f"{error.fault}: --preprocess converts pictures to the form of MNIST"
+            f"{error.fault}: add --preprocess to convert pictures to the form of MNIST"
         ) from error
     if bunch.target is None:
-        raise ValueError(f"{text} has no labels: name a column label, class, target or y")
+        raise ValueError(
+            f"no labels were found in {text}: name their column label, class, target or y"
+        )
     for line in bunch.DESCR.splitlines():
-        if line.startswith("Left out: "):
+        if line.startswith("Ignored"):
             report("warning", f"{text}: {line[0].lower()}{line[1:].rstrip('.')}")
     (images,) = named(bunch)
     rows = bunch.subsets
     if "validation" in rows:
         report(
             "warning",
-            f"{text}: the validation images are not used; a part of the training images is set "
-            "aside for validation instead",
+            f"{text}: the validation images are ignored, because some of the training images are "
+            "set aside for validation",
         )
     if not rows:
         return Parts(images)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from .images import Images
     from .metrics import Metrics
 
-MOST_COUNTED = 20  # classes up to which confusions are written as numbers
+MOST_COUNTED = 20  # classes up to which a confusion matrix shows numbers
 MOST_MISTAKES = 32
-LONGEST = 24  # letters of a label
+LONGEST = 24  # characters of a label
 
 
 def recorded_kinds(histories: Sequence[Any]) -> list[str]:
@@ -34,7 +34,7 @@ def history(histories: Sequence[Any], kind: str, title: str = "") -> Figure:
 
 
 def confusions(metrics: Metrics, title: str = "") -> Figure:
-    """Draw true against predicted labels."""
+    """Draw the confusion matrix."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
     labels = [as_plotted(one.label) for one in metrics.classes]
@@ -54,25 +54,25 @@ def confusions(metrics: Metrics, title: str = "") -> Figure:
 
 
 def as_plotted(label: Any) -> str:
-    """Return a label shortened for an axis and escaped, so that it is not read as a formula."""
+    """Shorten a label for an axis, and escape it, so that it is not read as a formula."""
     text = str(label)
     text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     return text.replace("$", r"\$")
 
 
 def reliability(images: Images, proba: Any, classes: Any) -> Figure:
-    """Draw how often answers are right, against their probability."""
+    """Draw a reliability diagram."""
     from skorch_mnist.displays import ReliabilityDisplay
 
     figure = new_figure(5.2, 4.6)
     ReliabilityDisplay.from_predictions(
-        images.y, proba, classes=classes, name="answers", ax=figure.subplots()
+        images.y, proba, classes=classes, name="predictions", ax=figure.subplots()
     )
     return figure
 
 
 def mistakes(images: Images, proba: Any, classes: Any, image_shape: tuple[int, ...]) -> Figure:
-    """Draw the most confident wrong answers."""
+    """Draw the wrong predictions with the highest probability."""
     answers = classes[proba.argmax(axis=1)]
     return _wrong(images.X, images.y, answers, image_shape, proba.max(axis=1))
 
@@ -94,12 +94,12 @@ def _wrong(X: Any, y: Any, answers: Any, image_shape: Any, probabilities: Any = 
         X, y, answers, probabilities, image_shape=image_shape, n_images=MOST_MISTAKES
     )
     figure: Figure = display.figure_
-    plt.close(figure)  # no window is to know of it
+    plt.close(figure)  # do not show it in a window
     return figure
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, its sides in inches, that no window knows of."""
+    """Return an empty figure, with its size in inches, that is not shown in a window."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""The report on a classifier: one page of HTML that needs nothing else."""
+"""The report on a classifier: a single, self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
     title: str
     text: str
-    address: str  # with the whole figure in it
+    address: str  # data URL that contains the figure
     wide: bool = False
 
 
@@ -45,7 +45,7 @@ def write_report(
     model: Path,
     accepted: NDArray[Any] | None = None,
 ) -> None:
-    """Write the report on the predictions ``proba`` for ``images``, some of them ``accepted``."""
+    """Write the report on the predictions ``proba`` for ``images``."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     templates = Environment(
@@ -87,9 +87,9 @@ def draw(
         ),
         Picture(
             "Reliability",
-            "How often predictions of a given probability are correct; on the diagonal, as often "
-            "as the probability says. Points with few predictions vary. The mean distance, "
-            f"weighted by the number of predictions, is {error:.4f}.",
+            "Accuracy of the predictions with a given probability. A perfectly calibrated "
+            "classifier is on the diagonal. Points with few predictions are uncertain. The mean "
+            f"distance, weighted by the number of predictions, is {error:.4f}.",
             address_of(plots.reliability(images, proba, clf.classes_)),
         ),
         Picture(
@@ -101,11 +101,11 @@ def draw(
     ]
     if accepted is not None and not accepted.all():
         figure = plots.rejected(images, accepted, clf.image_shape_)
-        text = "The first images that do not look like any class, with their true label."
+        text = "The first images that the classifier rejected, with their true label."
         pictures.append(Picture("Rejected", text, address_of(figure), wide=True))
     histories = [clf.history_ or []]
     for kind in plots.recorded_kinds(histories):
-        text = "The values recorded after each epoch of training."
+        text = "Values recorded after each training epoch."
         address = address_of(plots.history(histories, kind))
         pictures.append(Picture(f"History: {kind}", text, address))
     return pictures
@@ -122,7 +122,7 @@ def address_of(figure: Figure) -> str:
 
 
 def stated_parameters(clf: MNISTCNNClassifier) -> dict[str, str]:
-    """Return the parameters that are not the defaults, as strings."""
+    """Return the parameters that differ from the defaults, as strings."""
     defaults = type(clf)().get_params(deep=False)
     return {
         name: str(to_toml(name, value))

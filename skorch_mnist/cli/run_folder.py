@@ -1,4 +1,4 @@
-"""The folder of a run and its files."""
+"""The output folder of a run, and its files."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ OF_TRAINING = (MODEL, METRICS, HISTORY, LOSSES, CONFUSIONS)
 CHECKPOINT, RUN, LOCK = "checkpoint", "run.json", ".lock"
 
 MEANINGS = {
-    CANDIDATES: "accuracy of each candidate, the best first",
+    CANDIDATES: "accuracy of each candidate, best first",
     FOLDS: "accuracy and duration of each fold",
-    MODEL: "the classifier; read it with MNISTCNNClassifier.load",
-    METRICS: "accuracy and other figures, for programs",
-    HISTORY: "what was recorded in each epoch",
+    MODEL: "the trained classifier, for MNISTCNNClassifier.load",
+    METRICS: "accuracy and other metrics",
+    HISTORY: "losses and other values of each epoch",
     LOSSES: "training and validation loss of each epoch",
-    CONFUSIONS: "true against predicted labels",
-    CONFIG: "repeats the run with --config",
+    CONFUSIONS: "the confusion matrix",
+    CONFIG: "configuration to repeat the run with --config",
 }
 
 
@@ -51,7 +51,7 @@ class RunFolder:
         Files that the run will write.
     screen : Screen
     option : str, default="--output-dir"
-        The option that chooses another folder.
+        The option that selects another folder, for error messages.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class RunFolder:
         Raises
         ------
         ImportError, OSError
-            Before any work, if plots cannot be drawn, or the folder is not writable.
+            Before any work, if plots cannot be drawn, or if the folder is not writable.
         RuntimeError
-            If another run is writing there, or a handwritten ``config`` would be replaced.
+            If another run is writing to it, or if a handwritten ``config`` would be replaced.
         """
         from filelock import FileLock, Timeout
 
@@ -100,7 +100,7 @@ class RunFolder:
             return
         if config.resolve() == target.resolve() and not target.read_text().startswith(FIRST_LINE):
             raise RuntimeError(
-                f"{config} would be replaced: give it another name, or choose another folder with "
+                f"this run would overwrite {config}: rename it, or choose another folder with "
                 f"{self.option}"
             )
 
@@ -136,21 +136,21 @@ class RunFolder:
         run : mapping
             The document that identifies the run, in JSON types.
         resume : bool or None
-            Whether to resume; None raises an error if there is an interrupted run.
+            Whether to resume. If None, an interrupted run raises an error.
         """
         folder = self.path / CHECKPOINT
         interrupted = any(folder.rglob("*.safetensors"))
         if interrupted and resume is None:
             raise RuntimeError(
-                f"{self.path} contains an interrupted run: --resume continues it, --no-resume "
-                "starts over"
+                f"{self.path} contains an interrupted run: add --resume to continue it, or "
+                "--no-resume to start over"
             )
         if interrupted and resume:
             self._check_same(run)
         else:
             self.discard()
             if resume:
-                self.screen.say("There is no interrupted run to resume: starting a new one.")
+                self.screen.say("There is no interrupted run to resume. Starting a new one.")
             folder.mkdir(exist_ok=True)
             (folder / RUN).write_text(json.dumps(run), encoding="utf-8")
         try:
@@ -158,10 +158,10 @@ class RunFolder:
         except KeyboardInterrupt as interrupt:
             if any(folder.rglob("*.safetensors")):
                 raise InterruptedRunError(
-                    "the finished epochs are kept; add --resume to the same command to continue"
+                    "the finished epochs were saved; add --resume to the same command to continue"
                 ) from interrupt
             self.discard()
-            raise InterruptedRunError("no epoch was finished, so nothing was kept") from interrupt
+            raise InterruptedRunError("no epoch was finished, so nothing was saved") from interrupt
         self.discard()
 
     def _check_same(self, run: Mapping[str, Any]) -> None:
@@ -171,8 +171,8 @@ class RunFolder:
             return
         if changes := changed_entries(json.loads(json.dumps(run)), before):
             raise RuntimeError(
-                f"{self.path} contains a different run: {changes}. --resume needs the same "
-                "options and data; --no-resume starts over"
+                f"{self.path} contains a different run: {changes}. Use the same options and data "
+                "to resume it, or add --no-resume to start over"
             )
 
     def discard(self) -> None:
@@ -217,7 +217,7 @@ class RunFolder:
         plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
 
     def say_what_was_written(self) -> None:
-        """Name the files."""
+        """Print the names of the files."""
         self.screen.say(f"\nWritten to {self.path.resolve()}:")
         for name in self.names:
             self.screen.say(f"  {name:<22} {MEANINGS[name]}")
@@ -226,7 +226,7 @@ class RunFolder:
 def check_matplotlib() -> None:
     """Raise an ImportError before any work if plots cannot be drawn."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError('the plots need matplotlib: pip install "skorch_mnist[plot]"')
+        raise ImportError('plots require matplotlib: pip install "skorch_mnist[plot]"')
 
 
 def history_rows(histories: Sequence[Any]) -> list[dict[str, Any]]:
@@ -246,18 +246,23 @@ def history_rows(histories: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def find_model(path: Path) -> Path:
-    """Return the file of a classifier: ``path``, or the one in the folder of a run."""
+    """Return the file of a classifier: ``path``, or the one in the output folder of a run."""
     if not path.is_dir():
         return path
     if (path / MODEL).exists():
         return path / MODEL
     if (path / CHECKPOINT).is_dir():
-        raise FileNotFoundError(f"the run in {path} was interrupted: --resume continues it")
+        raise FileNotFoundError(
+            f"the run in {path} was interrupted: repeat its command with --resume"
+        )
     if (path / FOLDS).exists():
         raise FileNotFoundError(
             f"{path} contains a cross-validation, which does not save a classifier"
         )
-    raise FileNotFoundError(f"{path} does not contain {MODEL}: give the folder of a run, or a file")
+    raise FileNotFoundError(
+        f"{path} does not contain {MODEL}: give the output folder of train or search, or a model "
+        "file"
+    )
 
 
 def config_of(model: Path) -> Path | None:
@@ -283,7 +288,7 @@ def is_pretrained(path: Path) -> bool:
 
 
 def load_classifier(path: Path) -> MNISTCNNClassifier:
-    """Load a classifier from a file or the folder of a run, or a pretrained one by its name."""
+    """Load a classifier from a file or an output folder, or a pretrained one by its name."""
     loaded: Any = load_rejecting(path)
     classifier: MNISTCNNClassifier = getattr(loaded, "estimator_", loaded)
     return classifier
@@ -299,4 +304,4 @@ def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
     try:
         return load(model)
     except OSError as error:
-        raise OSError(f"the model {model} cannot be read: {error.strerror or error}") from error
+        raise OSError(f"{model} cannot be read: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Training in a command, with checkpoints and printed results."""
+"""Train in a command, with checkpoints and printed results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_SHOWN = 12  # classes whose confusions are printed
 
 
 def prepare(config: Config, screen: Screen) -> MNISTCNNClassifier:
-    """Return the estimator with checked parameters; it is silent if only JSON is printed."""
+    """Return the estimator with checked parameters, silent if only JSON is printed."""
     verbose = 0 if screen.as_json else config.parameters.get("verbose", 2)
     with usage_errors():
         clf: MNISTCNNClassifier = make_classifier({**config.parameters, "verbose": verbose})
@@ -42,7 +42,7 @@ def with_checkpoint(
 def train_and_write(
     clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen, start: Start | None = None
 ) -> Metrics:
-    """Train, test, write what ``RunFolder.write_training`` writes, and return the metrics."""
+    """Train and test, write the files of ``RunFolder.write_training``, and return the metrics."""
     from .fine_tuning import with_rejection
     from .metrics import measure
 
@@ -77,12 +77,12 @@ def say_data(data: Data, screen: Screen) -> None:
     """Print the dataset and its size."""
     n_train, n_test = len(data.train.y), len(data.test.y)
     screen.say(
-        f"Data: {title_of(data.name)}, {n_train:,} images to train on and {n_test:,} to test on."
+        f"Data: {title_of(data.name)}, {n_train:,} images for training and {n_test:,} for testing."
     )
 
 
 def say_confusions(metrics: Metrics, screen: Screen) -> None:
-    """Print the confusion matrix, if it is not too wide."""
+    """Print the confusion matrix if it is not too wide."""
     labels = [str(one.label) for one in metrics.classes]
     if len(labels) > MOST_SHOWN:
         return
@@ -92,5 +92,5 @@ def say_confusions(metrics: Metrics, screen: Screen) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return the value of a parameter for messages: the name of a class."""
+    """Return the value of a parameter as a string; for a class, its name."""
     return value.__name__ if isinstance(value, type) else str(value)

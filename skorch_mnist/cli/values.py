@@ -1,4 +1,4 @@
-"""Parameter values as strings on the command line and in TOML, which has no None or classes."""
+"""Parameter values as strings on the command line and in TOML, which lacks None and classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 WORDS = {"none": None, "true": True, "false": False}
-# The package of the class of a parameter if its name has no dot.
+# The package of the class of a parameter if its name does not contain a dot.
 HOMES = {
     "module": "skorch_mnist.network",
     "criterion": "torch.nn",
@@ -46,7 +46,7 @@ def parse_assignment(text: str) -> tuple[str, str]:
     """Split ``NAME=VALUE``; raise a ValueError for anything else."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise ValueError(f"{text!r} is not NAME=VALUE, such as lr=0.002")
+        raise ValueError(f"{text!r} is not valid: it must be NAME=VALUE, such as lr=0.002")
     return name.strip(), value
 
 
@@ -95,8 +95,8 @@ def find_class(parameter: str, name: str) -> type:
         module = importlib.import_module(home)
     except Exception as error:  # importing runs any code
         raise ValueError(
-            f"{parameter}={name!r}: {home} cannot be imported ({error}); install it, or add its "
-            "folder to PYTHONPATH"
+            f"{parameter}={name!r} is not valid: {home} cannot be imported ({error}). Install it, "
+            "or add its folder to PYTHONPATH"
         ) from error
     found = getattr(module, attribute, None)
     if isinstance(found, type) and issubclass(found, base):
@@ -104,9 +104,10 @@ def find_class(parameter: str, name: str) -> type:
     public = {name: getattr(module, name, None) for name in dir(module)}
     fitting = [k for k, one in public.items() if isinstance(one, type) and issubclass(one, base)]
     nearest = difflib.get_close_matches(attribute, fitting, n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    hint = f". Did you mean {nearest[0]}?" if nearest else ""
     raise ValueError(
-        f"{parameter}={name!r}: {home} has no {base.__name__} named {attribute!r}{hint}"
+        f"{parameter}={name!r} is not valid: no {base.__name__} named {attribute!r} was found in "
+        f"{home}{hint}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where training runs execute: in this process, in others, or on a Dask cluster."""
+"""The processes that train: this one, others on this machine, or those of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 20.0  # seconds to wait for a cluster to answer
 
 
 class Workers(NamedTuple):
-    """Processes that train: how many, and what starts them."""
+    """The number of processes that train, and the backend that starts them."""
 
     n_jobs: int = 1
     backend: Backend = Backend.LOKY
@@ -28,14 +28,16 @@ class Workers(NamedTuple):
             return
         if self.address is None:
             raise UsageError(
-                "--backend dask needs the --address of its scheduler, such as tcp://10.0.0.1:8786"
+                "--backend dask requires --address, the address of the scheduler, such as "
+                "tcp://10.0.0.1:8786"
             )
         if resume:
             raise UsageError(
-                "--resume requires --backend loky: the machines of a cluster do not share a folder"
+                "--resume requires --backend loky, because the machines of a cluster may not share "
+                "a folder"
             )
         if importlib.util.find_spec("distributed") is None:
-            raise ImportError('--backend dask needs Dask: pip install "skorch_mnist[dask]"')
+            raise ImportError('--backend dask requires Dask: pip install "skorch_mnist[dask]"')
 
     @property
     def keep_trainings(self) -> bool:
@@ -72,6 +74,8 @@ class Workers(NamedTuple):
         try:
             client: Any = Client(self.address, timeout=PATIENCE)  # type: ignore[no-untyped-call, unused-ignore]
         except (OSError, ValueError) as error:
-            raise OSError(f"the cluster at {self.address} does not answer: {error}") from error
+            raise OSError(
+                f"cannot connect to the Dask scheduler at {self.address}: {error}"
+            ) from error
         with client, parallel_config(NAME, client=client, n_jobs=-1):
             yield

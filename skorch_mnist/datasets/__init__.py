@@ -1,4 +1,4 @@
-"""Datasets: the MNIST family, downloaded once and verified, and readers of your own files."""
+"""Datasets: fetchers of the MNIST family, and readers for your own files."""
 
 from __future__ import annotations
 

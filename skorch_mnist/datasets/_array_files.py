@@ -1,4 +1,4 @@
-"""Files of arrays: .npy, .npz, IDX, MATLAB and HDF5. None of them is unpickled."""
+"""Read files of arrays: .npy, .npz, IDX, MATLAB and HDF5. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ._idx import idx_size, parse_idx
 from ._kinds import TO_CONVERT
 from ._matlab import matlab_arrays
 
-_DEEPEST = 8  # groups in groups
+_DEEPEST = 8  # nested groups
 
 
 def arrays_in(file: File, kind: str) -> Iterator[Array]:
-    """Yield the arrays of numbers or strings in a file, which are read when they are needed."""
+    """Yield the arrays of numbers or strings in a file, which are read lazily."""
     return _READERS[kind](file)
 
 
@@ -36,11 +36,14 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     if version not in readers:
-        raise DatasetError(f"{name} has version {version} of the NumPy format, not 1.0 or 2.0")
+        raise DatasetError(
+            f"{name} has version {version} of the NumPy format, which is not supported. Save it "
+            "in version 1.0 or 2.0."
+        )
     shape, _, dtype = readers[version](stream)
     if dtype.hasobject:
         raise DatasetError(
-            f"{name} holds objects, which are pickled and can run any code when they are loaded. "
+            f"{name} contains pickled objects, which can run any code when they are loaded. "
             f"{TO_CONVERT}"
         )
     return shape, dtype
@@ -49,8 +52,8 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any
 def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, name: str) -> None:
     if math.prod(shape) * dtype.itemsize > size:
         raise DatasetError(
-            f"{name} announces {dtype} of shape {shape}, but has only {size:,} bytes: it is "
-            "truncated or damaged"
+            f"{name} is truncated or damaged: its header describes {dtype} of shape {shape}, but "
+            f"it has only {size:,} bytes."
         )
 
 
@@ -88,7 +91,7 @@ def _read_member(file: File, name: str) -> NDArray[Any]:
         with archive.open(name) as member:
             values: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
             if member.read(1):
-                raise DatasetError(f"{file.name}: {name} has bytes after its array")
+                raise DatasetError(f"{file.name}: {name} is damaged: it has bytes after its array.")
             return values
 
 
@@ -100,14 +103,17 @@ def _idx(file: File) -> Iterator[Array]:
     size = idx_size(start)
     if file.size is not None and size != file.size:
         raise DatasetError(
-            f"{file.name} is damaged: its header announces {size} bytes, but it has {file.size}"
+            f"{file.name} is damaged: expected {size} bytes according to its header, got "
+            f"{file.size}."
         )
     shape = tuple(int.from_bytes(start[4 + 4 * k : 8 + 4 * k], "big") for k in range(start[3]))
 
     def read() -> NDArray[Any]:
         content = np.fromfile(file.path, np.uint8) if file.path else file.content()
         values = parse_idx(np.frombuffer(content, np.uint8))
-        return values[:, 0] if values.ndim == 2 else values  # of QMNIST: the label comes first
+        return (
+            values[:, 0] if values.ndim == 2 else values
+        )  # in QMNIST, the label is the first column
 
     transposed = "emnist" in file.parts[-1].lower() and len(shape) == 3
     yield Array(file.name, "", shape[:1] if len(shape) == 2 else shape, read, transposed)
@@ -121,14 +127,14 @@ def _hdf5(file: File) -> Iterator[Array]:
         import h5py
     except ImportError as error:
         raise DatasetError(
-            f"{file.name} is an HDF5 file, which needs h5py: pip install h5py"
+            f"{file.name} is an HDF5 file, which requires h5py: pip install h5py"
         ) from error
 
     matlab = file.start().startswith(b"MATLAB")  # version 7.3, whose axes are reversed
 
     def found(group: Any, prefix: str, depth: int) -> Iterator[Array]:
         for name in group:
-            # Not through links, which may lead to other files.
+            # Do not follow links, which may lead to other files.
             if depth > _DEEPEST or not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 continue
             item = group[name]
@@ -151,7 +157,7 @@ def _hdf5(file: File) -> Iterator[Array]:
 
 
 def _is_readable(item: Any) -> bool:
-    """Whether a dataset holds numbers or strings, in this file."""
+    """Whether an HDF5 dataset contains numbers or strings and is stored in this file."""
     import h5py
 
     strings = h5py.check_string_dtype(item.dtype) is not None

@@ -1,4 +1,4 @@
-"""Arrays with names, as in .npz files: which are images, which are their labels."""
+"""Find images and labels among named arrays, as in .npz files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._values import Part, Shape, as_images, as_labels, as_pixels
 from ._words import rest_of, role_of, subset_of
 
 _SHOWN = 8  # arrays in a message
-_FEWEST = 16  # pixels of an image in an array whose name says nothing
+_FEWEST = 16  # pixels of an image in an array whose name does not say what it contains
 
 
 class Array(NamedTuple):
@@ -24,14 +24,14 @@ class Array(NamedTuple):
     Attributes
     ----------
     file : str
-        Path of its file, with slashes.
+        Path of the file, with slashes.
     name : str
-        Its name in the file, with slashes for groups; empty if the file holds nothing else.
+        Name in the file, with slashes for groups; empty if the file contains only this array.
     shape : tuple of int
     read : callable
-        Returns it as an ndarray of real numbers or strings.
+        Returns an ndarray of real numbers or strings.
     transposed : bool
-        Whether it holds images whose rows and columns are swapped, as those of EMNIST.
+        Whether rows and columns of the images are swapped, as in EMNIST.
     """
 
     file: str
@@ -42,7 +42,7 @@ class Array(NamedTuple):
 
     @property
     def title(self) -> str:
-        """How messages name it."""
+        """Name in messages."""
         return f"{self.file}: {self.name}" if self.name else self.file
 
     @property
@@ -51,7 +51,7 @@ class Array(NamedTuple):
 
     @property
     def own_name(self) -> str:
-        """Its name in the file, or that of the file if it holds nothing else."""
+        """Name in the file, or the name of the file if it contains only this array."""
         return self.name or self.file.rpartition("/")[2]
 
     @property
@@ -60,12 +60,12 @@ class Array(NamedTuple):
 
     @property
     def dataset(self) -> tuple[str, ...]:
-        """What tells datasets in one folder apart."""
+        """Words that distinguish datasets in the same folder."""
         return rest_of(" ".join(self.parts[-2:] if self.name else self.parts[-1:]))
 
     @property
     def role(self) -> str | None:
-        """Whether it holds images or labels, by its name and shape; None if neither."""
+        """Whether it contains "images" or "labels", by name and shape; None if neither."""
         named = role_of(self.own_name)
         n_dims = len([side for side in self.shape if side != 1])
         if not self.shape or not math.prod(self.shape):
@@ -80,7 +80,7 @@ class Array(NamedTuple):
 def read_arrays(
     arrays: Sequence[Array], label: Any, image_shape: Shape | None, name: str
 ) -> tuple[dict[str | None, Part], list[Array]]:
-    """Return the images and labels of each subset, and the arrays that were left out.
+    """Return the images and labels of each subset, and the arrays that were ignored.
 
     Raises
     ------
@@ -104,8 +104,8 @@ def read_arrays(
         used += [images, *([labels] if labels else [])]
     if not found:
         raise DatasetError(
-            f"{name} holds no images. It has {_listed(arrays) or 'no arrays of numbers'}; expected "
-            "an array of shape (n, height, width) or (n, pixels)"
+            f"No images were found in {name}. It has {_listed(arrays) or 'no arrays of numbers'}, "
+            "but images must be an array of shape (n, height, width) or (n, pixels)."
         )
     return found, [array for array in arrays if array not in used]
 
@@ -117,19 +117,20 @@ def _listed(arrays: Sequence[Array]) -> str:
 
 def _images_among(group: Sequence[Array], name: str) -> Array | None:
     images = [array for array in group if array.role == "images"]
-    if len(images) > 1:  # those whose dataset has labels, if there are such
+    if len(images) > 1:  # prefer those whose dataset has labels
         labelled = {array.dataset for array in group if array.role == "labels"}
         images = [array for array in images if array.dataset in labelled] or images
     by_name = [array for array in images if role_of(array.own_name) == "images"]
     images = by_name or images
     if len({array.dataset for array in images}) > 1:
         raise DatasetError(
-            f"{name} contains several datasets: {_listed(images)}. Pass the path of one of them"
+            f"{name} contains several datasets: {_listed(images)}. Pass the path of one of them."
         )
-    # One may be a flat copy of the other, as in load_digits, or packed.
+    # One may be a flat copy of the other, as in load_digits, or compressed.
     if len({math.prod(array.shape) for array in images}) > 1:
         raise DatasetError(
-            f"{name} has several arrays of images: {_listed(images)}. Pass one that has only one"
+            f"{name} has several arrays of images: {_listed(images)}. Pass a file or dict with "
+            "only one of them."
         )
     return max(images, key=lambda array: len(array.shape), default=None)
 
@@ -138,7 +139,9 @@ def _labels_among(group: Sequence[Array], images: Array, label: Any) -> Array | 
     if label is not None:
         named = [array for array in group if label in (array.name, array.own_name)]
         if not named:
-            raise DatasetError(f"label={label!r} is not valid: the arrays are {_listed(group)}")
+            raise DatasetError(
+                f"label={label!r} is not valid: it must be the name of one of {_listed(group)}."
+            )
         return named[0]
     labels = [array for array in group if array.role == "labels"]
     own = [array for array in labels if array.dataset == images.dataset] or labels
@@ -146,13 +149,14 @@ def _labels_among(group: Sequence[Array], images: Array, label: Any) -> Array | 
     fitting = [array for array in own if lengths & {array.shape[0], array.shape[-1]}]
     if own and not fitting:
         raise DatasetError(
-            f"{images.title} holds {images.shape[0]} images, but {own[0].title} holds "
-            f"{max(own[0].shape)} labels. Pass two files that belong together"
+            f"{images.title} has {images.shape[0]} images, but {own[0].title} has "
+            f"{max(own[0].shape)} labels. Pass images and labels that belong together."
         )
     by_name = [array for array in fitting if role_of(array.own_name) == "labels"] or fitting
     if len({array.dataset for array in by_name}) > 1:
         raise DatasetError(
-            f"{_listed(by_name)} may hold the labels of {images.title}. Name one with label="
+            f"The labels of {images.title} can be in any of these arrays: {_listed(by_name)}. Pass "
+            "the name of one of them as label."
         )
     return by_name[0] if by_name else None
 
@@ -168,8 +172,8 @@ def _part(images: Array, labels: Array | None, image_shape: Shape | None) -> Par
     if target is not None and len(values) != len(target):
         if values.shape[-1] != len(target):
             raise DatasetError(
-                f"{images.title} holds {len(values)} images, but {labels and labels.title} holds "
-                f"{len(target)} labels. Pass two files that belong together"
+                f"{images.title} has {len(values)} images, but {labels and labels.title} has "
+                f"{len(target)} labels. Pass images and labels that belong together."
             )
         values = np.moveaxis(values, -1, 0)
     pixels, more = _arranged(values, images, image_shape)
@@ -183,7 +187,7 @@ def _arranged(
     notes = [note] if note else []
     if array.transposed:
         pixels = pixels.swapaxes(1, 2)
-        notes.append("rows and columns were swapped, because EMNIST is stored so")
+        notes.append("rows and columns were swapped, because EMNIST stores images transposed")
     return np.ascontiguousarray(pixels), notes
 
 
@@ -191,7 +195,7 @@ def _arranged(
 
 
 def _class_arrays(arrays: Sequence[Array]) -> dict[str | None, dict[Array, int]]:
-    """Return arrays that hold one class each, as train0, train1 and so on, with their labels."""
+    """Return arrays of one class each, such as train0 and train1, with their labels."""
     found: dict[str | None, dict[Array, int]] = {}
     for array in arrays:
         number = re.fullmatch(r"(?:.*[^\d])?(\d{1,3})", array.name)

@@ -1,4 +1,4 @@
-"""The form in which datasets are returned, and checks of arguments."""
+"""Return datasets in the requested form, and check arguments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 
 
 def description(name: str) -> str:
-    """Return origin, split and license of a dataset, from a file in ``descr``."""
+    """Return the origin, split and license of a dataset, from a file in ``descr``."""
     return (files("skorch_mnist.datasets") / "descr" / f"{name}.txt").read_text("utf-8")
 
 
@@ -22,14 +22,14 @@ def check_flags(**flags: object) -> None:
     """Raise a ValueError that names the first argument that is not a bool."""
     for name, value in flags.items():
         if not isinstance(value, (bool, np.bool_)):
-            raise ValueError(f"{name}={value!r} is not valid: it must be True or False")
+            raise ValueError(f"{name}={value!r} is not valid: it must be True or False.")
 
 
 def check_path(name: str, path: object) -> str:
     """Return a path as a string; raise a ValueError that names the argument if it is not a path."""
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(
-            f"{name}={path!r} is not valid: it must be a path, not {type(path).__name__}"
+            f"{name}={path!r} is not valid: it must be a path, not {type(path).__name__}."
         )
     return str(os.fspath(path))
 
@@ -37,7 +37,7 @@ def check_path(name: str, path: object) -> str:
 def check_choice(name: str, value: object, valid: Sequence[str]) -> None:
     """Raise a ValueError if an argument is not one of its valid values."""
     if not isinstance(value, str) or value not in valid:
-        raise ValueError(f"{name}={value!r} is not valid: it must be one of {', '.join(valid)}")
+        raise ValueError(f"{name}={value!r} is not valid: it must be one of {', '.join(valid)}.")
 
 
 def present(
@@ -51,7 +51,7 @@ def present(
 ) -> Bunch | tuple[Any, Any]:
     """Return images (n, height, width) and target (n,) in the requested form.
 
-    Without ``target_names``, the labels are the names.
+    If ``target_names`` is None, the labels are used as names.
     """
     data: Any = images.reshape(len(images), math.prod(images.shape[1:]))
     if as_slice_dataset:

@@ -1,4 +1,4 @@
-"""The verified cache: every file is checked by SHA-256 before use if its hash is known."""
+"""The cache of datasets: the SHA-256 of every file is verified before use, if it is known."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ HOME_VARIABLE = "SKORCH_MNIST_HOME"
 
 
 class DatasetError(OSError):
-    """A dataset is missing or damaged, or could not be downloaded or written."""
+    """Raised if a dataset is missing or damaged, or cannot be read, downloaded or written."""
 
 
 def data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that holds all datasets; it may not exist yet.
+    """Return the folder for all datasets, which may not exist yet.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
         data_home = os.environ.get(HOME_VARIABLE) or pooch.os_cache("skorch_mnist")
     if not isinstance(data_home, (str, os.PathLike)):
         raise ValueError(
-            f"data_home={data_home!r} is not valid: it must be the path of a folder, or None"
+            f"data_home={data_home!r} is not valid: it must be the path of a folder, or None."
         )
     try:
         return Path(data_home).expanduser()
@@ -71,13 +71,13 @@ def read_file(
     file : DataFile
         The file, with its sizes and hashes.
     folder : pathlib.Path
-        Where to look for the unpacked file or its archive, and where to keep a download.
+        Folder of the unpacked file or its archive, and for the download.
     mirrors : sequence of str
         URLs of folders, each with a trailing slash, tried in this order.
     download_if_missing : bool
         Whether to download a missing or damaged file.
     stacklevel : int
-        Which caller a warning points at, as in ``warnings.warn``.
+        Caller to which warnings refer, as in ``warnings.warn``.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def read_file(
     Warns
     -----
     UserWarning
-        If a damaged file was found and a good copy or a new download replaced it.
+        If a damaged file was found and replaced by a verified copy or a new download.
     """
     data, faults = _read_cached(file, folder)
     if data is None and not download_if_missing:
@@ -101,7 +101,7 @@ def read_file(
         data, faults = _download_once(file, folder, mirrors, LIMITS.get())
     if faults:
         warnings.warn(
-            f"{'; '.join(faults)}. A verified copy of {file.name} was used instead",
+            f"{'; '.join(faults)}. A verified copy of {file.name} was used instead.",
             UserWarning,
             stacklevel=stacklevel,
         )
@@ -112,7 +112,7 @@ def read_file(
 
 
 def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]:
-    """Return the contents, or None if there is no good copy, and every fault found."""
+    """Return the contents, or None if there is no verified copy, and all faults."""
     faults: list[str] = []
     unpacked, archive = folder / file.name, folder / file.archive.name
     data = None
@@ -123,7 +123,7 @@ def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]
         if data is not None and (faults or file.sha256 is None or file.member is not None):
             keep(data, file, folder)
     if data is None and not faults and file.sha256 is None:
-        # Another program stored it and its hash is not published: record what it is now.
+        # Another program stored the file, and its hash is not published: record its current hash.
         data = _tried(unpacked, faults, lambda path: _read_unpacked(file, path))
         if data is not None:
             keep_record(data, file, folder)
@@ -131,7 +131,7 @@ def _read_cached(file: DataFile, folder: Path) -> tuple[Bytes | None, list[str]]
 
 
 def _tried(path: Path, faults: list[str], read: Callable[[Path], Bytes]) -> Bytes | None:
-    """Return what ``read`` returns, or None; add a fault unless the file is just missing."""
+    """Return the result of ``read``, or None; add a fault unless the file is only missing."""
     try:
         return read(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -169,7 +169,7 @@ def _read_archive(file: DataFile, path: Path) -> Bytes:
 def _download_once(
     file: DataFile, folder: Path, mirrors: Sequence[str], limits: Limits
 ) -> tuple[Bytes, list[str]]:
-    """Download and store a file unless another process did; return it and every fault found."""
+    """Download and store a file, unless another process did; return it and all faults."""
     wait = -1.0 if limits.until is None else max(0.0, limits.until - time.monotonic())
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,21 +183,20 @@ def _download_once(
         raise
     except Timeout as error:
         raise DatasetError(
-            f"Another process is still downloading {file.name} into {folder}, and the time limit "
-            "was reached. Try again later"
+            f"Another process is still downloading {file.name} to {folder}, and the time limit "
+            "was reached. Try again later."
         ) from error
     except OSError as error:
         raise DatasetError(
-            f"{file.name} cannot be stored in {folder}: {error}. Choose a writable folder with "
-            f"data_home= or the environment variable {HOME_VARIABLE}, or "
-            f"{_by_hand(file, folder)}"
+            f"{file.name} cannot be stored in {folder}: {error}. Set data_home or the environment "
+            f"variable {HOME_VARIABLE} to a writable folder, or {_by_hand(file, folder)}."
         ) from error
 
 
 def _download_and_keep(
     file: DataFile, folder: Path, mirrors: Sequence[str], limits: Limits, faults: Sequence[str]
 ) -> Bytes:
-    """Download a file's archive, unpack and keep it; the caller holds the lock."""
+    """Download the archive of a file, unpack and store it; the caller must hold the lock."""
     for leftover in folder.glob(f".{file.archive.name}.*.part"):  # from a killed process
         leftover.unlink()
     part = folder / f".{file.archive.name}.{uuid.uuid4().hex}.part"
@@ -207,7 +206,7 @@ def _download_and_keep(
         data = _read_archive(file, part)
         store(data, file, folder)
         if file.member is None:
-            # An archive that is there is damaged, or it would have been read.
+            # An existing archive is damaged; otherwise, it would have been read.
             (folder / file.archive.name).unlink(missing_ok=True)
         else:
             os.replace(part, folder / file.archive.name)
@@ -225,7 +224,7 @@ def _download_and_keep(
 
 def _by_hand(file: DataFile, folder: Path) -> str:
     return (
-        f"place {file.name} or {file.archive.name} (and the other files of the dataset) in {folder}"
+        f"copy {file.name} or {file.archive.name} (and the other files of the dataset) to {folder}"
     )
 
 
@@ -233,12 +232,12 @@ def _absence(file: DataFile, folder: Path, faults: Sequence[str]) -> str:
     if faults:
         return (
             f"{'; '.join(faults)}. Set download_if_missing=True to replace it, or delete it and "
-            f"{_by_hand(file, folder)}"
+            f"{_by_hand(file, folder)}."
         )
     return (
-        f"{file.name} is not in {folder}, and download_if_missing=False. Set it to True, or "
-        f"{_by_hand(file, folder)}. To use another folder, set data_home= or the environment "
-        f"variable {HOME_VARIABLE}"
+        f"{file.name} is not in {folder}. Set download_if_missing=True, or "
+        f"{_by_hand(file, folder)}. To use another folder, set data_home or the environment "
+        f"variable {HOME_VARIABLE}."
     )
 
 
@@ -247,4 +246,4 @@ def _failed_download(
 ) -> str:
     state = "; ".join(faults) or f"{file.name} is not in {folder}"
     tried = "".join(f"\n  {failure}" for failure in failures)
-    return f"{state}. Downloading failed:{tried}\nTry again, or {_by_hand(file, folder)}"
+    return f"{state}. The download failed:{tried}\nTry again, or {_by_hand(file, folder)}."

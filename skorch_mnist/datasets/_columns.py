@@ -1,4 +1,4 @@
-"""Tables with one image per row: which columns are pixels, and which one holds the labels."""
+"""Find the columns of pixels and the column of labels in tables with one image per row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._values import Part, Shape, as_images, as_labels, as_pixels, fits
 from ._words import COLUMNS_OF_LABELS, COLUMNS_WITHOUT_MEANING
 
 _MOST_CLASSES = 100  # a longer column of 0, 1, 2... is an index
-_MARGIN = 0.9  # share of the most frequent value in a column of pixels at the edge of images
+_MARGIN = 0.9  # fraction of the most frequent value in a column of pixels at the edge of images
 _ALIKE, _UNLIKE = 0.6, 0.3  # correlation of a pixel with its neighbor, and of a label with a pixel
 _SHOWN = 6  # values of a column in a message
 
@@ -24,12 +24,12 @@ class Columns(Protocol):
     Attributes
     ----------
     title : str
-        How messages name the table.
+        Name in messages.
     n_columns : int
     words : set of int
-        The columns that do not hold numbers.
+        The columns that do not contain numbers.
     names : list of str or None
-        Names of the columns; None without a header.
+        Names of the columns; None if there is no header.
     """
 
     title: str
@@ -52,14 +52,14 @@ def read_columns(table: Columns, label: Any, image_shape: Shape | None) -> Part:
     Raises
     ------
     DatasetError
-        If columns are missing, or it is not clear which one holds the labels.
+        If columns are missing, or if it is not clear which one contains the labels.
     """
     left = list(range(table.n_columns))
     notes = []
     chosen = _given(table, label)
     if chosen is None:
         chosen = _named(table)
-    # A separator at the end of each line makes an empty column.
+    # A separator at the end of each line results in an empty column.
     words = [k for k in table.words if any(value != "" for value in table.column(k))]
     if chosen is None and label is not False and len(words) == 1:
         (chosen,) = words
@@ -95,7 +95,7 @@ def read_columns(table: Columns, label: Any, image_shape: Shape | None) -> Part:
     )
     notes += [note] if note else []
     if dropped:
-        notes.append(f"{_titles(table, sorted(dropped))} left out")
+        notes.append(f"ignored {_titles(table, sorted(dropped))}")
     if chosen is None:
         return Part(pixels, None, notes=notes)
     labels, form = as_labels(table.column(chosen), f"{table.title}, {_titles(table, [chosen])},")
@@ -104,12 +104,12 @@ def read_columns(table: Columns, label: Any, image_shape: Shape | None) -> Part:
 
 
 def _lower(table: Columns, number: int) -> str:
-    """Return the name of a column in lower case, "-" without a header."""
+    """Return the name of a column in lower case, or "-" if there is no header."""
     return "-" if table.names is None else table.names[number].strip().lower()
 
 
 def _titles(table: Columns, numbers: Sequence[int]) -> str:
-    """Return how messages name columns."""
+    """Return the names of columns for messages."""
     last = table.n_columns - 1
     names = [
         f'column "{table.names[k]}"' if table.names is not None
@@ -122,7 +122,7 @@ def _titles(table: Columns, numbers: Sequence[int]) -> str:
 
 
 def _given(table: Columns, label: Any) -> int | None:
-    """Return the column that the argument ``label`` says."""
+    """Return the column for the argument ``label``."""
     if label is None or label is False:
         return None
     if isinstance(label, str):
@@ -131,10 +131,10 @@ def _given(table: Columns, label: Any) -> int | None:
             return names.index(label)
     elif -table.n_columns <= label < table.n_columns:
         return int(label) % table.n_columns
-    columns = f"there are {table.n_columns}, counted from 0"
+    columns = f"0 to {table.n_columns - 1}"
     if table.names is not None:
         columns = ", ".join(map(repr, table.names[:_SHOWN])) + ", ..." * (table.n_columns > _SHOWN)
-    raise DatasetError(f"label={label!r} is not a column of {table.title}: {columns}")
+    raise DatasetError(f"label={label!r} is not a column of {table.title}. Columns: {columns}.")
 
 
 def _named(table: Columns) -> int | None:
@@ -143,7 +143,7 @@ def _named(table: Columns) -> int | None:
 
 
 def _is_index(table: Columns, number: int) -> bool:
-    """Whether a column counts the rows."""
+    """Whether a column contains row numbers."""
     values = table.column(number)
     return len(values) > 1 and bool((np.diff(values) == 1).all() and values[0] in (0, 1))
 
@@ -151,13 +151,13 @@ def _is_index(table: Columns, number: int) -> bool:
 def _no_image(table: Columns, n_columns: int, image_shape: Shape | None) -> DatasetError:
     expected = (
         "a square image. Expected a square number, such as 784, and optionally a column of labels, "
-        f"named {', '.join(COLUMNS_OF_LABELS[:-1])} or {COLUMNS_OF_LABELS[-1]}, or the first or "
-        "last one; for other images, pass image_shape=(height, width), or (3, height, width)"
+        f"named {', '.join(COLUMNS_OF_LABELS[:-1])} or {COLUMNS_OF_LABELS[-1]}, or in the first or "
+        "last position. For other images, pass image_shape=(height, width) or (3, height, width)."
         if image_shape is None
-        else f"an image of shape {image_shape}, with or without a column of labels"
+        else f"an image of shape {image_shape}, with or without a column of labels."
     )
     return DatasetError(
-        f"{table.title} has {n_columns} columns of pixels, which do not make {expected}"
+        f"{table.title} has {n_columns} columns of pixels, which do not form {expected}"
     )
 
 
@@ -165,18 +165,18 @@ def _no_image(table: Columns, n_columns: int, image_shape: Shape | None) -> Data
 
 
 def _label_among(table: Columns, first: int, last: int, left: Sequence[int]) -> int | None:
-    """Return which of two columns holds the labels, None if the first is an index.
+    """Return which of two columns contains the labels, or None if the first is an index.
 
     Raises
     ------
     DatasetError
-        If it may be either.
+        If it is not clear which one.
     """
     if len(table.column(first)) > _MOST_CLASSES and _is_index(table, first):
         return None
     candidates = [k for k in (first, last) if _may_be_labels(table.column(k))]
     if len(candidates) == 2:
-        # A pixel is like its neighbor; a label is not.
+        # A pixel is similar to its neighbor; a label is not.
         alike = {
             first: _correlation(table.column(first), table.column(left[1])),
             last: _correlation(table.column(last), table.column(left[-2])),
@@ -193,14 +193,14 @@ def _label_among(table: Columns, first: int, last: int, left: Sequence[int]) -> 
         for k in (first, last)
     ]
     raise DatasetError(
-        f"{table.title} does not say which column holds the labels: the first ({shown[0]}, ...) or "
-        f"the last ({shown[1]}, ...). Pass label={first} or label={last - table.n_columns}, or "
-        "name the column label in a header"
+        f"The labels of {table.title} can be in the first column ({shown[0]}, ...) or in the last "
+        f"({shown[1]}, ...). Pass label={first} or label={last - table.n_columns}, or name the "
+        "column label in a header."
     )
 
 
 def _may_be_labels(values: NDArray[Any]) -> bool:
-    """Whether there are several classes, numbered from -1 or more, none with nearly all rows."""
+    """Whether values look like class numbers, from -1, and no class has nearly all rows."""
     in_range = (values >= -1) & (values < _MOST_CLASSES)  # False for nan
     if not in_range.all() or (values != np.floor(values)).any():
         return False

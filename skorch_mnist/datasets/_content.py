@@ -1,4 +1,4 @@
-"""Files to read: on disk, compressed, or in archives, which are unpacked in memory only."""
+"""Files to read: on disk, compressed, or in archives, which are unpacked only in memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from typing import IO, Any
 
 from ._cache import DatasetError
 
-_FREE = 2**28  # bytes that any file may unpack to
-_RATIO = 32  # times its size, if that is more; a CSV file of MNIST has 8
-_START = 2**20  # bytes that tell what is in a file: a color image as text may take 20,000
-_DEEPEST = 3  # archives in archives
+_FREE = 2**28  # bytes to which any file may unpack
+_RATIO = 32  # times its size, if this is more; a CSV file of MNIST has 8
+_START = 2**20  # bytes that show the format of a file; a color image as text may take 20,000
+_DEEPEST = 3  # nested archives
 _MOST_FILES = 2_000_000
 _PACKED: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -33,7 +33,7 @@ _IGNORED = ("__macosx", "thumbs.db", "desktop.ini")
 
 
 class Budget:
-    """How many bytes may be unpacked, so that a small file cannot fill the memory.
+    """A limit for unpacked bytes, so that a small file cannot fill the memory.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ class Budget:
         self.left = _FREE + _RATIO * packed
 
     def take(self, n_bytes: int) -> None:
-        """Use some of it; raise a DatasetError if there is not enough left."""
+        """Use some bytes; raise a DatasetError if there are not enough left."""
         self.left -= n_bytes
         if self.left < 0:
             raise DatasetError(
                 f"{self.packed:,} bytes unpack to more than {_FREE + _RATIO * self.packed:,}, "
-                "which may be an attempt to fill the memory. If you trust the file, unpack it "
-                "and pass what is in it"
+                "which may be an attempt to fill the memory. If you trust the file, unpack it, "
+                "and pass its content."
             )
 
 
@@ -83,11 +83,11 @@ class File:
     Attributes
     ----------
     name : str
-        Its path inside what the user has passed, with slashes, for messages and recognition.
+        Path relative to the argument of the user, with slashes, for messages and recognition.
     path : str or None
-        Where it is on disk, if it can be read there as it is.
+        Path on disk, if the file is not compressed or in an archive.
     size : int or None
-        Its bytes, if they are known before it is unpacked.
+        Size in bytes, if it is known before the file is unpacked.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class File:
         return tuple(self.name.split("/"))
 
     def stream(self) -> IO[bytes]:
-        """Open it for reading from start to end."""
+        """Open the file for reading from start to end."""
         return self._opener()
 
     def start(self) -> bytes:
@@ -127,13 +127,13 @@ class File:
         return content
 
     def seekable(self) -> IO[bytes]:
-        """Open it for reading at any position."""
+        """Open the file for reading at any position."""
         if self.path:
             return open(self.path, "rb")
         return io.BytesIO(self.content())
 
     def unpacked(self) -> File:
-        """Return the file inside, if this is the archive of a single file."""
+        """Return the decompressed file, if this is a compressed single file."""
         file = self
         for _ in range(_DEEPEST):
             opener = next((o for m, o in _PACKED.items() if file.start().startswith(m)), None)
@@ -167,14 +167,14 @@ def find_files(path: str, stack: ExitStack) -> list[File]:
         return list(_all_expanded(files_in(path), stack, 0))
     size = os.path.getsize(path)
     if not os.path.isfile(path):
-        raise DatasetError(f"{path} is neither a file nor a folder")
+        raise DatasetError(f"{path} is neither a file nor a folder.")
     name = os.path.basename(path)
     file = File(name, Budget(size), partial(_open, path), path, size)
     return list(_expanded(file, stack, 0, of_user=True))
 
 
 def files_in(folder: str) -> list[File]:
-    """Return the files in a folder, and archives as they are."""
+    """Return the files in a folder, without unpacking archives."""
     found = sorted(_walk(folder))
     budget = Budget(sum(size for _, _, size in found))
     return [File(name, budget, partial(_open, place), place, size) for name, place, size in found]
@@ -197,7 +197,7 @@ def _walk(root: str) -> Iterator[tuple[str, str, int]]:
         prefix = "" if inside == "." else f"{inside}/"
         for name in filter(_is_visible, names):
             place = os.path.join(folder, name)
-            with contextlib.suppress(FileNotFoundError):  # a link to nowhere
+            with contextlib.suppress(FileNotFoundError):  # a broken link
                 status = os.stat(place)
                 if stat.S_ISREG(status.st_mode):
                     yield prefix + name, place, status.st_size
@@ -208,7 +208,7 @@ def _is_visible(name: str) -> bool:
 
 
 def _expanded(file: File, stack: ExitStack, depth: int, of_user: bool = False) -> Iterator[File]:
-    """Yield a file, or the files in it if it is an archive of several."""
+    """Yield a file, or the files in it if it is an archive."""
     inner = file.unpacked()
     prefix = "" if of_user else f"{inner.name}/"
     if depth >= _DEEPEST:
@@ -226,7 +226,7 @@ def _expanded(file: File, stack: ExitStack, depth: int, of_user: bool = False) -
 
 
 def _all_expanded(files: Iterable[File], stack: ExitStack, depth: int) -> Iterator[File]:
-    """Yield files, and the files in those whose names are those of archives."""
+    """Yield files, and the files in archives, which are recognized by their names."""
     for file in files:
         if file.name.lower().endswith(_ARCHIVES):
             yield from _expanded(file, stack, depth)
@@ -235,7 +235,7 @@ def _all_expanded(files: Iterable[File], stack: ExitStack, depth: int) -> Iterat
 
 
 def _is_format(archive: zipfile.ZipFile) -> bool:
-    """Whether a zip file is a file of another format, which is read as a whole."""
+    """Whether a zip file is of another format, such as .npz, and is read as a whole."""
     names = [name for name in archive.namelist() if not name.endswith("/")]
     arrays = bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
     return arrays or any(
@@ -244,10 +244,10 @@ def _is_format(archive: zipfile.ZipFile) -> bool:
 
 
 def _checked(name: str, archive: str) -> str:
-    """Return the name of a member; raise a DatasetError if it leads out of the archive."""
+    """Return the name of a member; raise a DatasetError if it points outside of the archive."""
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-        raise DatasetError(f"{archive} has a member {name!r}, which leads out of it")
+        raise DatasetError(f"{archive} has a member {name!r}, which points outside of the archive.")
     return "/".join(parts)
 
 
@@ -260,7 +260,7 @@ def _zip_members(archive: zipfile.ZipFile, file: File, prefix: str) -> Iterator[
         if member.is_dir() or not all(map(_is_visible, name.split("/"))):
             continue
         if member.flag_bits & 1:
-            raise DatasetError(f"{file.name} is encrypted. Unpack it, and pass the folder")
+            raise DatasetError(f"{file.name} is encrypted. Unpack it, and pass the folder.")
         yield _ZipMember(prefix + name, file.budget, archive, member)
 
 
@@ -290,7 +290,7 @@ class _ZipMember(File):
 
 
 def _tar_members(file: File, prefix: str) -> list[File]:
-    """Read all members, which cannot be read in another order without unpacking them again."""
+    """Read all members, because reading them later would unpack the archive again."""
     files = []
     with file.stream() as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:

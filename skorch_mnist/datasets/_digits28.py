@@ -1,4 +1,4 @@
-"""Real handwritten digits in the form of MNIST, without a download."""
+"""Handwritten digits in the form of MNIST, without a download."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def load_digits28(
 ) -> Bunch | tuple[Any, NDArray[np.int64]]:
     """Load the 1,797 handwritten digits of scikit-learn in the form of MNIST, without a download.
 
-    The 8x8 images are enlarged to 20x20 pixels by cubic splines and padded with a margin of 4
-    pixels. Then they are moved by whole pixels so that their center of mass is in the middle, as
+    The 8x8 images are enlarged to 20x20 pixels with cubic splines, and padded with a margin of 4
+    pixels. Then they are shifted by whole pixels, so that their center of mass is in the middle, as
     in MNIST.
 
     Parameters
@@ -40,8 +40,7 @@ def load_digits28(
         ``target`` : ndarray of shape (1797,), dtype int64, 0 to 9.
         ``target_names`` : list of str, "0" to "9".
         ``DESCR`` : str, origin and license.
-    (data, target) : tuple
-        With ``return_X_y=True``, only these two.
+    (data, target) : tuple if ``return_X_y`` is True
 
     Raises
     ------
@@ -70,7 +69,7 @@ def load_digits28(
 
 
 def _enlarge(images: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Enlarge images (n, 8, 8) of 0 to 16 to (n, 28, 28) of 0 to 255 with an empty margin."""
+    """Enlarge images (n, 8, 8) from 0 to 16 to (n, 28, 28) from 0 to 255, with an empty margin."""
     from scipy.ndimage import zoom
 
     # Interpolation is linear and separable, so enlarging unit vectors gives its (20, 8) matrix.
@@ -81,7 +80,7 @@ def _enlarge(images: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _center(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Move the center of mass to the middle by whole pixels, without pushing ink over the edge."""
+    """Shift the center of mass to the middle by whole pixels, but no ink over the edge."""
     shifts = []
     for axis in (0, 1):
         ink = image.sum(axis=1 - axis, dtype=np.int64)

@@ -21,7 +21,7 @@ _SLOWEST = 1_000  # bytes per second on average; a slower mirror is abandoned
 
 
 class Limits(NamedTuple):
-    """How long to wait for downloads.
+    """Time limits for downloads.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limit
     Returns
     -------
     list of str
-        Empty if ``path`` now holds the verified archive. Otherwise the fault of each mirror; then
+        Empty if ``path`` is now the verified archive. Otherwise, the fault of each mirror, and
         ``path`` does not exist.
 
     Raises
@@ -92,7 +92,7 @@ def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limit
             try:
                 _fetch(url, stream, limits)
                 fault = find_fault(path, archive.size, archive.sha256)
-            except Exception as error:  # the next mirror may work, whatever failed here
+            except Exception as error:  # the next mirror may work
                 if stream.fault is not None:  # the disk failed, not the mirror
                     path.unlink()
                     raise stream.fault from error
@@ -105,7 +105,7 @@ def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limit
 
 
 class _Bounded(io.FileIO):
-    """A new file that stops its download if it is too large or too slow."""
+    """A new file that stops a download if it is too large or too slow."""
 
     def __init__(self, path: Path, size: int, limits: Limits) -> None:
         super().__init__(path, "x")
@@ -134,7 +134,7 @@ def _fetch(url: str, stream: _Bounded, limits: Limits) -> None:
         timeout=min(limits.silence, limits.left()),
         chunk_size=2**16,
         headers={
-            # If a server compressed the response, requests would unpack the archive itself.
+            # Otherwise, a server could compress the response, and requests would unpack it.
             "Accept-Encoding": "identity",
             # Some servers refuse the user agents of Python libraries.
             "User-Agent": f"skorch_mnist/{importlib.metadata.version('skorch_mnist')}",
@@ -144,7 +144,7 @@ def _fetch(url: str, stream: _Bounded, limits: Limits) -> None:
 
 
 def find_fault(path: Path, size: int, sha256: str) -> str | None:
-    """Return what is wrong with a file, or None if it is as expected."""
+    """Return the difference between a file and its expected content, or None."""
     if (got := path.stat().st_size) != size:  # before reading: it may be huge
         return f"expected {size} bytes, got {got}"
     with path.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""The fetchers of the MNIST family."""
+"""Fetchers of the MNIST family of datasets."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def fetch_mnist(
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        60,000 images, 10,000 images, or all 70,000: the training images, then the test images.
+        The 60,000 training images, the 10,000 test images, or all of them in this order.
     data_home : str, path-like or None, default=None
         Folder of the datasets. ``None`` uses the environment variable ``SKORCH_MNIST_HOME`` or,
-        if that is not set, the user's cache folder. The files are in its subfolder
-        ``MNIST/raw``, unpacked or as ``.gz``. This is the torchvision layout, so a folder that
-        torchvision downloaded works as it is.
+        if this is not set, the user's cache folder. The files are in its subfolder
+        ``MNIST/raw``, unpacked or as ``.gz``. This is the layout of torchvision, so you can use a
+        folder that torchvision has downloaded.
     download_if_missing : bool, default=True
-        Whether to download a missing or damaged file. If False, such a file is an error.
+        Whether to download a missing or damaged file. If False, such a file raises an error.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a ``Bunch``.
     as_slice_dataset : bool, default=False
@@ -54,8 +54,7 @@ def fetch_mnist(
         ``target`` : ndarray of shape (n_samples,), dtype int64, 0 to 9.
         ``target_names`` : list of str, "0" to "9".
         ``DESCR`` : str, origin, license and split.
-    (data, target) : tuple
-        With ``return_X_y=True``, only these two.
+    (data, target) : tuple if ``return_X_y`` is True
 
     Raises
     ------
@@ -92,7 +91,7 @@ def fetch_fashion_mnist(
     return_X_y: bool = False,
     as_slice_dataset: bool = False,
 ) -> Bunch | tuple[Any, NDArray[np.int64]]:
-    """Load Fashion-MNIST, 70,000 garments of ten kinds, downloading it the first time (31 MB).
+    """Load Fashion-MNIST, 70,000 images of clothes, downloading it the first time (31 MB).
 
     Parameters, errors and warnings are the same as for :func:`fetch_mnist`. The files are in
     ``FashionMNIST/raw``.
@@ -100,7 +99,7 @@ def fetch_fashion_mnist(
     Returns
     -------
     sklearn.utils.Bunch or (data, target)
-        As for :func:`fetch_mnist`; ``target_names`` are the kinds of garments, "T-shirt/top" to
+        As for :func:`fetch_mnist`; ``target_names`` are the ten kinds of clothes, "T-shirt/top" to
         "Ankle boot".
 
     References
@@ -121,12 +120,12 @@ def fetch_kmnist(
     return_X_y: bool = False,
     as_slice_dataset: bool = False,
 ) -> Bunch | tuple[Any, NDArray[np.int64]]:
-    """Load Kuzushiji-MNIST, 70,000 cursive hiragana, downloading it the first time (21 MB).
+    """Load Kuzushiji-MNIST, 70,000 hiragana characters, downloading it the first time (21 MB).
 
     Parameters, errors and warnings are the same as for :func:`fetch_mnist`. The files are in
     ``KMNIST/raw``. The SHA-256 of the unpacked files is not published. It is recorded next to each
-    file after its archive was verified. If another program unpacked a file and its archive is
-    gone, the file is accepted if its format is valid, and its SHA-256 is recorded.
+    file after its archive was verified. If another program has unpacked a file and there is no
+    archive, the file is accepted if its format is valid, and its SHA-256 is recorded.
 
     Returns
     -------
@@ -180,15 +179,15 @@ def fetch_emnist(
     """Load EMNIST, handwritten digits and letters, downloading it the first time (562 MB).
 
     The published images are transposed; the returned images are upright. Labels start at 0 in
-    every split. All splits come in one archive. It is kept, so that another split does not need
-    another download. Files are verified like those of :func:`fetch_kmnist`. Errors and warnings are
-    the same as for :func:`fetch_mnist`.
+    every split. All splits are in one archive, which is kept, so that it is downloaded only once.
+    Files are verified like those of :func:`fetch_kmnist`. Errors and warnings are the same as for
+    :func:`fetch_mnist`.
 
     Parameters
     ----------
     split : {"balanced", "byclass", "bymerge", "digits", "letters", "mnist"}, default="balanced"
-        Which characters to load; ``DESCR`` describes each split. The numbers of training and test
-        images are, in this order, 112,800 and 18,800; 697,932 and 116,323; 697,932 and 116,323;
+        The characters to load; ``DESCR`` describes each split. In this order, the numbers of
+        training and test images are 112,800 and 18,800; 697,932 and 116,323; 697,932 and 116,323;
         240,000 and 40,000; 124,800 and 20,800; 60,000 and 10,000.
     subset, data_home, download_if_missing, return_X_y, as_slice_dataset
         As for :func:`fetch_mnist`. The files are in ``EMNIST/raw``.
@@ -234,8 +233,8 @@ def _fetch(
             )
             try:
                 parts.append(parse_idx(content))
-            except ValueError as error:  # the size is right, but something else stored the file
-                raise DatasetError(f"{folder / file.name} is damaged: {error}") from error
+            except ValueError as error:  # the size is correct, but another program wrote the file
+                raise DatasetError(f"{folder / file.name} is damaged: {error}.") from error
     images = parts[0] if len(parts) == 2 else np.concatenate(parts[0::2])
     labels = np.concatenate([part[:, 0] if part.ndim == 2 else part for part in parts[1::2]])
     target = labels.astype(np.int64) - source.first_label
@@ -248,14 +247,14 @@ def _fetch(
 def _check_content(
     source: Source, folder: Path, images: NDArray[Any], target: NDArray[np.int64]
 ) -> None:
-    """Raise a DatasetError unless the files hold images of 28x28 pixels and valid labels."""
+    """Raise a DatasetError unless the files contain images of 28x28 pixels and valid labels."""
     last = len(source.target_names) - 1
     if images.shape == (len(target), 28, 28) and target.min() >= 0 and target.max() <= last:
         return
     first = source.first_label
     raise DatasetError(
-        f"{folder} holds images of shape {images.shape} and labels from {target.min() + first} to "
-        f"{target.max() + first}; expected {len(target)} images of 28x28 pixels and labels from "
-        f"{first} to {first + last}. The files do not hold what their names say. Delete them to "
-        "download them again"
+        f"{folder} contains images of shape {images.shape} and labels from {target.min() + first} "
+        f"to {target.max() + first}; expected {len(target)} images of 28x28 pixels and labels from "
+        f"{first} to {first + last}. The files seem to belong to another dataset. Delete them to "
+        "download them again."
     )

@@ -1,4 +1,4 @@
-"""The files of each dataset: where they come from and what they must contain. Data only."""
+"""The files of each dataset: their sources, sizes and hashes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DataFile:
     size : int
         Bytes of the unpacked file.
     archive : Archive
-        The gzip file that holds it or, with ``member``, the zip file.
+        The gzip file with this file or, with ``member``, the zip file.
     sha256 : str or None
         SHA-256 of the unpacked file, in hexadecimal; None if it is not published.
     member : str or None
@@ -58,7 +58,7 @@ class Source:
     Attributes
     ----------
     folder : str
-        The folder inside a data home, the same as in torchvision, so that both share one copy.
+        The folder in ``data_home``, the same as in torchvision, so that both share one copy.
     mirrors : tuple of str
         URLs of folders, each with a trailing slash, tried in this order.
     files : dict of str to tuple of DataFile
@@ -232,7 +232,7 @@ _EMNIST_ZIP = Archive(
 )
 
 # Numbers of training and test images, from https://arxiv.org/abs/1702.05373, table II. Those of
-# "letters" are from the published files, which hold more images than the paper says.
+# "letters" are from the published files, which contain more images than the paper says.
 EMNIST_SPLITS = {
     "balanced": (112_800, 18_800),
     "byclass": (697_932, 116_323),
@@ -259,9 +259,8 @@ def _emnist_file(name: str, size: int) -> DataFile:
     return DataFile(name, size, _EMNIST_ZIP, member=f"gzip/{name}.gz")
 
 
-# This is the only address of this archive in public sources. The archive that Western Sydney
-# University publishes, emnist-gzip.zip, has another SHA-256, and nobody publishes those of the
-# files in it.
+# This is the only address of this archive in public sources. Western Sydney University publishes
+# another archive, emnist-gzip.zip, with another SHA-256; the hashes of its files are not published.
 EMNIST = {
     split: Source(
         "EMNIST/raw",

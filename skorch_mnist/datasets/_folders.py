@@ -16,18 +16,18 @@ from ._cache import DatasetError
 
 
 class PictureFormError(DatasetError):
-    """Pictures that differ in size, or that have more than gray or color channels.
+    """Raised if pictures differ in size, or have more than gray or color channels.
 
     Attributes
     ----------
     fault : str
-        What is wrong with which picture.
+        The picture, and what is wrong with it.
     """
 
     def __init__(self, fault: str) -> None:
         super().__init__(
             f"{fault}. Use load_image_folder(path, load_content=False) and a DigitPreprocessor, "
-            "which converts all pictures to the form of MNIST"
+            "which converts all pictures to the form of MNIST."
         )
         self.fault = fault
 
@@ -43,12 +43,12 @@ def load_image_folder(
     Parameters
     ----------
     path : path
-        ``path/7/some_name.png`` is a picture of the class "7". Hidden files, and files whose
-        extension is not that of a picture, are ignored.
+        ``path/7/some_name.png`` is a picture of the class "7". Hidden files, and files without the
+        extension of a picture, are ignored.
     load_content : bool, default=True
-        Whether to read the pictures. They must then have the same size, such as MNIST saved as
-        PNG files. If False, only ``filenames`` is returned, for
-        :class:`skorch_mnist.DigitPreprocessor`, which reads pictures of any kind and size.
+        Whether to read the pictures. They must have the same size, as in MNIST saved as PNG files.
+        If False, only ``filenames`` are returned, for :class:`skorch_mnist.DigitPreprocessor`,
+        which reads pictures of any kind and size.
     return_X_y : bool, default=False
         Whether to return ``(data, target)``, or ``(filenames, target)`` if
         ``load_content=False``.
@@ -59,16 +59,16 @@ def load_image_folder(
         As for :func:`load_idx`, and ``filenames`` : list of str. If all classes are integers, they
         are the labels. Otherwise classes are numbered in sorted order, and ``target_names`` lists
         them.
-    (data, target) : tuple
-        With ``return_X_y=True``, only these two.
+    (data, target) : tuple if ``return_X_y`` is True
 
     Raises
     ------
     DatasetError
-        If the folder does not exist or has no classes or pictures, or if a picture cannot be read.
+        If the folder does not exist, if it does not contain classes and pictures, or if a picture
+        cannot be read.
     PictureFormError
-        If the pictures differ in size, or have more than gray or color channels. It is a
-        ``DatasetError``.
+        If the pictures differ in size, or have more than gray or color channels. This is a subclass
+        of ``DatasetError``.
 
     Examples
     --------
@@ -81,18 +81,18 @@ def load_image_folder(
     root = Path(check_path("path", path))
     if not root.is_dir():
         raise DatasetError(
-            f"{root} is not a folder. Pass the folder that has one subfolder per class"
+            f"{root} is not a folder. Pass the folder that has one subfolder per class."
         )
     classes = sorted(p.name for p in root.iterdir() if p.is_dir() and _is_visible(p.name))
     numbers, target_names = number_labels(classes)
     found = _files_by_class(root, dict(zip(classes, numbers, strict=True))) if classes else []
     if not found:
         raise DatasetError(
-            f"{root} holds no pictures in folders by class. Expected files such "
-            f"as {root / '7' / 'name.png'}; valid extensions are {', '.join(_PICTURES)}"
+            f"{root} does not contain folders of pictures. Expected files such as "
+            f"{root / '7' / 'name.png'}; valid extensions are {', '.join(_PICTURES)}."
         )
     filenames = [file for file, _ in found]
-    # A class without pictures keeps its number: a small test set may lack a class.
+    # A class without pictures keeps its number, because a small test set may not have all classes.
     target = np.array([number for _, number in found])
     if not load_content:
         if return_X_y:
@@ -137,11 +137,11 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
                     )
                 if picture.mode[0] in "IF" or picture.has_transparency_data:
                     raise PictureFormError(
-                        f"{name} has {picture.mode} pixels, more than gray or color"
+                        f"{name} has {picture.mode} pixels, but must be gray or color"
                     )
                 images.append(np.asarray(picture.convert("L")))
         except DatasetError:
             raise
         except Exception as error:  # a decoder may raise anything for a damaged file
-            raise DatasetError(f"{name} cannot be read: {error}") from error
+            raise DatasetError(f"{name} cannot be read: {error}.") from error
     return np.stack(images)

@@ -1,4 +1,4 @@
-"""Data frames of pandas, polars and Arrow, and Parquet files."""
+"""Read data frames of pandas, polars and Arrow, and Parquet files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._words import COLUMNS_OF_LABELS, role_of
 
 
 class Frame:
-    """The columns of a data frame, of pandas, polars or Arrow.
+    """The columns of a data frame of pandas, polars or Arrow.
 
     Attributes
     ----------
@@ -92,14 +92,14 @@ def read_frame(
     """Return the images and labels of a data frame: columns of pixels, or one of pictures."""
     table = Frame(frame, title)
     if not len(table):
-        raise DatasetError(f"{title} holds no images")
+        raise DatasetError(f"{title} is empty.")
     pictures = [k for k in sorted(table.words) if is_picture(next(iter(table.values(k)), None))]
     if not pictures:
         return read_columns(table, label, image_shape)
     named = [k for k in pictures if role_of(table.names[k]) == "images"] or pictures
     if len(named) > 1:
         names = ", ".join(table.names[k] for k in named)
-        raise DatasetError(f"{title} has several columns of pictures: {names}. Drop all but one")
+        raise DatasetError(f"{title} has several columns of pictures: {names}. Drop all but one.")
     (image,) = named
     images, notes = decode_column(
         table.values(image), len(table), budget, f"{title}, column {table.names[image]!r}"
@@ -125,15 +125,15 @@ def _column_of_labels(table: Frame, image: int, label: Any) -> int | None:
         if isinstance(label, int) and -table.n_columns <= label < table.n_columns:
             return label % table.n_columns
         raise DatasetError(
-            f"label={label!r} is not a column of {table.title}: {', '.join(table.names)}"
+            f"label={label!r} is not a column of {table.title}. Columns: {', '.join(table.names)}."
         )
     lower = [name.lower() for name in table.names]
     named = [lower.index(known) for known in COLUMNS_OF_LABELS if known in lower]
     named = [k for k in named if k != image] or (others if len(others) == 1 else [])
     if not named and others:
         raise DatasetError(
-            f"{table.title} does not say which of its columns {', '.join(table.names)} holds the "
-            "labels. Pass label= with its name, or label=False if none does"
+            f"No column of labels was found in {table.title}. Columns: {', '.join(table.names)}. "
+            "Pass its name as label, or label=False if there is none."
         )
     return named[0] if named else None
 
@@ -155,7 +155,7 @@ def read_parquet(file: File, label: Any, image_shape: Shape | None) -> Part:
         from pyarrow import parquet
     except ImportError as error:
         raise DatasetError(
-            f"{file.name} is a Parquet file, which needs pyarrow: pip install pyarrow"
+            f"{file.name} is a Parquet file, which requires pyarrow: pip install pyarrow"
         ) from error
 
     with file.seekable() as stream:

@@ -46,8 +46,8 @@ def parse_idx(data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
     dtype, shape, header = _parse_header(bytes(data[:LONGEST_HEADER]))
     if len(data) != header + dtype.itemsize * math.prod(shape):
         raise ValueError(
-            f"data of shape {shape} needs {dtype.itemsize * math.prod(shape)} bytes after the "
-            f"header, got {len(data) - header}; the file is truncated or damaged"
+            f"the file is truncated or damaged: expected {dtype.itemsize * math.prod(shape)} bytes "
+            f"after the header for data of shape {shape}, got {len(data) - header}"
         )
     values = np.frombuffer(data, dtype, offset=header).reshape(shape)
     return values.astype(dtype.newbyteorder("="), copy=False)
@@ -63,21 +63,21 @@ def _parse_header(start: bytes) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     """Return the dtype and shape of the values, and the size of the header in bytes."""
     if len(start) < 4 or start[:2] != b"\0\0":
         raise ValueError(
-            f"data is not an IDX file: it starts with {start[:4]!r}, expected two zero bytes, "
-            "a data type and a number of dimensions. Unpack a .gz archive first"
+            f"this is not an IDX file: it starts with {start[:4]!r} instead of two zero bytes, a "
+            "data type and a number of dimensions. If it is a .gz archive, unpack it first"
         )
     code, n_dims = start[2], start[3]
     if code not in _TYPES:
         raise ValueError(
-            f"data has IDX type 0x{code:02x}; the valid types are "
+            f"the IDX data type 0x{code:02x} is not valid: it must be one of "
             f"{', '.join(f'0x{known:02x}' for known in _TYPES)}"
         )
     if not 1 <= n_dims <= _MOST_DIMENSIONS:
-        raise ValueError(f"data has {n_dims} dimensions; expected 1 to {_MOST_DIMENSIONS}")
+        raise ValueError(f"expected 1 to {_MOST_DIMENSIONS} dimensions, got {n_dims}")
     header = 4 + 4 * n_dims
     if len(start) < header:
         raise ValueError(
-            f"data ends within its header: {n_dims} dimensions need {header} bytes, "
-            f"got {len(start)}; the file is truncated"
+            f"the file is truncated: expected a header of {header} bytes for {n_dims} dimensions, "
+            f"got {len(start)}"
         )
     return np.dtype(_TYPES[code]), struct.unpack_from(f">{n_dims}I", start, offset=4), header

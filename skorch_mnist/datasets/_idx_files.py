@@ -1,4 +1,4 @@
-"""The reader for IDX files of your own."""
+"""The reader for your own IDX files."""
 
 from __future__ import annotations
 
@@ -40,11 +40,10 @@ def load_idx(
     sklearn.utils.Bunch
         ``data`` : ndarray of shape (n, height * width), dtype uint8.
         ``images`` : ndarray of shape (n, height, width), dtype uint8, a view of the same memory.
-        ``target`` : ndarray of shape (n,), dtype int64, or None without labels.
+        ``target`` : ndarray of shape (n,), dtype int64, or None if there are no labels.
         ``target_names`` : list of str, the labels.
-        ``DESCR`` : str, where the images were read from.
-    (data, target) : tuple
-        With ``return_X_y=True``, only these two.
+        ``DESCR`` : str, the path of the images.
+    (data, target) : tuple if ``return_X_y`` is True
 
     Raises
     ------
@@ -65,8 +64,8 @@ def load_idx(
     pixels = _read_idx(images)
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise DatasetError(
-            f"{os.fspath(images)} holds {pixels.dtype} of shape {pixels.shape}; expected images: "
-            "uint8 of shape (n, height, width)"
+            f"{os.fspath(images)} contains {pixels.dtype} of shape {pixels.shape}; expected "
+            "images: uint8 of shape (n, height, width)."
         )
     target = None
     if labels is not None:
@@ -74,13 +73,13 @@ def load_idx(
         target = found[:, 0] if found.ndim == 2 and found.size else found
         if target.ndim != 1 or target.dtype.kind not in "iu":
             raise DatasetError(
-                f"{os.fspath(labels)} holds {found.dtype} of shape {found.shape}; expected labels: "
-                "integers of shape (n,)"
+                f"{os.fspath(labels)} contains {found.dtype} of shape {found.shape}; expected "
+                "labels: integers of shape (n,)."
             )
         if len(target) != len(pixels):
             raise DatasetError(
-                f"{os.fspath(images)} holds {len(pixels)} images, but {os.fspath(labels)} holds "
-                f"{len(target)} labels. Pass two files that belong together"
+                f"{os.fspath(images)} has {len(pixels)} images, but {os.fspath(labels)} has "
+                f"{len(target)} labels. Pass two files that belong together."
             )
         target = target.astype(np.int64)
     descr = f"Images read from {os.fspath(images)}."
@@ -88,7 +87,7 @@ def load_idx(
 
 
 def _read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Check the size of an IDX file or its gzip archive, and return the array in it."""
+    """Check the size of an IDX file or its gzip archive, and return its array."""
     try:
         with open(path, "rb") as stream:
             length = os.fstat(stream.fileno()).st_size
@@ -101,9 +100,9 @@ def _read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
                 return parse_idx(gunzip(stream, size))
             stream.seek(0)
             if (size := idx_size(stream.read(LONGEST_HEADER))) != length:
-                raise ValueError(f"its header announces {size} bytes, but it has {length}")
+                raise ValueError(f"expected {size} bytes according to its header, got {length}")
             return parse_idx(np.fromfile(path, np.uint8))
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DatasetError(f"{os.fspath(path)} is damaged or not an IDX file: {error}") from error
+        raise DatasetError(f"{os.fspath(path)} is damaged or not an IDX file: {error}.") from error
     except OSError as error:
-        raise DatasetError(f"{os.fspath(path)} cannot be read: {error.strerror}") from error
+        raise DatasetError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""What is in a file, by its content."""
+"""Recognize the format of a file by its content."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _FORMATS = (
     "of these"
 )
 TO_CONVERT = (
-    "If you trust where it comes from, load it in Python yourself and write its arrays with "
-    "numpy.savez_compressed(path, x_train=..., y_train=..., x_test=..., y_test=...)"
+    "If you trust its source, load it in Python, and save its arrays with "
+    "numpy.savez_compressed(path, x_train=..., y_train=..., x_test=..., y_test=...)."
 )
 
 
 def kind_of(file: File) -> str:
-    """Return the format of a file, "unknown" if it is not a known one.
+    """Return the format of a file, or "unknown".
 
     Raises
     ------
     DatasetError
-        If it is of a kind that is not read for a reason: the message gives it.
+        If the format is known, but not supported; the message says why.
     """
     if file.name.lower().endswith(PICTURES):
         return "picture"
@@ -69,11 +69,11 @@ def kind_of(file: File) -> str:
 
 def _kind_of_zip(file: File) -> str:
     if b"[Content_Types].xml" in file.start()[:200]:
-        raise DatasetError(f"{file.name} is an Excel or Office file. Save the table as CSV")
+        raise DatasetError(f"{file.name} is an Excel or Office file. Save the table as CSV.")
     if b"data.pkl" in file.start():
         raise DatasetError(
-            f"{file.name} is a file of PyTorch, a pickle, which can run any code when it is "
-            f"loaded. {TO_CONVERT}"
+            f"{file.name} is a PyTorch file, a pickle, which can run any code when it is loaded. "
+            f"{TO_CONVERT}"
         )
     return "npz"
 
@@ -88,10 +88,10 @@ def _kind_of_text(file: File) -> str:
         return "unknown"
     if lines[0].startswith("version https://git-lfs"):
         raise DatasetError(
-            f"{file.name} is a pointer of Git LFS, not the file itself: run git lfs pull"
+            f"{file.name} is a Git LFS pointer, not the file itself. Run git lfs pull."
         )
     if re.match(r"<(!doctype|html)", lines[0], re.IGNORECASE):
-        raise DatasetError(f"{file.name} is a web page, not data. Download the file itself")
+        raise DatasetError(f"{file.name} is a web page, not data. Download the file itself.")
     if any(line[:9].lower() == "@relation" for line in lines):
         return "arff"
     if sum(bool(_BITMAP.fullmatch(line)) for line in lines) > len(lines) / 2:
@@ -102,7 +102,7 @@ def _kind_of_text(file: File) -> str:
 
 
 def is_row(line: str) -> bool:
-    """Whether a line looks like one of a table."""
+    """Whether a line looks like a row of a table."""
     return bool(re.search(r"[\w\"'.][,;\t][\s\"'\w-]|^([-\d.]+\s+){2}", line))
 
 
@@ -120,10 +120,10 @@ def decoded(start: bytes, name: str) -> str:
         return decoder.decode(start)
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{name} is neither UTF-8 nor UTF-16 text: {error}. Save it as UTF-8"
+            f"{name} is neither UTF-8 nor UTF-16 text: {error}. Save it as UTF-8."
         ) from error
 
 
 def unknown(name: str) -> DatasetError:
-    """Return the error for a file of no known format."""
-    return DatasetError(f"{name} is not in a known format. Expected {_FORMATS}")
+    """Return the error for a file of unknown format."""
+    return DatasetError(f"The format of {name} is not known. Supported formats: {_FORMATS}.")

@@ -1,4 +1,4 @@
-"""The reader for images in any common form."""
+"""The reader for images in any common format."""
 
 from __future__ import annotations
 
@@ -27,67 +27,66 @@ def load_images(
     image_shape: tuple[int, ...] | None = None,
     return_X_y: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load images and labels from a file, folder, archive or object of any common form.
+    """Load images and labels from a file, folder, archive or object in any common format.
 
-    The form is recognized by the content. ``DESCR`` says what was recognized: the format, where the
-    labels come from, and what was left out. If something may mean two things, an error says so.
+    The format is recognized by the content. ``DESCR`` describes the format, the source of the
+    labels, and what was ignored. If the content is ambiguous, an error is raised.
 
     Parameters
     ----------
     path : path, data frame, dataset or dict of arrays
-        A file: NumPy (.npz, .npy), IDX, MATLAB, HDF5, Parquet, CSV with any usual separator, ARFF,
-        libsvm, a picture, or text that draws images with 0 and 1. A folder: files of these
-        formats, pictures in one folder for each class, pictures with the label in their names, or
-        pictures and a table of their names and labels. An archive of these: zip, tar, gzip, bzip2
-        or xz; it is unpacked in memory. HDF5 needs h5py, and Parquet pyarrow. An object: a data
-        frame of pandas, polars or Arrow, a dataset or a dict of datasets of Hugging Face, a
-        dataset of PyTorch, or a dict of arrays.
+        A file: NumPy (.npz, .npy), IDX, MATLAB, HDF5, Parquet, CSV with any common separator, ARFF,
+        libsvm, a picture, or text that draws images with 0 and 1. A folder: files in these formats,
+        pictures in one folder per class, pictures with the label in their names, or pictures with a
+        table of their names and labels. An archive of these: zip, tar, gzip, bzip2 or xz, which is
+        unpacked in memory. HDF5 requires h5py, and Parquet requires pyarrow. An object: a data
+        frame of pandas, polars or Arrow, a Hugging Face dataset or a dict of them, a PyTorch
+        dataset, or a dict of arrays.
     subset : {"train", "validation", "test"} or None, default=None
-        Which images to return, if names say which are for what. None returns all that have labels:
-        those for training, then those for validation, then those for testing.
+        The images to return, if the subsets can be recognized by names. None returns all images
+        with labels, in the order training, validation, test.
     label : int, str, False or None, default=None
-        Where the labels are. In a table, the name or the number of a column, where -1 is the last;
-        False if it has none. For names such as ``7_00001.png``, the number of the part: 0. In files
-        of arrays, the name of an array. None finds out.
+        Location of the labels. In a table, the name or the index of a column, where -1 is the last
+        one, or False if there are no labels. In file names such as ``7_00001.png``, the index of a
+        word or number: 0. In files of arrays, the name of an array. None detects it.
     sep : str or None, default=None
-        What separates columns of text: a comma, a semicolon, a tab, or a space, which stands for
-        any white space. None finds out.
+        Separator of columns in text: a comma, a semicolon, a tab, or a space, which stands for any
+        white space. None detects it.
     image_shape : (height, width), (3, height, width) or None, default=None
-        Shape of the images in flat rows. None takes them to be squares.
+        Shape of the images in flat rows. If None, they are assumed to be square.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a ``Bunch``.
 
     Returns
     -------
     sklearn.utils.Bunch
-        ``data`` : ndarray of shape (n, n_pixels), one image per row. dtype uint8 if pixels are 0
-        to 255, or 0 to 1, which are multiplied by 255; else as they are stored, float64 as float32.
+        ``data`` : ndarray of shape (n, n_pixels), one image per row. The dtype is uint8 if pixels
+        are from 0 to 255, or from 0 to 1, which are multiplied by 255. Otherwise, it is the stored
+        dtype, or float32 instead of float64.
         ``images`` : ndarray of shape (n, height, width), or (n, height, width, 3) for color, a view
         of the same memory.
-        ``target`` : ndarray of shape (n,), dtype int64, or None without labels.
+        ``target`` : ndarray of shape (n,), dtype int64, or None if there are no labels.
         ``target_names`` : list of str, the labels. Labels that are not integers are numbered in
         sorted order.
-        ``subsets`` : dict of str to slice, the rows of "train", "validation" and "test", as far as
-        they are known.
-        ``DESCR`` : str, what was recognized.
-    (data, target) : tuple
-        With ``return_X_y=True``, only these two.
+        ``subsets`` : dict of str to slice, the rows of "train", "validation" and "test", if known.
+        ``DESCR`` : str, a description of what was recognized.
+    (data, target) : tuple if ``return_X_y`` is True
 
     Raises
     ------
     DatasetError
-        If it cannot be read, is damaged or may mean several things. Pickles are never loaded.
+        If the data cannot be read, is damaged or is ambiguous. Pickles are never loaded.
     ValueError
         If an argument is not valid.
 
     See Also
     --------
-    load_image_folder : Names of pictures that differ in size, for a ``DigitPreprocessor``.
+    load_image_folder : Load the names of pictures of any size, for a ``DigitPreprocessor``.
 
     Notes
     -----
-    Nothing is written, and no code in a file is run. A file that unpacks to more than 32 times its
-    size, and more than 256 MB, is refused.
+    No files are written, and no code in a file is run. A file that unpacks to more than 32 times
+    its size plus 256 MB is rejected.
 
     Examples
     --------
@@ -101,15 +100,15 @@ def load_images(
     check_flags(return_X_y=return_X_y)
     if subset is not None and subset not in SUBSETS:
         raise ValueError(
-            f"subset={subset!r} is not valid: it must be {', '.join(map(repr, SUBSETS))} or None"
+            f"subset={subset!r} is not valid: it must be {', '.join(map(repr, SUBSETS))} or None."
         )
     if label is not None and label is not False and not isinstance(label, (int, np.integer, str)):
-        raise ValueError(f"label={label!r} is not valid: it must be an int, a string or False")
+        raise ValueError(f"label={label!r} is not valid: it must be an int, a string or False.")
     if label is True:
-        raise ValueError("label=True is not valid: name the column of labels")
+        raise ValueError("label=True is not valid: pass the name of the column of labels.")
     if sep is not None and sep not in SEPARATORS:
         valid = ", ".join(map(repr, SEPARATORS))
-        raise ValueError(f"sep={sep!r} is not valid: it must be {valid} or None")
+        raise ValueError(f"sep={sep!r} is not valid: it must be {valid} or None.")
     shape = check_image_shape(image_shape)
     if isinstance(path, (str, os.PathLike)):
         title = check_path("path", path)
@@ -122,22 +121,22 @@ def load_images(
 def _presented(
     parts: Parts, notes: Sequence[str], title: str, subset: str | None, return_X_y: bool
 ) -> Bunch | tuple[Any, Any]:
-    """Return the images of one subset, or of all that have labels."""
+    """Return the images of one subset, or of all subsets with labels."""
     order = [name for name in (*SUBSETS, None) if name in parts]
     notes = [*notes]
     if subset is not None:
         if subset not in parts:
             known = ", ".join(str(name) for name in order if name) or "none"
             raise DatasetError(
-                f"{title} does not say which images are for {subset}; the subsets that it names: "
-                f"{known}. Pass subset=None for all images"
+                f"subset={subset!r} was not found in {title}. Subsets: {known}. Pass subset=None "
+                "for all images."
             )
         order = [subset]
     elif any(parts[name].labels is not None for name in order):
         bare = [name for name in order if parts[name].labels is None]
         order = [name for name in order if name not in bare]
         notes += [
-            f"left out: {len(parts[name].images):,} images"
+            f"ignored: {len(parts[name].images):,} images"
             + (f' for {name}, subset="{name}"' if name else "")
             + ", because they have no labels"
             for name in bare
@@ -145,7 +144,10 @@ def _presented(
     chosen = [parts[name] for name in order]
     if len({part.images.shape[1:] for part in chosen}) > 1:
         shapes = ", ".join(f"{name}: {parts[name].images.shape}" for name in order)
-        raise DatasetError(f"{title} has images that differ in size: {shapes}. Pass subset=")
+        raise DatasetError(
+            f"The subsets of {title} have images of different sizes: {shapes}. Pass one of them as "
+            "subset."
+        )
     images = chosen[0].images
     if len(chosen) > 1:
         images = np.concatenate([part.images for part in chosen])
@@ -165,7 +167,7 @@ def _presented(
     notes = [
         *notes,
         *dict.fromkeys(note for part in chosen for note in part.notes),
-        *([f"images in this order: {', '.join(counts)}"] if counts else []),
+        *([f"order of the images: {', '.join(counts)}"] if counts else []),
         *([] if labels else ["no labels were found"]),
     ]
     descr = f"Images read from {title}.\n" + "\n".join(

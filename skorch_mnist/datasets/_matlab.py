@@ -21,15 +21,15 @@ _LETTERS = {1, 2, 4, 16, 17, 18}
 _CELL, _STRUCT, _CHAR = 1, 2, 4  # classes of arrays
 _NUMERIC = range(6, 16)
 _COMPLEX = 8  # a flag of an array
-_DEEPEST = 8  # structs in structs
-_LONGEST = 64  # letters in the name of a field
+_DEEPEST = 8  # nested structs
+_LONGEST = 64  # characters in the name of a field
 _PART = 2**16  # bytes that are unpacked at a time
 
 Order = Literal["big", "little"]
 
 
 def matlab_arrays(file: File) -> Iterator[Array]:
-    """Yield the arrays of numbers and strings in a MATLAB file, also those in structs."""
+    """Yield the arrays of numbers and strings in a MATLAB file, including those in structs."""
     from scipy.io import loadmat
 
     content = file.content()
@@ -69,7 +69,7 @@ def _checked(content: bytearray, file: File) -> io.BytesIO:
         kind, size = _tag(content, place, order)
         element = memoryview(content)[place : place + 8 + size]
         if len(element) < 8 + size:
-            raise DatasetError(f"{file.name} is truncated")
+            raise DatasetError(f"{file.name} is truncated.")
         start = checked.tell()
         if kind == _PACKED:
             _unpack(element[8:], checked, file.budget, order)
@@ -114,12 +114,12 @@ def _check(element: Any, order: Order, name: str, depth: int) -> None:
             len(element) - 8,
         )
     ):
-        raise DatasetError(f"{name} has an element that is not an array, or is damaged")
+        raise DatasetError(f"{name} is damaged, or has an element that is not an array.")
     parts = list(_parts(element, order, name))
     kinds = [kind for kind, _ in parts]
     head = [_UINT32, _INT32, _INT8]  # class and flags, dimensions, name
     if kinds[:3] != head or len(parts[0][1]) != 8 or not 8 <= len(parts[1][1]) <= 128:
-        raise DatasetError(f"{name} has an array without a valid header")
+        raise DatasetError(f"{name} is damaged: an array does not have a valid header.")
     flags = int.from_bytes(parts[0][1][:4], order)
     of_class = flags & 0xFF
     dims = parts[1][1]
@@ -140,7 +140,8 @@ def _check(element: Any, order: Order, name: str, depth: int) -> None:
         valid = False
     if not valid:
         raise DatasetError(
-            f"{name} has an array of class {of_class} that is damaged, complex, sparse or an object"
+            f"{name} has an array of class {of_class} that is damaged, complex, sparse or an "
+            "object. Save only real arrays."
         )
     for kind, value in parts[3:]:
         if kind == _MATRIX and len(value):
@@ -157,6 +158,6 @@ def _parts(element: Any, order: Order, name: str) -> Iterator[tuple[int, Any]]:
         if kind >> 16:  # up to four bytes, in the tag itself
             kind, size, start, after = kind & 0xFFFF, kind >> 16, place + 4, place + 8
         if start + size > min(after, len(element)):
-            raise DatasetError(f"{name} is damaged: an element has {size} bytes")
+            raise DatasetError(f"{name} is damaged: an element of {size} bytes is incomplete.")
         yield kind, element[start : start + size]
         place = after

@@ -25,7 +25,7 @@ _SHOWN = 4  # names in a message
 def read_named(
     files: Sequence[File], read: Reader, label: Any, title: str
 ) -> tuple[dict[str | None, Part], list[File]]:
-    """Return the pictures of each subset, with the labels that their names say.
+    """Return the pictures of each subset, with labels from their names.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def read_named(
     read : callable
         Reads pictures of one size.
     label : int or None
-        Which number in the names of the files is the label, counted from 0.
+        Index of the word or number in the file names that is the label.
     title : str
-        How messages name the folder.
+        Name of the folder in messages.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def read_named(
         if len(names) > 1:
             shown = ", ".join(sorted("/".join(name) for name in names))
             raise DatasetError(
-                f"{title} has several folders of {subset} images: {shown}. Pass one of them"
+                f"{title} has several folders of {subset} images: {shown}. Pass one of them."
             )
     classes = {subset: _classes(group) for subset, group in groups.items()}
     parts: dict[str | None, Part] = {}
@@ -71,7 +71,7 @@ def read_named(
 
 
 def _classes(files: Sequence[File]) -> list[str]:
-    """Return the folder that stands for the class of each picture, "" without one."""
+    """Return the folder that is the class of each picture, or "" if there is none."""
     folders = [[part for part in file.parts[:-1] if not subset_in(part)] for file in files]
     while all(len(parts) > 1 for parts in folders) and len({parts[0] for parts in folders}) == 1:
         folders = [parts[1:] for parts in folders]
@@ -82,7 +82,7 @@ def _classes(files: Sequence[File]) -> list[str]:
 def _labels(
     files: Sequence[File], classes: Sequence[str], label: Any, title: str
 ) -> tuple[list[str] | None, str, list[File]]:
-    """Return labels or None, where they are from, and pictures without one."""
+    """Return labels or None, their source, and pictures without a label."""
     named = [name for name in classes if name]
     if len({*named}) > 1 and 2 * len(named) > len(classes):
         stray = [file for file, name in zip(files, classes, strict=True) if not name]
@@ -95,7 +95,7 @@ def _labels(
 
 
 def labels_in_names(stems: Sequence[str], label: Any, title: str) -> tuple[list[str] | None, str]:
-    """Return the label in each name, None if there is none, and where it is.
+    """Return the label in each name, or None if there is none, and a note on its position.
 
     The label is the number after a word such as "num" or "label", or the short number or word that
     is the same in many names, as in 7_00001.
@@ -103,7 +103,7 @@ def labels_in_names(stems: Sequence[str], label: Any, title: str) -> tuple[list[
     Raises
     ------
     DatasetError
-        If it may be one of several numbers.
+        If it is not clear which number is the label.
     """
     found = [_LABELLED.search(stem) for stem in stems]
     if label is None and all(found):
@@ -112,14 +112,17 @@ def labels_in_names(stems: Sequence[str], label: Any, title: str) -> tuple[list[
     length = len(names[0])
     if any(len(parts) != length for parts in names):
         if label is not None:
-            raise DatasetError(f"label={label!r} is not valid: the names of {title} differ in form")
+            raise DatasetError(
+                f"label={label!r} is not valid: the file names in {title} do not have the same "
+                "form. Pass label=None."
+            )
         return None, ""
     columns = list(zip(*names, strict=True))
     if label is not None:
         if not isinstance(label, int) or not -length <= label < length:
             raise DatasetError(
-                f"label={label!r} is not valid: it must be a number from 0 to {length - 1}, which "
-                f"counts the words and numbers in names such as {stems[0]!r}"
+                f"label={label!r} is not valid: it must be an integer from 0 to {length - 1}, the "
+                f"index of a word or number in names such as {stems[0]!r}."
             )
         return list(columns[label]), f"labels from part {label} of the names of files"
     counts = {k: len({*column}) for k, column in enumerate(columns)}
@@ -135,9 +138,9 @@ def labels_in_names(stems: Sequence[str], label: Any, title: str) -> tuple[list[
         return None, ""
     if len(candidates) > 1 and counts[candidates[1]] < 2 * counts[candidates[0]]:
         raise DatasetError(
-            f"{title} has names such as {', '.join(map(repr, stems[:_SHOWN]))}, of which part "
-            f"{candidates[0]} or part {candidates[1]} may be the label (the first is 0). Pass "
-            f"label={candidates[0]} or label={candidates[1]}"
+            f"The labels of {title} can be part {candidates[0]} or part {candidates[1]} of names "
+            f"such as {', '.join(map(repr, stems[:_SHOWN]))}, where the first part is 0. Pass "
+            f"label={candidates[0]} or label={candidates[1]}."
         )
     return list(columns[candidates[0]]), f"labels from part {candidates[0]} of the names of files"
 
@@ -150,7 +153,7 @@ def _may_be_label(part: str) -> bool:
 
 
 class NameTable:
-    """A table that names pictures and gives their labels.
+    """A table of names of pictures and their labels.
 
     Attributes
     ----------
@@ -166,12 +169,12 @@ class NameTable:
 
 
 def name_table(file: File, pictures: Sequence[File], label: Any) -> NameTable | None:
-    """Return the table of names in a file, None if it is another table.
+    """Return the table of names in a file, or None if it is another table.
 
     Raises
     ------
     DatasetError
-        If it names pictures that do not exist, or it is not clear which column holds labels.
+        If it names pictures that do not exist, or if it is not clear which column has the labels.
     """
     if not is_narrow(file):
         return None
@@ -196,8 +199,8 @@ def name_table(file: File, pictures: Sequence[File], label: Any) -> NameTable | 
             missing.append(name)
     if missing:
         raise DatasetError(
-            f"{file.name} names {len(missing)} pictures that are not there, such as "
-            f"{', '.join(missing[:_SHOWN])}"
+            f"{file.name} lists {len(missing)} pictures that do not exist, such as "
+            f"{', '.join(missing[:_SHOWN])}. Add them, or remove their rows."
         )
     return NameTable(file, found, labels, header[column] if header else f"column {column}")
 
@@ -216,7 +219,7 @@ def _rows(file: File) -> list[list[str]]:
 
 
 def _by_name(pictures: Sequence[File], subset: str | None) -> dict[str, File]:
-    """Return pictures by path, and by name if only one in the subset of the table has it."""
+    """Return pictures by path, and by name if it is unique in the subset of the table."""
     known: dict[str, File] = {}
     several = set()
     for file in pictures:
@@ -246,6 +249,6 @@ def _column_of_labels(
     if label is None and (named or n_columns == 2):
         return named[0] if named else 1 - names
     raise DatasetError(
-        f"{file.name} names pictures, but not which of its columns {header or n_columns} holds "
-        "the labels. Pass label= with the name of the column"
+        f"{file.name} lists pictures, but the column of labels was not found. Columns: "
+        f"{header or n_columns}. Pass its name as label."
     )

@@ -1,4 +1,4 @@
-"""Objects that hold images: datasets of Hugging Face and PyTorch, data frames, dicts of arrays."""
+"""Read images from objects: Hugging Face and PyTorch datasets, data frames, dicts of arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._pictures import decode_column
 from ._values import Part, Shape, as_images, as_labels, as_pixels
 from ._words import subset_in
 
-_UNLIMITED = 2**50  # bytes: what is in memory already is trusted
+_UNLIMITED = 2**50  # bytes; objects in memory are trusted
 
 
 def read_object(
@@ -26,9 +26,9 @@ def read_object(
     Raises
     ------
     ValueError
-        If it is of another kind.
+        If the object is of another kind.
     DatasetError
-        If it does not hold images.
+        If it does not contain images.
     """
     title = f"a {type(value).__name__}"
     if is_frame(value):
@@ -41,8 +41,8 @@ def read_object(
         return {None: _read_dataset(value, label, image_shape, title)}, title
     hint = " without streaming=True" if hasattr(value, "with_format") else ""
     raise ValueError(
-        f"path={title} is not valid: it must be a path, a data frame, a dataset with a length"
-        f"{hint}, or a dict of arrays"
+        f"path must be a path, a data frame, a dataset with a length{hint}, or a dict of arrays; "
+        f"got {type(value).__name__}."
     )
 
 
@@ -57,7 +57,7 @@ def _read_mapping(
         for name, dataset in values.items():
             subset = subset_in(str(name))
             if subset in parts:
-                raise DatasetError(f"{title} has several datasets for {subset}. Pass one of them")
+                raise DatasetError(f"{title} has several datasets for {subset}. Pass one of them.")
             parts[subset] = _read_dataset(dataset, label, image_shape, f"{title}, {name!r}")
         return parts
     arrays = []
@@ -71,7 +71,7 @@ def _read_mapping(
 
 def _read_dataset(dataset: Any, label: Any, image_shape: Shape | None, title: str) -> Part:
     if not len(dataset):
-        raise DatasetError(f"{title} is empty")
+        raise DatasetError(f"{title} is empty.")
     if hasattr(type(dataset), "with_format") and dataset.format["type"] != "custom":
         part = _read_hugging_face(dataset, label, image_shape, title)
         if part is not None:
@@ -82,7 +82,7 @@ def _read_dataset(dataset: Any, label: Any, image_shape: Shape | None, title: st
 def _read_hugging_face(
     dataset: Any, label: Any, image_shape: Shape | None, title: str
 ) -> Part | None:
-    """Read the pictures of a Hugging Face dataset as they are stored; None if it has only paths."""
+    """Read the encoded pictures of a Hugging Face dataset; return None if it has only paths."""
     table = dataset.with_format("arrow")[:]
     for name in table.column_names:
         first = table.column(name)[0].as_py()
@@ -96,9 +96,9 @@ def _read_hugging_face(
 
 
 def _read_items(dataset: Any, image_shape: Shape | None, title: str) -> Part:
-    """Read the items of a dataset one by one: pairs of image and label, dicts of them, or images.
+    """Read the items of a dataset: pairs (image, label), dicts or images.
 
-    Items count, not attributes such as ``data`` and ``targets``: a transform changes the items.
+    Attributes such as ``data`` and ``targets`` are not used, because a transform changes the items.
     """
     images, labels = [], []
     for number in range(len(dataset)):
@@ -115,6 +115,6 @@ def _read_items(dataset: Any, image_shape: Shape | None, title: str) -> Part:
     if all(label is None for label in labels):
         return Part(pixels, None, notes=notes)
     target, _ = as_labels(np.asarray([np.asarray(label) for label in labels]), title)
-    # torchvision calls the classes of MNIST "0 - zero", "1 - one" and so on.
+    # In torchvision, the classes of MNIST are "0 - zero", "1 - one" and so on.
     names = [str(name).partition(" - ")[0] for name in getattr(dataset, "classes", ())]
     return Part(pixels, target, names, ["labels from the items", *notes])

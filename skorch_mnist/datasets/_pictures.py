@@ -1,4 +1,4 @@
-"""Pictures of the same size: files of pictures, and text that draws them with 0 and 1."""
+"""Read pictures of the same size: picture files, and text that draws images with 0 and 1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._folders import PictureFormError
 from ._kinds import decoded
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # tried in this order
-_SEVERAL = ("GIF", "TIFF")  # formats that may hold several pictures
+_SEVERAL = ("GIF", "TIFF")  # formats that can contain several pictures
 
 
 class Stack:
@@ -32,7 +32,7 @@ class Stack:
         self.n_pictures, self.budget = n_pictures, budget
         self.images: NDArray[np.uint8] | None = None
         self.first = ""
-        self.colors = 0  # pictures in color, which become gray
+        self.colors = 0  # number of pictures in color, which are converted to gray
         self._done = 0
 
     def reserve(self, shape: tuple[int, ...], name: str) -> None:
@@ -62,10 +62,10 @@ class Stack:
             with Image.open(stream, formats=_FORMATS) as picture:
                 self.reserve((picture.height, picture.width), name)
                 if _holds_several(picture, stream):
-                    raise PictureFormError(f"{name} holds several pictures")
+                    raise PictureFormError(f"{name} contains several pictures")
                 if picture.mode[0] in "IF" or picture.has_transparency_data:
                     raise PictureFormError(
-                        f"{name} has {picture.mode} pixels, more than gray or color"
+                        f"{name} has {picture.mode} pixels, but must be gray or color"
                     )
                 self.colors += picture.mode in ("RGB", "YCbCr", "CMYK")
                 gray = picture if picture.mode == "L" else picture.convert("L")
@@ -73,7 +73,7 @@ class Stack:
         except DatasetError:
             raise
         except Exception as error:  # a decoder may raise anything for a damaged file
-            raise DatasetError(f"{name} cannot be read: {error}") from error
+            raise DatasetError(f"{name} cannot be read: {error}.") from error
 
 
 def _holds_several(picture: Any, stream: IO[bytes]) -> bool:
@@ -87,7 +87,7 @@ def _holds_several(picture: Any, stream: IO[bytes]) -> bool:
 
 
 def read_pictures(files: Sequence[File]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return pictures in gray, (n, height, width), and notes on them."""
+    """Return gray pictures, (n, height, width), and notes."""
     stack = Stack(len(files), files[0].budget)
     for file in files:
         with file.seekable() as stream:
@@ -106,7 +106,7 @@ def _notes(stack: Stack) -> list[str]:
 
 
 def is_picture(value: Any) -> bool:
-    """Whether a value in a column is a picture: encoded, drawn or an array."""
+    """Whether a value in a column is a picture: encoded, a Pillow image or an array."""
     if isinstance(value, dict):
         return "bytes" in value
     if isinstance(value, (list, tuple)):
@@ -117,7 +117,7 @@ def is_picture(value: Any) -> bool:
 def decode_column(
     values: Iterable[Any], n_values: int, budget: Budget, title: str
 ) -> tuple[NDArray[Any], list[str]]:
-    """Return the pictures in a column, (n, height, width), or arrays as they are, and notes."""
+    """Return the pictures in a column, (n, height, width), or unchanged arrays, and notes."""
     stack = Stack(n_values, budget)
     arrays: list[NDArray[Any]] = []
     for number, value in enumerate(values):
@@ -131,20 +131,21 @@ def decode_column(
             stack.append(np.asarray(value.convert("L")), name)
         elif value is None or isinstance(value, str):
             raise DatasetError(
-                f"{name} has no picture, only {value!r}. If the pictures are in files of their "
-                "own, pass their folder"
+                f"{name} contains {value!r} instead of a picture. If the pictures are in separate "
+                "files, pass their folder."
             )
         else:
             arrays.append(np.asarray(value))
             if arrays[-1].shape != arrays[0].shape or arrays[-1].dtype.kind not in "buif":
                 raise DatasetError(
-                    f"{name} is an array of shape {arrays[-1].shape}, {arrays[-1].dtype}; the "
-                    f"first has shape {arrays[0].shape}. Expected numbers in arrays of one shape"
+                    f"{name} is an array of shape {arrays[-1].shape} and dtype {arrays[-1].dtype}, "
+                    f"but the first one has shape {arrays[0].shape}. Expected numeric arrays of "
+                    "the same shape."
                 )
     if arrays and stack.images is None:
         return np.stack(arrays), []
     if stack.images is None or arrays:
-        raise DatasetError(f"{title} does not hold pictures in all rows")
+        raise DatasetError(f"{title} has rows without a picture. Remove them.")
     return stack.images, _notes(stack)
 
 
@@ -152,7 +153,7 @@ def decode_column(
 
 
 def read_bitmaps(file: File) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """Return the images in a text that draws them with 0 and 1, and the labels below them.
+    """Return images that are drawn with 0 and 1 in a text file, and the labels below them.
 
     A line such as " 7" after an image is its label, as in the original digits of UCI.
 
@@ -171,7 +172,10 @@ def read_bitmaps(file: File) -> tuple[list[NDArray[np.uint8]], list[str]]:
             rows.append(line)
         elif rows:
             if len({len(row) for row in rows}) > 1:
-                raise DatasetError(f"{file.name} has an image whose lines differ in length")
+                raise DatasetError(
+                    f"{file.name} has an image with rows of different lengths. Make all rows the "
+                    "same length."
+                )
             bits = np.frombuffer("".join(rows).encode("ascii"), np.uint8) - ord("0")
             images.append(bits.reshape(len(rows), -1) * np.uint8(255))
             rows = []
@@ -179,6 +183,7 @@ def read_bitmaps(file: File) -> tuple[list[NDArray[np.uint8]], list[str]]:
                 labels.append(line)
     if labels and len(labels) != len(images):
         raise DatasetError(
-            f"{file.name} has {len(images)} images, but {len(labels)} of them with a label below"
+            f"{file.name} has {len(images)} images, but only {len(labels)} labels. Put a label "
+            "below each image, or below none."
         )
     return images, labels

@@ -1,4 +1,4 @@
-"""What is at a path: its files, their formats, and the images in them."""
+"""Read a path: find its files, recognize their formats, and read the images in them."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ Parts = dict[str | None, Part]
 def read_path(
     path: str, label: Any, sep: str | None, image_shape: Shape | None
 ) -> tuple[Parts, list[str]]:
-    """Return the images of each subset, and notes on the format and on what was left out."""
+    """Return the images of each subset, and notes on the format and on ignored files."""
     try:
         with ExitStack() as stack, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of libraries about damaged files
+            warnings.simplefilter("ignore")  # libraries warn about damaged files
             files = find_files(path, stack)
             if not files:
-                raise DatasetError(f"{path} holds no files")
+                raise DatasetError(f"{path} does not contain any files.")
             alone = len(files) == 1 and not os.path.isdir(path)
             kinds, notes = _kinds(files, path)
             if alone and set(kinds) <= {"idx", "npy", "npz"}:
@@ -62,13 +62,14 @@ def read_path(
     except DatasetError:
         raise
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # libraries may raise anything for a damaged file
         raise DatasetError(
-            f"{path} is damaged or not what it seems to be: {type(error).__name__}: {error}"
+            f"{path} is damaged or has another format than expected: {type(error).__name__}: "
+            f"{error}"
         ) from error
     if left:
-        notes = [*notes, f"left out: {_some(left)}"]
+        notes = [*notes, f"ignored: {_some(left)}"]
     kind = "picture" if "picture" in kinds else next(iter(kinds))
     return parts, [f"format: {_TITLES[kind]}", *notes]
 
@@ -81,12 +82,12 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], list[str]]:
-    """Return the files of each kind, and a note on those that hold no data.
+    """Return the files of each kind, and a note on files without data.
 
     Raises
     ------
     DatasetError
-        If no file holds data; the message says why the first one cannot be read.
+        If no file contains data; the message says why the first one cannot be read.
     """
     kinds: dict[str, list[File]] = {}
     refused: dict[str, DatasetError] = {}
@@ -103,10 +104,10 @@ def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], lis
             kinds.setdefault(kind, []).append(inner)
     if not kinds:
         raise next(iter(refused.values()))
-    if len(kinds) > 1 and "picture" in kinds:  # texts beside pictures may be notes
+    if len(kinds) > 1 and "picture" in kinds:  # text files next to pictures may be notes
         for kind in ("bitmap", "libsvm"):
             refused.update({file.name: unknown(file.name) for file in kinds.pop(kind, [])})
-    return kinds, [f"left out: {_some([*refused])}, which hold no images"] if refused else []
+    return kinds, [f"ignored files without images: {_some([*refused])}"] if refused else []
 
 
 def _is_surely_picture(file: File) -> bool:
@@ -123,7 +124,7 @@ def _with_neighbors(
         return kinds
     (array,) = arrays
     if array.role != "images":
-        raise DatasetError(f"{path} holds labels, not images. Pass the file of images")
+        raise DatasetError(f"{path} contains labels, not images. Pass the file of images.")
     found = [file]
     for name in sorted(os.listdir(os.path.dirname(path) or ".")):
         place = os.path.join(os.path.dirname(path), name)
@@ -161,7 +162,7 @@ def _read_kinds(
     sep: str | None,
     image_shape: Shape | None,
 ) -> tuple[Parts, list[str]]:
-    """Return the images of each subset, and what was left out."""
+    """Return the images of each subset, and the names of ignored files or arrays."""
     if set(kinds) <= {"idx", "npy", "npz"}:
         arrays = [
             array for kind, files in kinds.items() for file in files
@@ -182,7 +183,7 @@ def _read_kinds(
             for kind, files in kinds.items()
         )
         raise DatasetError(
-            f"{path} holds files of several formats: {shown}. Pass the path of one of them"
+            f"{path} contains files of several formats: {shown}. Pass the path of one of them."
         )
     ((kind, files),) = kinds.items()
     if kind in ("mat", "hdf5"):
@@ -201,7 +202,7 @@ def _read_kinds(
 def _several(files: Sequence[File], path: str) -> DatasetError:
     return DatasetError(
         f"{path} contains several datasets: {_some([file.name for file in files])}. Pass the path "
-        "of one of them"
+        "of one of them."
     )
 
 
@@ -213,7 +214,7 @@ def _read_tables(
     sep: str | None,
     image_shape: Shape | None,
 ) -> tuple[Parts, list[str]]:
-    """Read files with one image per row; several Parquet files may hold one subset."""
+    """Read files with one image per row; several Parquet files may form one subset."""
     groups: dict[str | None, list[File]] = {}
     for file in files:
         groups.setdefault(subset_of(file.parts), []).append(file)
@@ -229,7 +230,7 @@ def _read_tables(
             _check_shards(group, path)
             parts[subset] = _joined([read_parquet(file, label, image_shape) for file in group])
             continue
-        if kind == "table":  # such as sample_submission.csv of Kaggle
+        if kind == "table":  # such as sample_submission.csv from Kaggle
             others = [file for file in group if len(files) > 1 and is_narrow(file)]
             left += [file.name for file in others]
             group = [file for file in group if file not in others]
@@ -248,7 +249,7 @@ def _read_tables(
 
 
 def _upright(part: Part) -> Part:
-    note = "rows and columns were swapped, because EMNIST is stored so"
+    note = "rows and columns were swapped, because EMNIST stores images transposed"
     images = np.ascontiguousarray(part.images.swapaxes(1, 2))
     return part._replace(images=images, notes=[*part.notes, note])
 
@@ -261,7 +262,8 @@ def _check_shards(files: Sequence[File], path: str) -> None:
         raise _several(files, path)
     if announced and announced != {len(files)}:
         raise DatasetError(
-            f"{path} has {len(files)} of {max(announced)} parts: {_some([f.name for f in files])}"
+            f"{path} contains {len(files)} of {max(announced)} parts: "
+            f"{_some([f.name for f in files])}. Add the missing ones."
         )
 
 
@@ -269,7 +271,7 @@ def _joined(parts: Sequence[Part]) -> Part:
     if len(parts) == 1:
         return parts[0]
     if len({part.images.shape[1:] for part in parts}) > 1:
-        raise DatasetError("the images of the files differ in size")
+        raise DatasetError("The files contain images of different sizes. Pass one of them.")
     labels = [part.labels for part in parts if part.labels is not None]
     return parts[0]._replace(
         images=np.concatenate([part.images for part in parts]),
@@ -295,7 +297,10 @@ def _read_bitmaps(files: Sequence[File], label: Any, path: str) -> tuple[Parts, 
     def read(chosen: Sequence[File]) -> tuple[Any, list[str]]:
         images = [image for file in chosen for image in found[file.name][0]]
         if len(images) != len(chosen):
-            raise DatasetError(f"{path} has files of several images without labels below them")
+            raise DatasetError(
+                f"{path} has files with several images, but without labels below the images. Add "
+                "the labels, or use one file per image."
+            )
         return _stacked(images, path), []
 
     parts, left = read_named(files, read, label, path)
@@ -304,7 +309,7 @@ def _read_bitmaps(files: Sequence[File], label: Any, path: str) -> tuple[Parts, 
 
 def _stacked(images: Sequence[Any], name: str) -> Any:
     if len({image.shape for image in images}) > 1:
-        raise DatasetError(f"{name} has images that differ in size")
+        raise DatasetError(f"{name} has images of different sizes. Make them the same size.")
     return np.stack(images)
 
 
@@ -321,7 +326,9 @@ def _read_pictures(
                    for file in table.pictures]  # fmt: skip
         for subset in dict.fromkeys(subsets):
             if subset in parts:
-                raise DatasetError(f"{path} has several tables that name {subset} images")
+                raise DatasetError(
+                    f"{path} has several tables for {subset} images. Pass a folder with only one."
+                )
             rows = [k for k, other in enumerate(subsets) if other == subset]
             images, notes = read_pictures([table.pictures[k] for k in rows])
             source = f"labels from {table.file.name}, {table.column}"

@@ -1,4 +1,4 @@
-"""Files on disk, written atomically, and records of the hashes that are not published."""
+"""Write files atomically, and record hashes that are not published."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def keep_record(data: Bytes, file: DataFile, folder: Path) -> None:
 
 
 def store(data: Bytes, file: DataFile, folder: Path) -> None:
-    """Write a file atomically, after the record of its hash if that is not published."""
+    """Write a file atomically, after the record of its hash if it is not published."""
     if file.sha256 is None:
         _record(data, folder / file.name)
     replace_file(folder / file.name, data.data)
@@ -48,12 +48,12 @@ def _record(data: Bytes, path: Path) -> None:
 
 
 def _record_of(path: Path) -> Path:
-    """Return the path of the file next to ``path`` with its hash in ``sha256sum`` format."""
+    """Return the path of the record, a file next to ``path`` in ``sha256sum`` format."""
     return path.with_name(f"{path.name}.sha256")
 
 
 def recorded_hash(path: Path) -> str | None:
-    """Return the hash recorded for ``path``, or None if there is no valid record."""
+    """Return the recorded hash of ``path``, or None if there is no valid record."""
     try:
         text = _record_of(path).read_text("ascii")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The readers for tables with one image per row: CSV files and data frames."""
+"""Readers for tables with one image per row: CSV files and data frames."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def load_csv(
     image_shape: tuple[int, ...] | None = None,
     return_X_y: bool = False,
 ) -> Bunch | tuple[Any, Any]:
-    """Load images from a CSV file with one image per line, such as MNIST from Kaggle.
+    """Load images from a CSV file with one image per row, such as MNIST from Kaggle.
 
     Parameters
     ----------
     path : path
         Text with columns separated by commas, semicolons, tabs or spaces, with or without a
-        header, plain or compressed. The label is in the column named "label", "labels", "class",
-        "target", "y", "digit", "character" or "category". Without such a name, it is in the first
-        or the last column if there is one column more than a square image needs, and otherwise
-        there are no labels, as in ``test.csv`` from Kaggle. Index columns are ignored.
+        header, plain or compressed. The labels are in the column named "label", "labels", "class",
+        "target", "y", "digit", "character" or "category". Without such a name, they are in the
+        first or the last column if there is one column more than a square image requires.
+        Otherwise, there are no labels, as in ``test.csv`` from Kaggle. Index columns are ignored.
     label, sep, image_shape, return_X_y
         As for :func:`load_images`.
 
@@ -42,8 +42,8 @@ def load_csv(
     Raises
     ------
     DatasetError
-        If the file cannot be read, is not a table of numbers, or if the labels may be in the first
-        as well as in the last column.
+        If the file cannot be read, if it is not a table of numbers, or if it is not clear whether
+        the labels are in the first or in the last column.
     ValueError
         If an argument is not valid.
 
@@ -72,8 +72,8 @@ def load_frame(
     Parameters
     ----------
     frame : data frame of pandas, polars or Arrow
-        Pixels in row-major order, one column for each, or a column of pictures: encoded, as Hugging
-        Face stores them, Pillow images or arrays. The column of labels is recognized as by
+        One column per pixel, in row-major order, or a column of pictures: encoded, as in Hugging
+        Face datasets, Pillow images or arrays. The column of labels is recognized as by
         :func:`load_csv`. ``fetch_openml("mnist_784").frame`` is such a data frame, with labels "0"
         to "9".
     label, image_shape, return_X_y
@@ -87,7 +87,8 @@ def load_frame(
     Raises
     ------
     DatasetError
-        If it is not a data frame, does not hold images, or if it is not clear where its labels are.
+        If ``frame`` is not a data frame, if it does not contain images, or if it is not clear which
+        column has the labels.
     ValueError
         If an argument is not valid.
 
@@ -102,6 +103,6 @@ def load_frame(
     check_flags(return_X_y=return_X_y)
     if not is_frame(frame):
         raise DatasetError(
-            f"frame must be a data frame of pandas, polars or Arrow; got {type(frame).__name__}"
+            f"frame must be a data frame of pandas, polars or Arrow; got {type(frame).__name__}."
         )
     return load_images(frame, label=label, image_shape=image_shape, return_X_y=return_X_y)

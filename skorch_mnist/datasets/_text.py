@@ -1,4 +1,4 @@
-"""Text with one image per line: CSV in its variants, ARFF and libsvm."""
+"""Read text with one image per line: CSV with any separator, ARFF and libsvm."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ._kinds import decoded, encoding_of
 from ._values import Part, Shape, as_images, as_labels, as_pixels, side_of
 
 SEPARATORS = (",", ";", "\t", " ")
-_ROWS = 2048  # lines that are parsed at a time
-_SAMPLE = 40  # lines that show what columns hold
-_FEWEST = 16  # columns of a table of images; a smaller one may name pictures
+_ROWS = 2048  # lines to parse at a time
+_SAMPLE = 40  # lines that show the types of the columns
+_FEWEST = 16  # columns of a table of images; a smaller table may list pictures
 _EDGES = 3  # columns at both ends that may be labels or an index
-_SIDES = (8, 16, 20, 28, 32, 48, 64)  # usual sides of images
+_SIDES = (8, 16, 20, 28, 32, 48, 64)  # common sides of images
 
 
 class TextTable:
@@ -42,7 +42,7 @@ class TextTable:
         self.title, self.budget = file.name, file.budget
         self.names, self.n_columns, self.words = names, n_columns, words
         named = {k for k, name in enumerate(names or ()) if not re.fullmatch(r"\D*\d+\D*\d*", name)}
-        # What may hold large numbers is kept apart: the rest is small, and most of the table.
+        # Columns that may have large numbers are kept apart; the others are most of the table.
         edges = {*range(_EDGES), *range(n_columns - _EDGES, n_columns)}
         self.apart = sorted({k for k in edges | words if 0 <= k < n_columns} | {*sorted(named)[:9]})
         self.inner = [k for k in range(n_columns) if k not in {*self.apart}]
@@ -58,7 +58,7 @@ class TextTable:
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows of numbers, (n, n_columns)."""
-        # Those inside are mostly neighbors, so that nothing is copied.
+        # The inner columns are usually adjacent, so that nothing is copied.
         first, last = (self.inner[0], self.inner[-1]) if self.inner else (0, -1)
         are_neighbors = last - first == len(self.inner) - 1
         inner = rows[:, first : last + 1] if are_neighbors else rows[:, self.inner]
@@ -133,14 +133,14 @@ def _text(binary: Any, file: File) -> io.TextIOWrapper:
 
 
 def sample_of(file: File) -> list[str]:
-    """Return the first lines of a text that are not blank."""
+    """Return the first lines of a text file that are not blank."""
     text = decoded(file.start(), file.name)
     lines = text.splitlines()
     if len(lines) > 1 and not text.endswith(("\n", "\r")) and len(file.start()) >= 2**20:
         lines.pop()  # it may be incomplete
     lines = [line for line in itertools.islice(lines, 200) if line.strip()][: _SAMPLE + 1]
     if not lines:
-        raise DatasetError(f"{file.name} is empty")
+        raise DatasetError(f"{file.name} is empty.")
     return lines
 
 
@@ -166,7 +166,7 @@ def _is_number(field: str) -> bool:
 
 
 def _separator(lines: Sequence[str], sep: str | None, name: str) -> str:
-    """Return what separates the fields: most of them are numbers then."""
+    """Return the separator for which most fields are numbers."""
     if sep is not None:
         return sep
     found = {}
@@ -180,18 +180,18 @@ def _separator(lines: Sequence[str], sep: str | None, name: str) -> str:
             if numbers >= len(rows[-1]) - 3 and numbers:
                 found[separator] = numbers
     if not found and len(lines) == 1:
-        raise DatasetError(f"{name} holds no images, only {lines[0][:40]!r}")
+        raise DatasetError(f"{name} does not contain images, only {lines[0][:40]!r}.")
     if not found:
         raise DatasetError(
-            f"{name} is not a table of numbers: its lines do not have the same number of fields, "
-            "separated by commas, semicolons, tabs or spaces, with points in fractions. Pass sep= "
-            "if it has another separator"
+            f"{name} is not a table of numbers: its lines must have the same number of fields, "
+            "separated by commas, semicolons, tabs or spaces, with decimal points. If the "
+            "separator was not recognized, pass it as sep."
         )
     return max(found, key=lambda separator: found[separator])
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first line holds names: words, or numbers that count the columns."""
+    """Whether the first line is a header: words, or the numbers of the columns."""
     first = [field.strip() for field in rows[0]]
     numbers = [name for name in first if _is_number(name)]
     if len(numbers) > 1 and numbers in (
@@ -203,7 +203,7 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _words(rows: Sequence[Sequence[str]]) -> set[int]:
-    """Return the columns that do not hold numbers."""
+    """Return the columns that do not contain numbers."""
     if not rows:
         return set()
     return {k for k in range(len(rows[0])) if not all(_is_number(row[k]) for row in rows)}
@@ -225,8 +225,8 @@ def _read_rows(
     if len(table.words) > 3:
         bad = sorted(table.words)
         raise DatasetError(
-            f"{table.title} is not a table of numbers: columns {bad[:4]} hold, for example, "
-            f"{[sample[0][k] for k in bad[:4]]}"
+            f"{table.title} is not a table of numbers: columns {bad[:4]} contain, for example, "
+            f"{[sample[0][k] for k in bad[:4]]}. Remove columns that are not pixels or labels."
         )
     done = 0
     while True:
@@ -241,20 +241,20 @@ def _read_rows(
                 if len(dtypes) == 1:
                     place = str(error).partition("; use `usecols`")[0]
                     raise DatasetError(
-                        f"{table.title} is not a table of numbers: {place}, after {done} lines"
+                        f"{table.title} is not a table of numbers: {place}, after {done} lines."
                     ) from error
-                dtypes = dtypes[1:]  # for the rows that follow, too
+                dtypes = dtypes[1:]  # also for the following rows
         done += len(lines)
         if rows.size:
             table.append(rows)
     if not table:
-        raise DatasetError(f"{table.title} holds no images")
+        raise DatasetError(f"{table.title} does not contain images.")
     return read_columns(table, label, image_shape)
 
 
 def _parsed(lines: list[str], separator: str, table: TextTable, dtype: Any) -> NDArray[Any]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about lines that are all blank
+        warnings.simplefilter("ignore", UserWarning)  # loadtxt warns if all lines are blank
         rows: NDArray[Any] = np.loadtxt(
             lines,
             dtype,
@@ -293,22 +293,22 @@ def read_arff(file: File, label: Any, image_shape: Shape | None) -> Part:
         first = next(rows, "")
         if first.startswith("{"):
             raise DatasetError(
-                f"{file.name} is a sparse ARFF file, which is not read. Save it as a dense one "
-                "(in Weka, with the filter SparseToNonSparse) or as CSV"
+                f"{file.name} is a sparse ARFF file, which is not supported. Save it as a dense "
+                "one (in Weka, with the filter SparseToNonSparse) or as CSV."
             )
         table = TextTable(file, names, len(names), words)
         lines = (line.replace("'", '"') for line in itertools.chain([first], rows) if line)
         sample = [first.strip().split(",")]
         if len(sample[0]) != len(names):
             raise DatasetError(
-                f"{file.name} has {len(names)} attributes, but {len(sample[0])} values in its "
-                "first row"
+                f"{file.name} is damaged: it has {len(names)} attributes, but {len(sample[0])} "
+                "values in its first row."
             )
         return _read_rows(table, lines, ",", sample, label, image_shape)
 
 
 def _holds_words(kind: str) -> bool:
-    """Whether the type of an attribute is not a number: such as {yes, no}."""
+    """Whether the type of an attribute is not numeric, such as {yes, no}."""
     if not kind.startswith("{"):
         return bool(re.match("string|date", kind, re.IGNORECASE))
     return not all(_is_number(value.strip(" '\"")) for value in kind.strip("{}").split(","))
@@ -320,7 +320,7 @@ def _holds_words(kind: str) -> bool:
 def read_libsvm(files: Sequence[File], image_shape: Shape | None) -> list[Part]:
     """Return the images and labels of libsvm files that belong together.
 
-    They do not say how many pixels an image has, because pixels that are 0 are left out.
+    The files do not contain the number of pixels, because pixels that are 0 are omitted.
     """
     from sklearn.datasets import load_svmlight_file
 
@@ -343,7 +343,7 @@ def read_libsvm(files: Sequence[File], image_shape: Shape | None) -> list[Part]:
             "labels from the first field of each line",
             f"pixels are counted from {int(not from_0)}"
             + ("" if from_0 else ", as in libsvm, because no pixel 0 was found"),
-            f"{side} pixels, because the last that is not 0 is number {n_found - from_0}",
+            f"{side} pixels, because the last nonzero pixel is number {n_found - from_0}",
         ]
         parts.append(Part(pixels, target, notes=[*notes, *([note] if note else [])]))
     return parts
@@ -359,7 +359,8 @@ def _n_pixels(n_found: int, image_shape: Shape | None, name: str) -> int:
         n_pixels = int(np.prod(image_shape))
         if n_found > n_pixels:
             raise DatasetError(
-                f"{name} has a pixel {n_found}, but image_shape={image_shape} has {n_pixels}"
+                f"{name} has a pixel with number {n_found}, but image_shape={image_shape} has only "
+                f"{n_pixels} pixels. Pass a larger image_shape."
             )
         return n_pixels
     if side_of(n_found):
@@ -368,9 +369,9 @@ def _n_pixels(n_found: int, image_shape: Shape | None, name: str) -> int:
     usual = next((side for side in _SIDES if side >= smallest), None)
     if usual != smallest:
         raise DatasetError(
-            f"{name} does not say how large its images are: the last pixel that is not 0 is number "
-            f"{n_found}, which may be one of {smallest}x{smallest}"
+            f"The size of the images in {name} is not clear: the last nonzero pixel is number "
+            f"{n_found}, so it can be {smallest}x{smallest}"
             + (f" or {usual}x{usual}" if usual else "")
-            + " pixels. Pass image_shape=(height, width)"
+            + " pixels. Pass image_shape=(height, width)."
         )
     return smallest * smallest

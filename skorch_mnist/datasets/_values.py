@@ -1,4 +1,4 @@
-"""Pixels and labels as they are stored, and as they are returned."""
+"""Convert stored pixels and labels to the form in which they are returned."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ._bunch import number_labels
 from ._cache import DatasetError
 
 Shape = tuple[int, ...]  # (height, width), or (height, width, 3) for color
-_BLOCK = 256  # rows that are copied at a time
-_FIRST = 100  # images that mostly show whether pixels are 0 and 1
-_ROWS = 2**22  # pixels that are converted at a time
-_ROUNDED = 0.13  # of 1/255: how far pixels are off that were divided by 255 and then rounded
-_LARGEST = 2**16  # pixels of a side
+_BLOCK = 256  # rows to copy at a time
+_FIRST = 100  # images that usually show whether all pixels are 0 or 1
+_ROWS = 2**22  # pixels to convert at a time
+_ROUNDED = 0.13  # of 1/255: largest error of pixels that were divided by 255 and then rounded
+_LARGEST = 2**16  # pixels per side
 
 
 class Part(NamedTuple):
@@ -27,11 +27,11 @@ class Part(NamedTuple):
     ----------
     images : ndarray of shape (n, height, width), or (n, height, width, 3) for color
     labels : ndarray of shape (n,) or None
-        As they are stored: numbers, or strings.
+        Stored labels: numbers or strings.
     class_names : sequence of str
-        Names of the labels 0, 1 and so on, if the file has them.
+        Names of the labels 0, 1 and so on, if the file contains them.
     notes : sequence of str
-        What else was recognized.
+        Descriptions of what was recognized.
     """
 
     images: NDArray[Any]
@@ -60,7 +60,7 @@ def check_image_shape(image_shape: Any) -> Shape | None:
     if not valid or not (len(sides) == 2 or (len(sides) == 3 and 3 in (sides[0], sides[2]))):
         raise ValueError(
             f"image_shape={image_shape!r} is not valid: it must be (height, width), (3, height, "
-            "width) or (height, width, 3)"
+            "width) or (height, width, 3)."
         )
     return sides
 
@@ -72,7 +72,7 @@ def side_of(n_pixels: int) -> int | None:
 
 
 def fits(n_pixels: int, image_shape: Shape | None) -> bool:
-    """Whether as many pixels make an image of the given shape, or a square one."""
+    """Whether this number of pixels forms an image of the given shape, or a square one."""
     if image_shape is None:
         return side_of(n_pixels) is not None
     return math.prod(image_shape) == n_pixels
@@ -84,7 +84,7 @@ def as_images(values: NDArray[Any], image_shape: Shape | None, name: str) -> NDA
     Raises
     ------
     DatasetError
-        If it is not known how pixels make an image.
+        If it is not known how the pixels form an image.
     """
     item = values.shape[1:]
     if len(item) == 1:
@@ -93,10 +93,10 @@ def as_images(values: NDArray[Any], image_shape: Shape | None, name: str) -> NDA
             shape = side, side
         if shape is None or math.prod(shape) != item[0]:
             raise DatasetError(
-                f"{name} has {item[0]} pixels for each image, which do not make "
+                f"{name} has {item[0]} pixels per image, which do not form "
                 + ("a square" if image_shape is None else f"an image of shape {image_shape}")
-                + ". Expected a square number, such as 784; for other images, pass image_shape="
-                "(height, width), or (3, height, width) for color"
+                + ". Expected a square number, such as 784. For other images, pass image_shape="
+                "(height, width), or (3, height, width) for color."
             )
         return as_images(_in_rows(values).reshape(len(values), *shape), None, name)
     if len(item) == 2 and 1 in item and item != (1, 1):
@@ -108,13 +108,13 @@ def as_images(values: NDArray[Any], image_shape: Shape | None, name: str) -> NDA
     if len(item) == 2 or (len(item) == 3 and item[2] == 3):
         return values
     raise DatasetError(
-        f"{name} has shape {values.shape}. Expected images: (n, height, width), (n, pixels), or "
-        "with 1 or 3 channels"
+        f"{name} has shape {values.shape}. Expected images of shape (n, height, width) or "
+        "(n, pixels), or with 1 or 3 channels."
     )
 
 
 def _in_rows(values: NDArray[Any]) -> NDArray[Any]:
-    """Return values (n, n_pixels) row by row in memory; MATLAB stores columns."""
+    """Return values (n, n_pixels) in row-major order; MATLAB uses column-major order."""
     if values.flags.c_contiguous:
         return values
     rows = np.empty(values.shape, values.dtype)
@@ -127,32 +127,32 @@ def _in_rows(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_pixels(images: NDArray[Any], name: str, tabular: bool = False) -> tuple[NDArray[Any], str]:
-    """Return pixels as bytes if they are 0 to 255 or 0 to 1, else as they are, and a note.
+    """Convert pixels from 0 to 255, or from 0 to 1, to uint8; keep others; return also a note.
 
     Parameters
     ----------
     images : ndarray of shape (n, ...)
     name : str
     tabular : bool
-        Whether integers other than 0 to 255, and fractions beyond 255, are an error: a column of a
-        table may have been taken for pixels.
+        Whether to raise an error for integers outside of 0 to 255 and for fractions beyond 255,
+        because they may come from another column of the table.
 
     Raises
     ------
     DatasetError
-        If they are not real numbers, or not finite.
+        If the pixels are not real numbers, or not finite.
     """
     if images.dtype.kind not in "buif":
-        raise DatasetError(f"{name} holds {images.dtype}, not pixels. Expected real numbers")
+        raise DatasetError(f"{name} has dtype {images.dtype}, but pixels must be real numbers.")
     if not images.size:
-        raise DatasetError(f"{name} holds no images")
+        raise DatasetError(f"{name} does not contain images.")
     if images.dtype == np.uint8 and images[:_FIRST].max() > 1:
-        return images, ""  # nothing else can be wrong with bytes
+        return images, ""  # bytes need no other checks
     low, high = images.min(), images.max()
     if not np.isfinite(low) or not np.isfinite(high):
         place = np.argwhere(~np.isfinite(images))[0].tolist()
         raise DatasetError(f"{name} has {images[tuple(place)]} in image {place[0]}, pixel "
-                           f"{place[1:]}; expected finite numbers")  # fmt: skip
+                           f"{place[1:]}; expected finite numbers.")  # fmt: skip
     if low >= 0 and high <= 255:
         scale = 255 if high <= 1 and (high > 0 or images.dtype.kind == "f") else 1
         if images.dtype == np.uint8 and scale == 1:
@@ -167,8 +167,8 @@ def as_pixels(images: NDArray[Any], name: str, tabular: bool = False) -> tuple[N
         at = pixel[0] * images.shape[2] + pixel[1]
         raise DatasetError(
             f"{name} has {images[(row, *pixel)]:g} in row {row}, pixel {at}; expected integers "
-            "from 0 to 255, or fractions. If it is not a pixel, name the column of labels with "
-            "label="
+            "from 0 to 255, or fractions. If this is not a pixel, pass the name of the column of "
+            "labels as label."
         )
     if images.dtype.kind == "f":
         return images.astype(np.float32, copy=False), ""
@@ -176,7 +176,7 @@ def as_pixels(images: NDArray[Any], name: str, tabular: bool = False) -> tuple[N
 
 
 def _as_bytes(images: NDArray[Any], scale: int) -> NDArray[np.uint8] | None:
-    """Return pixels times ``scale`` as bytes, None if they are not integers then."""
+    """Return pixels times ``scale`` as uint8, or None if the products are not integers."""
     pixels = np.empty(images.shape, np.uint8)
     step = max(1, _ROWS // max(1, math.prod(images.shape[1:])))
     for start in range(0, len(images), step):
@@ -203,7 +203,7 @@ def as_labels(values: Any, name: str) -> tuple[NDArray[Any], str]:
     Raises
     ------
     DatasetError
-        If they are not one label for each image, or some are missing.
+        If there is not exactly one label for each image.
     """
     labels, note = np.asarray(values), ""
     if labels.ndim == 2 and 1 in labels.shape:
@@ -211,14 +211,14 @@ def as_labels(values: Any, name: str) -> tuple[NDArray[Any], str]:
     if labels.ndim == 2 and labels.dtype.kind in "buif":
         if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
             raise DatasetError(
-                f"{name} has labels of shape {labels.shape}; expected one label for each image"
+                f"{name} has labels of shape {labels.shape}; expected one label for each image."
             )
         labels, note = labels.argmax(axis=1), "one-hot"
     if labels.ndim != 1:
-        raise DatasetError(f"{name} has labels of shape {labels.shape}; expected (n,)")
+        raise DatasetError(f"{name} has labels of shape {labels.shape}; expected (n,).")
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
-            raise DatasetError(f"{name} has missing labels. Fill or drop these rows")
+            raise DatasetError(f"{name} has missing labels. Fill or drop these rows.")
         whole = np.abs(labels) < 2**53
         if whole.all() and (labels == np.floor(labels)).all():
             return labels.astype(np.int64), note
@@ -232,11 +232,11 @@ def _as_strings(labels: NDArray[Any], name: str) -> NDArray[Any]:
     words = []
     for label in labels.tolist():
         if label is None or label != label or label in ("", b""):
-            raise DatasetError(f"{name} has missing labels. Fill or drop these rows")
+            raise DatasetError(f"{name} has missing labels. Fill or drop these rows.")
         if isinstance(label, bytes):
             label = label.decode("utf-8", "replace")
         words.append(str(label).strip())
-    try:  # "7" and "7.0" are numbers, whatever their type was
+    try:  # "7" and "7.0" are numbers, too
         numbers = np.array([float(word) for word in words])
     except ValueError:
         return np.array(words, dtype=str)

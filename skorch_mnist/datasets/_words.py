@@ -1,4 +1,4 @@
-"""What names of files, folders, arrays and columns say."""
+"""The meaning of names of files, folders, arrays and columns."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ def words_in(name: str) -> list[str]:
 
 
 def subset_in(name: str) -> str | None:
-    """Return which subset a name says, None if it says none or several."""
+    """Return the subset in a name, or None if there are none or several."""
     found = {_SUBSETS[word] for word in words_in(name) if word in _SUBSETS}
     return found.pop() if len(found) == 1 else None
 
 
 def subset_of(parts: tuple[str, ...]) -> str | None:
-    """Return the subset that the innermost folder or name says."""
+    """Return the subset in the name or, if there is none, in the innermost folder."""
     return next(filter(None, map(subset_in, reversed(parts))), None)
 
 
 def role_of(name: str) -> str | None:
-    """Return whether a name says "images" or "labels", None if it says neither or both."""
+    """Return "images" or "labels" if a name contains one of them, else None."""
     words = {*words_in(name)}
     images, labels = words & _IMAGES, words & _LABELS
-    # "data" and "digits" often say nothing, as in digits-labels.npy.
+    # "data" and "digits" often have no meaning, as in digits-labels.npy.
     if images and labels - {"classes"} and not images - {"data", "digits", "image", "x"}:
         return "labels"
     return None if bool(images) == bool(labels) else "images" if images else "labels"
 
 
 def rest_of(name: str) -> tuple[str, ...]:
-    """Return what a name says besides subset, role, numbers and format: which dataset it is."""
+    """Return the words that identify a dataset: without subset, role, numbers and format."""
     known = {*_SUBSETS, *_IMAGES, *_LABELS, *_FILLER}
     return tuple(dict.fromkeys(
         word for word in words_in(name) if word not in known and not word.isdigit()
@@ -58,5 +58,5 @@ def rest_of(name: str) -> tuple[str, ...]:
 
 
 def is_neutral(name: str) -> bool:
-    """Whether the name of a folder says nothing about the class of the pictures in it."""
+    """Whether the name of a folder is not the class of the pictures in it."""
     return not set(words_in(name)) - _IMAGES - _FILLER - {"mnist"}

@@ -1,4 +1,4 @@
-"""Plots of fitted classifiers. matplotlib is imported only when you draw one."""
+"""Plots of fitted classifiers. Only drawing a plot imports matplotlib."""
 
 from ._attribution import AttributionDisplay
 from ._filters import FiltersDisplay

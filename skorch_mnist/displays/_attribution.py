@@ -1,4 +1,4 @@
-"""Which parts of an image a prediction depends on."""
+"""Parts of an image on which a prediction depends."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ROWS_PER_CALL = 1024
 
 
 class AttributionDisplay(Display):
-    """Which parts of images the predictions depend on, found by hiding them (occlusion).
+    """The parts of images on which predictions depend, found by hiding them (occlusion).
 
-    A square patch slides over the image and hides what is below: it has the median of the pixels,
-    the background of most images. The probability of the predicted class is computed again at every
-    position. If it falls, the hidden pixels support the prediction (orange). If it rises, they
-    contradict it (blue).
+    A square patch slides over the image and hides the pixels below. Its value is the median of the
+    pixels, which is the background of most images. The probability of the predicted class is
+    computed for each position. If it decreases, the hidden pixels support the prediction (orange).
+    If it increases, they contradict it (blue).
 
     Parameters
     ----------
@@ -70,14 +70,14 @@ class AttributionDisplay(Display):
     def from_estimator(
         cls, estimator: Any, X: ArrayLike, *, ax: Axes | None = None
     ) -> AttributionDisplay:
-        """Draw which parts of images the predictions of a fitted classifier depend on.
+        """Draw the parts of images on which the predictions of a fitted classifier depend.
 
         Parameters
         ----------
         estimator : MNISTCNNClassifier
             Fitted classifier.
         X : array-like of shape (n_images, n_pixels), or images in another layout
-            A few images. Each one takes a prediction for every position of the patch.
+            A few images. Each one requires a prediction for every position of the patch.
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on; None creates a new figure.
 
@@ -120,7 +120,7 @@ class AttributionDisplay(Display):
 def occlusion(
     estimator: Any, image: NDArray[Any], answer: int, before: float
 ) -> NDArray[np.float64]:
-    """Return the mean decrease of a probability, (height, width), when each pixel is hidden."""
+    """Return the mean decrease of a probability if a pixel is hidden, shape (height, width)."""
     _, height, width = image.shape
     side = max(1, round(max(height, width) / PATCHES_PER_SIDE))
     places = [(top, left) for top in range(1 - side, height) for left in range(1 - side, width)]

@@ -18,7 +18,7 @@ class Display:
     """Base class of displays: ``plot``, and the attributes that it sets."""
 
     ax_: Axes
-    axes_: list[Axes]  # of the small images, if there are any
+    axes_: list[Axes]  # one for each small image, if there are any
     figure_: Any
 
     def plot(self, *, ax: Axes | None = None) -> Self:
@@ -32,7 +32,7 @@ class Display:
         Returns
         -------
         Self
-            The display. Sets ``ax_``, ``figure_`` and, if it shows small images, ``axes_``.
+            The display, with ``ax_``, ``figure_`` and, if it shows small images, ``axes_``.
 
         Raises
         ------
@@ -52,7 +52,7 @@ def import_pyplot(display: Any) -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f'{type(display).__name__} needs matplotlib: pip install "skorch_mnist[plot]".'
+            f'{type(display).__name__} requires matplotlib: pip install "skorch_mnist[plot]"'
         ) from error
     return plt
 
@@ -67,7 +67,7 @@ def new_or(display: Any, ax: Axes | None) -> Axes:
 
 
 def image_grid(display: Any, ax: Axes | None, n_images: int, title_lines: int = 0) -> list[Any]:
-    """Return one axes per small image, in rows, inside ``ax`` or a new figure."""
+    """Return axes for small images in rows, inside ``ax`` or a new figure."""
     plt = import_pyplot(display)
     n_columns = max(1, math.ceil(math.sqrt(n_images * 1.6)))
     n_rows = max(1, math.ceil(n_images / n_columns))

@@ -20,7 +20,7 @@ def fitted_net(display: type, estimator: Any, attribute: str) -> Any:
         check_is_fitted(net)
     if not hasattr(net, attribute):
         raise TypeError(
-            f"{display.__name__} takes a fitted MNISTCNNClassifier; got {type(net).__name__}, "
+            f"{display.__name__} requires a fitted MNISTCNNClassifier; got {type(net).__name__}, "
             f"which does not have {attribute}. If this is a search, pass its best_estimator_."
         )
     return net

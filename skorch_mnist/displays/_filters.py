@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class FiltersDisplay(Display):
-    """The kernels of the first convolution: the patterns that the network looks for.
+    """The kernels of the first convolution: the patterns that the network detects.
 
-    For images with one channel, positive weights are orange, negative ones blue and zeros white,
-    all on one scale. For color images, each kernel is shown as a color image.
+    For images with one channel, positive weights are orange, negative weights are blue, and zeros
+    are white, on the same scale for all kernels. For color images, each kernel is a color image.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class FiltersDisplay(Display):
         if not weights:
             raise ValueError(
                 f"The network {type(network).__name__} does not have a two-dimensional "
-                "convolution, so there are no filters to draw."
+                "convolution, so there are no filters to draw. Pass another estimator."
             )
         return cls(weights[0].detach().cpu().numpy()).plot(ax=ax)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# Each kind of curve with the names of its records, for training and validation.
+# The records of each kind of curve, for training and validation.
 RECORDS = {
     "loss": ("train_loss", "valid_loss"),
     "accuracy": ("train_acc", "valid_acc"),
@@ -32,11 +32,11 @@ class HistoryDisplay(Display):
     Parameters
     ----------
     train : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None
-        Values for the training samples; NaN for an epoch without a record.
+        Values for the training samples; NaN for epochs without a record.
     valid : array-like of shape (n_epochs,) or (n_fits, n_epochs), or None, default=None
         Values for the validation samples.
     kind : {"loss", "accuracy", "learning rate"}, default="loss"
-        What the values are. The axis is logarithmic for losses and learning rates.
+        Kind of the values. The axis is logarithmic for losses and learning rates.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class HistoryDisplay(Display):
         estimator : MNISTCNNClassifier, another skorch net, a pipeline that ends in one, or a list
             Fitted nets. ``cross_validate(..., return_estimator=True)`` returns such a list.
         kind : {"loss", "accuracy", "learning rate"}, default="loss"
-            What to draw. The learning rate is recorded only if it changes, with
+            Kind of curve. The learning rate is only recorded if it changes, with
             ``lr_schedule="one_cycle"`` or an ``LRScheduler``.
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on; None creates a new figure.
@@ -98,7 +98,7 @@ class HistoryDisplay(Display):
         check_kind(kind)
         estimators = list(estimator) if isinstance(estimator, (list, tuple)) else [estimator]
         if not estimators:
-            raise ValueError("The list of estimators is empty: pass at least one fitted estimator.")
+            raise ValueError("estimator is an empty list. Pass at least one fitted estimator.")
         histories = [fitted_net(cls, one, "history_").history_ for one in estimators]
         return cls.from_histories(histories, kind=kind, ax=ax)
 
@@ -127,8 +127,8 @@ class HistoryDisplay(Display):
         check_kind(kind)
         train, valid = (records(list(histories), name) for name in RECORDS[kind])
         if train is None and valid is None:
-            hint = " Set lr_schedule, or add an LRScheduler." if kind == "learning rate" else ""
-            raise ValueError(f"The history does not hold any {kind}.{hint}")
+            hint = " Set lr_schedule or add an LRScheduler." if kind == "learning rate" else ""
+            raise ValueError(f"The history does not contain any {kind} values.{hint}")
         return cls(train, valid, kind=kind).plot(ax=ax)
 
     def _draw(self, ax: Axes | None) -> None:

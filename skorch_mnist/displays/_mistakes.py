@@ -21,7 +21,7 @@ LONGEST_LINE = 16  # characters in the title of a small image
 
 
 class MistakesDisplay(Display):
-    """The most confident mistakes: images with true label, predicted label and probability.
+    """The most confident mistakes, with true label, predicted label and probability.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ class MistakesDisplay(Display):
         y_true, y_pred : array-like of shape (n_samples,)
             True and predicted labels.
         probabilities : array-like of shape (n_samples,) or None, default=None
-            Probability of each predicted label; None shows the mistakes in the order of ``X``.
+            Probability of each predicted label. If None, mistakes are in the order of ``X``.
         image_shape : (height, width), (channels, height, width) or None, default=None
-            Shape of the images in flat rows; None means square images.
+            Shape of the images if ``X`` has flat rows. If None, they are assumed to be square.
         n_images, ax :
             As in :meth:`from_estimator`.
 
@@ -170,7 +170,7 @@ class MistakesDisplay(Display):
             small.set_title(title, fontsize="x-small", pad=2, parse_math=False)
 
     def _titles(self) -> list[str]:
-        """Return true label, predicted label and probability of each image; wrap long titles."""
+        """Return the title of each image: true label, predicted label and probability."""
         labels = [
             (str(true), str(answer))
             for true, answer in zip(np.asarray(self.y_true), np.asarray(self.y_pred), strict=True)

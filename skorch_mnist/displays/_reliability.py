@@ -1,4 +1,4 @@
-"""Calibration: whether predictions are right as often as their probability says."""
+"""Calibration: the accuracy of predictions compared with their probability."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignore]
-    """How often predictions are right, against the probability of the predicted class.
+    """Reliability diagram: accuracy of predictions against the probability of the predicted class.
 
-    This is ``CalibrationDisplay`` of scikit-learn for several classes. The points of a perfectly
-    calibrated classifier are on the diagonal.
+    This extends ``CalibrationDisplay`` of scikit-learn to several classes. The points of a
+    perfectly calibrated classifier are on the diagonal.
 
     Attributes
     ----------
     expected_calibration_error_ : float
-        Mean vertical distance of the points from the diagonal, each weighted by its share of the
+        Mean vertical distance of the points from the diagonal, weighted by their number of
         predictions.
     ax_, figure_, line_ :
         As in ``CalibrationDisplay``.
@@ -70,9 +70,9 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         y : array-like of shape (n_samples,)
             True labels.
         n_bins : int, default=10
-            Number of intervals of the probability, of equal width.
+            Number of bins of the probability, of equal width.
         name : str or None, default=None
-            Name in the legend; None uses the name of the class.
+            Name in the legend. If None, the name of the class of ``estimator``.
         ax : matplotlib.axes.Axes or None, default=None
             Axes to draw on; None creates a new figure.
         **kwargs : dict
@@ -113,7 +113,7 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         y_proba : array-like of shape (n_samples, n_classes)
             Probability of each class.
         classes : array-like of shape (n_classes,) or None, default=None
-            Label of each column; None means 0 to n_classes - 1.
+            Label of each column. If None, 0 to n_classes - 1.
         n_bins, name, ax, **kwargs :
             As in ``from_estimator``.
 
@@ -124,8 +124,8 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         Raises
         ------
         ValueError
-            If the lengths differ, if the number of ``classes`` is not the number of columns, if
-            none of them is in ``y_true``, or if ``y_proba`` has values outside [0, 1].
+            If the lengths differ, if the numbers of ``classes`` and columns differ, if none of the
+            classes is in ``y_true``, or if ``y_proba`` has values outside of [0, 1].
         """
         right, confidence = answers(y_true, y_proba, classes, n_bins)
         share, mean, error = bins(right, confidence, n_bins)
@@ -161,11 +161,11 @@ class ReliabilityDisplay(CalibrationDisplay):  # type: ignore[misc, unused-ignor
         """
         super().plot(ax=new_or(self, ax), name=name, ref_line=ref_line, **kwargs)
         self.ax_.set(
-            xlabel="probability of the predicted class", ylabel="share of right predictions"
+            xlabel="probability of the predicted class", ylabel="fraction of correct predictions"
         )
         for line in self.ax_.lines:
             if line.get_label() == "Perfectly calibrated":
-                # scikit-learn draws it in black, also on a dark background.
+                # scikit-learn draws it in black even on a dark background.
                 line.set_color(self.ax_.xaxis.label.get_color())
         self.ax_.legend(loc="lower right")
         return self
@@ -188,8 +188,8 @@ def expected_calibration_error(
     Returns
     -------
     float
-        In [0, 1]. Each of the ``n_bins`` intervals of the probability is weighted by its share of
-        the predictions.
+        In [0, 1]. The ``n_bins`` bins of the probability are weighted by their number of
+        predictions.
 
     Raises
     ------
@@ -214,23 +214,26 @@ def expected_calibration_error(
 def answers(
     y_true: ArrayLike, y_proba: ArrayLike, classes: ArrayLike | None, n_bins: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return whether the most probable class of each sample is right, and its probability."""
+    """Return whether the most probable class of each sample is correct, and its probability."""
     check_positive("n_bins", n_bins)
     true = column_or_1d(y_true)
     proba = check_array(y_proba, dtype=np.float64, input_name="y_proba")
     check_consistent_length(true, proba)
     if proba.min() < 0 or proba.max() > 1:
         raise ValueError(
-            f"y_proba must have values from 0 to 1; got {proba.min():g} to {proba.max():g}."
+            f"y_proba must have values in [0, 1]; got values from {proba.min():g} to "
+            f"{proba.max():g}."
         )
     labels = np.arange(proba.shape[1]) if classes is None else np.asarray(classes)
     if len(labels) != proba.shape[1]:
         raise ValueError(
-            f"y_proba has {proba.shape[1]} columns, but there are {len(labels)} classes. Pass one "
+            f"y_proba has {proba.shape[1]} columns, but classes has {len(labels)} labels. Pass one "
             "column per class."
         )
     if not np.isin(true, labels).any():
-        raise ValueError(f"None of the labels in y_true is in classes={labels}.")
+        raise ValueError(
+            f"classes={labels} is not valid: it does not contain any of the labels in y_true."
+        )
     right = (labels[proba.argmax(axis=1)] == true).astype(int)
     return right, proba.max(axis=1)
 
@@ -241,7 +244,7 @@ def bins(
     """Return accuracy and mean confidence in each non-empty bin, and the calibration error.
 
     ``calibration_curve`` of scikit-learn does not return the number of predictions in each bin,
-    which is the weight of its error.
+    which is needed to weight the bins.
     """
     numbers = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     counts = np.bincount(numbers, minlength=n_bins)

@@ -1,4 +1,4 @@
-"""Preprocessing of drawn and photographed digits into the form of MNIST."""
+"""Convert drawn and photographed digits to the form of MNIST."""
 
 from __future__ import annotations
 

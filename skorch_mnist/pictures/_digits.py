@@ -1,4 +1,4 @@
-"""The steps from a picture to the digit in it."""
+"""Find the digit in a picture, step by step."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Stages(NamedTuple):
 
 
 class Kind(IntEnum):
-    """What a pixel of a picture was taken for.
+    """The kind of a pixel in a picture.
 
     Attributes
     ----------
@@ -103,8 +103,8 @@ def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
             break
     if not found.parts:
         return found
-    # Now the width of the stroke is roughly known. Anything much wider is paper, unless removing it
-    # makes the strokes hollow.
+    # Now the stroke width is roughly known. Anything much wider is paper, unless removing it makes
+    # the strokes hollow.
     width = max(1.0, float(found.shapes.stroke[found.parts[0]]))
     mask = found.shapes.mask(found.parts)
     core = mask & (found.ink > 0.8 * np.quantile(found.ink[mask], 0.95))
@@ -132,7 +132,7 @@ class _Found(NamedTuple):
         return self.frames | self.rulings
 
     def kinds(self) -> NDArray[np.uint8]:
-        """Return what each pixel was taken for."""
+        """Return the kind of each pixel."""
         kinds = np.where(self.shapes.labels > 0, Kind.DIRT, Kind.PAPER).astype(np.uint8)
         kinds[self.rulings] = Kind.RULING
         kinds[self.frames] = Kind.FRAME
@@ -140,7 +140,7 @@ class _Found(NamedTuple):
         return kinds
 
     def is_hollow(self, gray: Map, wider: float, is_light: bool) -> bool:
-        """Return whether wider strokes would add ink that is as dark as the digit."""
+        """Return whether allowing wider strokes would add ink that is as dark as the digit."""
         ink = np.where(self.erased, 0, contrast_map(gray, wider, is_light))
         digit = self.shapes.mask(self.parts)
         dark = ink > _AS_DARK * np.median(ink[digit])

@@ -1,4 +1,4 @@
-"""The map of ink of a picture, without light, paper and shadows."""
+"""The ink of a picture, without the effects of light, paper and shadows."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _reduced(pixels: NDArray[Any], longer: int) -> NDArray[Any]:
 
 
 def _median(pixels: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
-    """Return the median around each pixel. The picture is mirrored at its border."""
+    """Return the median around each pixel, with the picture mirrored at its border."""
     window = max(3, window) | 1
     height, width = pixels.shape[:2]
     down, across = min(window, height) - 1, min(window, width) - 1
@@ -144,7 +144,7 @@ def _separation(gray: Map, bright: NDArray[np.bool_]) -> float:
 
 
 def is_text_light(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether what deviates from the paper nearby is mostly lighter than it."""
+    """Return whether pixels that differ from the paper nearby are mostly lighter."""
     small = _reduced(pixels, 4 * _COARSE)
     deviation = _log(small) - _log(_median(small, _COARSE // 4))
     strongest = np.abs(deviation) >= np.quantile(np.abs(deviation), 0.97)
@@ -152,7 +152,7 @@ def is_text_light(pixels: NDArray[np.uint8]) -> bool:
 
 
 def _narrow_share(gray: Map, widest: int) -> float:
-    """Return how much of what is narrow is lighter than its surroundings."""
+    """Return the fraction of narrow parts that are lighter than their surroundings."""
     window = np.ones((max(3, widest),) * 2, np.uint8)
     peaks, pits = (
         float(np.sum(cv2.morphologyEx(gray, how, window, borderType=cv2.BORDER_REPLICATE) ** 3))

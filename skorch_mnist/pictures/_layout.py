@@ -71,7 +71,7 @@ def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
 
 
 def _contain_others(boxes: list[Box]) -> NDArray[np.bool_]:
-    """Return whether each box has several others in it that may be digits."""
+    """Return whether each box contains several others that may be digits."""
     found = np.zeros(len(boxes), bool)
     if not boxes:
         return found
@@ -197,7 +197,7 @@ def digits_among(
     covered : ndarray of bool, shape (height, width)
         The pixels of lines.
     along : ndarray of bool, shape (height, width)
-        Where pieces of lines may be that were not seen.
+        Where pieces of lines may be that were not found.
     usual : float
         The height of a usual digit in pixels.
     """
@@ -241,7 +241,7 @@ def digits_among(
 
 
 def _is_of_line(shapes: Shapes, k: int, covered: Mask, along: Mask, usual: float) -> bool:
-    """Return whether a shape at a line is a piece of it, or a line between two others."""
+    """Return whether a shape at a line is part of it, or is a line between two others."""
     top, left, bottom, right = box = shapes.boxes[k]
     if box.height < _LOWEST_BY_LINE * usual or box.width < _NARROWEST_BY_LINE * usual:
         return True
@@ -306,7 +306,7 @@ def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
 
 
 def _belong_together(box: Box, others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which other boxes hold parts of the digit in a box."""
+    """Return which other boxes contain parts of the digit in a box."""
     tops, lefts, bottoms, rights = others.T
     shared = np.minimum(box.right, rights) - np.maximum(box.left, lefts)
     apart = np.maximum(box.top, tops) - np.minimum(box.bottom, bottoms)

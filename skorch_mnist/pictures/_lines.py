@@ -58,7 +58,7 @@ def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
 
 
 def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
-    """Join pieces, which end where something crosses them, to lines."""
+    """Join the pieces of lines, which are interrupted where something crosses them."""
     pieces = _level_pieces(mask, thickest)
     heads = np.array([(p.start, len(p.path), p.path[:3].mean(), p.thickness) for p in pieces])
     heads = heads.reshape(-1, 4)
@@ -113,7 +113,7 @@ def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
 
 
 def _continues(piece: Line, heads: NDArray[np.float64], thickest: int) -> Mask:
-    """Return which other pieces lie where the first one would continue.
+    """Return which other pieces are at a place where the first one would continue.
 
     The head of a piece is its start, its length, its first row and its thickness.
     """
@@ -144,7 +144,7 @@ def _joined(chain: list[Line], thickest: int) -> Line:
 
 
 def drawn(lines: Lines, mask: Mask) -> tuple[Mask, Mask]:
-    """Return the pixels of lines, and those among them in a stroke of ``mask`` across a line."""
+    """Return the pixels of lines, and the pixels where a stroke of ``mask`` crosses a line."""
     level, bridges = _drawn(lines.level, mask)
     # A line is not a stroke across others.
     upright, upright_bridges = _drawn(lines.upright, (mask & (~level | bridges)).T)
@@ -176,7 +176,7 @@ def _drawn(lines: list[Line], mask: Mask) -> tuple[Mask, Mask]:
 
 
 def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) -> Mask:
-    """Return the pixels of lines drawn ``width`` pixels wide and ``length`` longer at both ends."""
+    """Draw lines ``width`` pixels wide and ``length`` pixels longer at both ends."""
     found = []
     for group, size in ((lines.level, shape), (lines.upright, shape[::-1])):
         drawing = np.zeros(size, np.uint8)
@@ -192,7 +192,7 @@ def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) 
 
 
 def grids(lines: Lines, slack: float, smallest: float) -> list[NDArray[np.float32]]:
-    """Return the outline of each grid, at least three lines that cross three others.
+    """Return the outline of each grid: at least three lines that cross three others.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def grids(lines: Lines, slack: float, smallest: float) -> list[NDArray[np.float3
             core = kept
         if not core:
             continue
-        # Lines of which a part was not seen may have lost a crossing.
+        # A line that was only partly found may be missing a crossing.
         members = {k for i, j, *_ in core for k in (i, j)}
         touched = [k for i, j, *_ in group for k, by in ((i, j), (j, i)) if by in members]
         members |= {k for k in touched if touched.count(k) >= _FEWEST - 1}
@@ -250,7 +250,7 @@ def _crossing(level: Line, upright: Line, slack: float) -> tuple[float, float] |
 def _connected(
     crossings: list[tuple[int, int, float, float]],
 ) -> list[list[tuple[int, int, float, float]]]:
-    """Return the crossings in groups whose lines do not cross those of another group."""
+    """Group the crossings, so that lines of different groups do not cross."""
     groups: list[tuple[set[int], list[tuple[int, int, float, float]]]] = []
     for crossing in crossings:
         lines, members = {crossing[0], crossing[1]}, [crossing]

@@ -22,7 +22,7 @@ def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
     Parameters
     ----------
     ink : ndarray of shape (height, width), dtype float32
-        The digit alone, of any size. 0 is paper, 1 is ink and 0.5 is the edge of the stroke.
+        Only the digit, in any size. 0 is paper, 1 is ink and 0.5 is the edge of the stroke.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def mnist_form(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _sharpened(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Open the eyes of a digit that is out of focus; return any other as it is."""
+    """Sharpen a digit that is out of focus, so that its holes are open; keep any other."""
     gradient = cv2.magnitude(cv2.Sobel(ink, -1, 1, 0), cv2.Sobel(ink, -1, 0, 1)) / 8
     edge = gradient[(ink > 0.3) & (ink < 0.7)]
     # The slope in the middle of an edge that was blurred with a standard deviation of s is
@@ -52,7 +52,7 @@ def _sharpened(ink: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _extent(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Return the rows and the columns of a mask that hold ink, and the longer side."""
+    """Return the rows and the columns of a mask with ink, and the longer side."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     return rows, columns, int(max(np.ptp(rows), np.ptp(columns))) + 1
 

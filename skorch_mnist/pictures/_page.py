@@ -40,8 +40,8 @@ class FoundDigits(NamedTuple):
     Attributes
     ----------
     boxes : ndarray of shape (n_digits, 4), dtype int64
-        Left, top, right and bottom of each digit on the page in pixels, as for ``Image.crop`` of
-        Pillow.
+        Left, top, right and bottom of each digit on the page, in pixels, as for
+        ``PIL.Image.crop``.
     crops : list of ndarray of shape (height, width, 3), dtype uint8
         The content of the boxes, in the colors of the page.
     images : ndarray of shape (n_digits, 28, 28), dtype uint8, 0 (paper) to 255 (ink)
@@ -60,12 +60,12 @@ def find_digits(
     polarity: str = "auto",
     max_pixels: int = MAX_PIXELS,
 ) -> FoundDigits:
-    """Find the digits on a page: a number, a row, a form, a grid.
+    """Find the digits on a page: a number, a row, a form or a grid.
 
     Rows are read from top to bottom, and each row from left to right. Digits that touch are
-    separated where they share no more than one stroke. Lines, boxes, small print, blots and dirt
-    are left out; anything else that is as large as a digit counts as one. If there is a grid, only
-    the digits in it count.
+    separated if they share at most one stroke. Lines, boxes, small print, blots and dirt are
+    ignored; anything else that is as large as a digit is treated as one. If there is a grid, only
+    the digits in it are returned.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def find_digits(
         An upright page, as for :meth:`DigitPreprocessor.stages`: an array of shape (3, height,
         width) is in color.
     page : bool or "auto", default=True
-        Whether there may be several digits. False looks for a single one, as
-        :class:`DigitPreprocessor` does. "auto" decides by what is in the picture.
+        Whether the page may show several digits. False finds a single digit, like
+        :class:`DigitPreprocessor`. "auto" decides based on the picture.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
@@ -94,7 +94,7 @@ def find_digits(
 
     See Also
     --------
-    skorch_mnist.read_digits : Find the digits, and read them.
+    skorch_mnist.read_digits : Find the digits and read them.
 
     Examples
     --------
@@ -111,12 +111,12 @@ def find_digits(
     if not is_one(image):
         shape = f" of shape {image.shape}" if hasattr(image, "shape") else ""
         raise ValueError(
-            f"got {type(image).__name__}{shape} instead of a single picture. Pass a path, a file, "
+            f"Expected a single picture, got {type(image).__name__}{shape}. Pass a path, a file, "
             "bytes, a PIL image or an array of shape (height, width), (height, width, channels) or "
-            "(3, height, width)"
+            "(3, height, width)."
         )
     if not isinstance(page, bool) and page != "auto":
-        raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto"')
+        raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto".')
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
     found = _on_page(picture, polarity, page is True) if page else _empty(picture)

@@ -24,10 +24,10 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     """Convert pictures of single digits to the form of MNIST: 28x28, white on black, centered.
 
     A network trained on MNIST reads only digits that were prepared like those in MNIST. This
-    transformer finds the ink in a drawing or photograph, whatever the light, the paper and its
-    ruling. Then it finds the digit, fits it into 20x20 pixels without changing its aspect ratio,
-    adjusts the width of the stroke, and places the center of mass in the middle of 28x28 pixels.
-    It does not learn anything: ``fit`` only checks the parameters.
+    transformer finds the ink in a drawing or photograph, with any light, paper and ruling. Then it
+    finds the digit, scales it to 20x20 pixels without changing its aspect ratio, adjusts the width
+    of its strokes, and places its center of mass in the middle of 28x28 pixels. It does not learn
+    anything: ``fit`` only checks the parameters.
 
     Parameters
     ----------
@@ -35,30 +35,30 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Whether ink is darker or lighter than its background. "auto" decides for each picture.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a picture that cannot be read or does not show a digit. "raise" raises a
-        ``PictureError`` that names it. "warn" warns and returns a row of zeros for it.
+        ``PictureError`` with its name. "warn" warns, and returns a row of zeros.
     max_pixels : int, default=100_000_000
         A file or PIL image with more pixels is rejected before it is decoded, because a small file
         can be crafted to fill the memory.
     n_jobs : int, default=None
-        Number of threads that convert the pictures of a batch. ``None`` means 1 unless in a
-        :obj:`joblib.parallel_config` context, and ``-1`` means as many as there are cores. The
-        result does not depend on it. Several threads take pictures from an iterator before they
-        read them: up to eight per thread, which must stay open and unchanged until then.
+        Number of threads that convert pictures. ``None`` means 1 unless in a
+        :obj:`joblib.parallel_config` context, and ``-1`` means one per core. The result does not
+        depend on it. With several threads, up to eight pictures per thread are taken from an
+        iterator before they are read, so they must stay open and unchanged.
 
     Attributes
     ----------
     n_features_out_ : int
-        784, the number of pixels in a row. Set by ``fit``.
+        784, the number of pixels per row. Set by ``fit``.
 
     Notes
     -----
     Each picture should show one digit. :func:`find_digits` finds several digits on a page.
-    The orientation is taken from the camera (EXIF), not from the digit.
+    The orientation comes from the camera (EXIF), not from the digit.
 
     References
     ----------
-    The form of the images: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten
-    digits", http://yann.lecun.com/exdb/mnist/. The processing steps are original to this project.
+    The form of the images is that of Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
+    handwritten digits", http://yann.lecun.com/exdb/mnist/. The processing steps are our own.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters; the pictures are ignored.
+        """Check the parameters; pictures are ignored.
 
         Parameters
         ----------
@@ -115,15 +115,15 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Parameters
         ----------
         X : path, binary file, bytes, PIL image, array, or an iterable of these
-            Pictures of one digit each. Files may have any format that Pillow reads, except vector
-            graphics and icons, and HEIC, the format of iPhones, if the package pillow-heif is
-            installed. Open files, such as uploads, are read from their current position and stay
-            open; bytes are the content of a file.
+            Pictures of one digit each. Files can have any format that Pillow reads, except vector
+            graphics and icons, and also HEIC, the format of iPhones, if the package pillow-heif is
+            installed. Open files, such as uploads, are read from their current position, and are
+            not closed. Bytes are the content of a file.
             Arrays have shape (height, width) or (height, width, channels) with 1 to 4 channels:
-            gray, gray and alpha, RGB, or RGBA. Their values are 0 to 1, 0 to 255 or 0 to 65,535,
-            depending on the largest value. An array of shape (n, height, width) or (n, height,
-            width, channels) contains n pictures. In a list, an array of shape (3, height, width) or
-            (1, height, width) is one picture, as in PyTorch.
+            gray, gray and alpha, RGB, or RGBA. Their values are from 0 to 1, 0 to 255 or 0 to
+            65,535, depending on the largest value. An array of shape (n, height, width) or (n,
+            height, width, channels) contains n pictures. In a list, an array of shape (3, height,
+            width) or (1, height, width) is one picture, as in PyTorch.
 
         Returns
         -------
@@ -133,15 +133,14 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Raises
         ------
         PictureError
-            With ``on_error="raise"``, for the first picture that cannot be read or does not show a
-            digit.
+            If a picture cannot be read or does not show a digit, and ``on_error="raise"``.
         ValueError
             If X is not a picture or an iterable of pictures, or if a parameter is not valid.
 
         Warns
         -----
         UserWarning
-            With ``on_error="warn"``, for each such picture.
+            If a picture cannot be read or does not show a digit, and ``on_error="warn"``.
         """
         self._check()
         rows = []
@@ -151,13 +150,14 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             elif self.on_error == "raise":
                 raise image
             else:
-                # The wrapper by which scikit-learn makes data frames is between us and the caller.
-                warnings.warn(f"{image}. Its row is all zeros", UserWarning, stacklevel=3)
+                # The wrapper of scikit-learn for data frames is between us and the caller.
+                fault = str(image).rstrip(".")
+                warnings.warn(f"{fault}. Its row is all zeros.", UserWarning, stacklevel=3)
                 rows.append(np.zeros((SIDE, SIDE), np.uint8))
         return np.array(rows, dtype=np.uint8).reshape(len(rows), SIDE * SIDE)
 
     def stages(self, picture: Any) -> Stages:
-        """Return the intermediate results for one picture, to see why a digit is misread.
+        """Return the intermediate results for one picture, to find out why a digit is misread.
 
         Parameters
         ----------
@@ -171,12 +171,12 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             which the digit is searched for, cropped around a small digit.
             ``ink`` : ndarray of shape (height, width), dtype float32, 0 (paper) to 1 (ink), without
             light, paper and ruling.
-            ``kinds`` : ndarray of shape (height, width), dtype uint8, what each pixel was taken
-            for: a member of :class:`~skorch_mnist.pictures.Kind`.
-            ``digit`` : ndarray, dtype float32, 0 to 1, the digit alone, cropped.
-            ``image`` : ndarray of shape (28, 28), dtype uint8, the row of ``transform``.
+            ``kinds`` : ndarray of shape (height, width), dtype uint8, the kind of each pixel: a
+            member of :class:`~skorch_mnist.pictures.Kind`.
+            ``digit`` : ndarray, dtype float32, 0 to 1, only the digit, cropped.
+            ``image`` : ndarray of shape (28, 28), dtype uint8, the result of ``transform``.
             ``box`` : tuple of int, left, top, right and bottom of the digit in the whole, upright
-            picture in pixels, as for ``Image.crop`` of Pillow.
+            picture, in pixels, as for ``PIL.Image.crop``.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         check_polarity(self.polarity)
         if self.on_error not in ("raise", "warn"):
             raise ValueError(
-                f'on_error={self.on_error!r} is not valid: it must be "raise" or "warn"'
+                f'on_error={self.on_error!r} is not valid: it must be "raise" or "warn".'
             )
         check_max_pixels(self.max_pixels)
         n_jobs = self.n_jobs
@@ -211,7 +211,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0
         ):
             raise ValueError(
-                f"n_jobs={n_jobs!r} is not valid: it must be None or an integer other than 0"
+                f"n_jobs={n_jobs!r} is not valid: it must be None or an integer other than 0."
             )
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -236,11 +236,11 @@ def check_polarity(polarity: object) -> None:
     """Raise a ValueError unless ``polarity`` is valid."""
     if not isinstance(polarity, str) or polarity not in POLARITIES:
         raise ValueError(
-            f"polarity={polarity!r} is not valid: it must be one of {', '.join(POLARITIES)}"
+            f"polarity={polarity!r} is not valid: it must be one of {', '.join(POLARITIES)}."
         )
 
 
 def check_max_pixels(max_pixels: object) -> None:
     """Raise a ValueError unless ``max_pixels`` is a positive integer."""
     if not isinstance(max_pixels, Integral) or isinstance(max_pixels, bool) or max_pixels < 1:
-        raise ValueError(f"max_pixels={max_pixels!r} is not valid: it must be a positive integer")
+        raise ValueError(f"max_pixels={max_pixels!r} is not valid: it must be a positive integer.")

@@ -1,4 +1,4 @@
-"""The reader for pictures: files, PIL images and arrays become upright 8-bit arrays."""
+"""Read pictures: convert files, PIL images and arrays to upright 8-bit arrays."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
-_STRIP = 4_000_000  # pixels that are converted at a time, which takes little memory
-# Pillow lets another program draw the first two, and unpacks the others before their size is known.
+_STRIP = 4_000_000  # pixels to convert at a time, which takes little memory
+# Pillow runs another program for the first two, and unpacks the others before their size is known.
 _REFUSED = {"EPS", "WMF", "BLP", "ICNS", "ICO", "IPTC"}
-_LOADING = Lock()  # Pillow images load when they are used, and one may be in a batch twice
+_LOADING = Lock()  # Pillow images are loaded lazily, and one may be in a batch twice
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
     2: np.fliplr,
     3: lambda pixels: np.rot90(pixels, 2),
@@ -34,11 +34,11 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by 
 
 
 class PictureError(ValueError):
-    """A picture cannot be read or does not show a digit."""
+    """Raised if a picture cannot be read or does not show a digit."""
 
 
 class NoDigitError(PictureError):
-    """A picture does not show a digit.
+    """Raised if a picture does not show a digit.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class NoDigitError(PictureError):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(name)  # which pickle passes again, in another process
+        super().__init__(name)  # unpickling passes this argument again
 
     def __str__(self) -> str:
         return (
-            f"{self.args[0]} does not show a digit: nothing in it stands out like ink. Leave a "
-            'margin around the digit, and set polarity to "dark_on_light" or "light_on_dark"'
+            f"No digit was found in {self.args[0]}, because nothing in it looks like ink. Leave a "
+            'margin around the digit, and set polarity to "dark_on_light" or "light_on_dark".'
         )
 
 
@@ -68,13 +68,13 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
         or getattr(pictures, "ndim", 1) == 0
     ):
         raise ValueError(
-            f"pictures of type {type(pictures).__name__} are not supported. Pass a path, a file, "
+            f"X has type {type(pictures).__name__}, which is not supported. Pass a path, a file, "
             "bytes, a PIL image or an array of shape (height, width) or (height, width, channels), "
-            "or a list of these"
+            "or a list of these."
         )
     elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
         if pictures.shape[1] != 1:
-            raise ValueError(f"pictures have {pictures.shape[1]} columns. Pass one column of paths")
+            raise ValueError(f"X has {pictures.shape[1]} columns. Pass one column of paths.")
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
         yield _name(picture, f"picture {number}"), picture
@@ -102,12 +102,12 @@ def _name(picture: Any, otherwise: str) -> str:
         return os.fspath(picture)
     source = getattr(picture, "filename", "")
     if not source and hasattr(picture, "read"):
-        source = getattr(picture, "name", "")  # which may be the number of a pipe
+        source = getattr(picture, "name", "")  # the name of a pipe is a number
     return f"{otherwise} ({source})" if source and isinstance(source, str) else otherwise
 
 
 def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
-    """Return a picture, upright as the camera was held, with a filled background.
+    """Return a picture, rotated as the camera was held, with a filled background.
 
     Returns
     -------
@@ -116,8 +116,8 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     Raises
     ------
     PictureError
-        If it cannot be read, is not a picture, or has more than ``max_pixels`` pixels. Files are
-        checked before they are decoded.
+        If the picture cannot be read, is not a picture, or has more than ``max_pixels`` pixels.
+        Files are checked before they are decoded.
     """
     with _PILLOW_WARNINGS:
         if isinstance(picture, _BYTES):
@@ -134,9 +134,9 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
     if min(width, height) * _NARROWEST < max(width, height):
         raise PictureError(
-            f"{name} is {width} pixels wide and {height} pixels high, too narrow a strip for a "
+            f"{name} is {width} pixels wide and {height} pixels high, which is too narrow for a "
             "digit. Pass flat rows of pixels to the classifier directly, or reshape them to (n, "
-            "height, width)"
+            "height, width)."
         )
     return np.ascontiguousarray(pixels)  # it may be turned; here, the file has been closed
 
@@ -179,14 +179,14 @@ def _register_heif() -> None:
 
 
 def _formats() -> list[str]:
-    """Return the formats of files that are read."""
+    """Return the supported file formats."""
     _register_heif()
     Image.init()
     return [name for name in Image.ID if name not in _REFUSED]
 
 
 def _content(file: Any, name: str) -> bytes | bytearray | memoryview:
-    """Return what an open file holds from its position on. Pillow would read it from its start."""
+    """Read an open file from its current position; Pillow would read it from its start."""
     try:
         content = file.read()
     except UnicodeError:
@@ -195,9 +195,9 @@ def _content(file: Any, name: str) -> bytes | bytearray | memoryview:
         raise PictureError(f"{name} cannot be read: {error}") from error
     if isinstance(content, _BYTES):
         return content
-    if hasattr(content, "close"):  # a coroutine, which would warn that nothing waits for it
+    if hasattr(content, "close"):  # a coroutine, which would warn that it was never awaited
         content.close()
-    hint = "Open the file in binary mode" if isinstance(content, str) else "Pass its content"
+    hint = "Open the file in binary mode." if isinstance(content, str) else "Pass its content."
     raise PictureError(
         f"{name} cannot be read: its read() must return bytes, not {type(content).__name__}. {hint}"
     )
@@ -211,7 +211,7 @@ def _from_bytes(
     except (BufferError, ValueError) as error:  # a memoryview of anything
         raise PictureError(f"{name} cannot be read: {error}") from error
     if not file.getvalue():
-        raise PictureError(f"{name} is empty, or a file that was read to its end before")
+        raise PictureError(f"{name} is empty, or an open file that was already read to its end.")
     return _from_file(file, name, max_pixels)
 
 
@@ -223,7 +223,7 @@ def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{name} is not in a supported picture format. Try PNG or JPEG"
+            f"{name} is not in a supported picture format. Try PNG or JPEG."
         ) from error
     except Image.DecompressionBombError as error:
         raise PictureError(_too_large(name, min(max_pixels, 2 * _PILLOW_LIMIT))) from error
@@ -237,13 +237,13 @@ def _too_large(name: str, max_pixels: int) -> str:
     return (
         f"{name} has more than {max_pixels:,} pixels and was not decoded, because it may be "
         "crafted to fill the memory. If you trust it, make it smaller or increase max_pixels "
-        f"(Pillow itself rejects more than {2 * _PILLOW_LIMIT:,})"
+        f"(Pillow itself rejects more than {2 * _PILLOW_LIMIT:,})."
     )
 
 
 def _decoded(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if not image.width * image.height:
-        raise PictureError(f"{name} has no pixels")
+        raise PictureError(f"{name} does not have any pixels.")
     if image.width * image.height > max_pixels:
         raise PictureError(_too_large(name, max_pixels))
     try:
@@ -265,7 +265,7 @@ def _decoded(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8
 def _orientation(image: Image.Image) -> int:
     """Return how the camera was held, 1 (upright) to 8."""
     orientation = None
-    with suppress(Exception):  # anything may be in the notes of a camera; the pixels are intact
+    with suppress(Exception):  # EXIF data can contain anything; the pixels are intact
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     return orientation if isinstance(orientation, int) else 1
 
@@ -289,7 +289,7 @@ def _joined(image: Image.Image, mode: str) -> NDArray[Any]:
 
 
 def _filled(image: Image.Image) -> NDArray[np.uint8]:
-    """Put a transparent picture on white if its ink is dark, or on black if it is light."""
+    """Put a transparent picture on white if its ink is dark, else on black."""
     light = covered = 0
     for _, strip in _strips(image, "RGBA"):
         cover = np.asarray(strip.getchannel("A"), np.uint32)
@@ -305,7 +305,7 @@ def _filled(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
-    """Return an array as a picture. Its values are 0 to 1, 0 to 255 or 0 to 65,535."""
+    """Return an array as a picture; its values are from 0 to 1, 0 to 255 or 0 to 65,535."""
     try:
         array = np.asarray(picture)
     except Exception as error:
@@ -316,8 +316,9 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
         array = array[..., 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
         raise PictureError(
-            f"{name} cannot be read: it is {type(picture).__name__} of shape {array.shape}. Pass "
-            "an array of shape (height, width) or (height, width, channels) with 1 to 4 channels"
+            f"{name} has type {type(picture).__name__} and shape {array.shape}, which is not "
+            "supported. Pass an array of shape (height, width) or (height, width, channels) with 1 "
+            "to 4 channels."
         )
     array = _as_bytes(array, name)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -328,7 +329,7 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if array.dtype.kind not in "buif":
         raise PictureError(
-            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass numbers"
+            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass numbers."
         )
     sample = array[::16, ::16]
     if array.dtype == np.uint8 and sample.max() > 1:  # nothing else to check
@@ -337,7 +338,7 @@ def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if not (lowest >= 0 and highest <= 65_535):  # or not a number
         raise PictureError(
             f"{name} of shape {array.shape} has values from {array.min()} to {array.max()}. Pass "
-            "values from 0 to 1, 0 to 255 or 0 to 65,535"
+            "values from 0 to 1, 0 to 255 or 0 to 65,535."
         )
     # This holds for black ink on a transparent background too: its alpha channel has 255.
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535

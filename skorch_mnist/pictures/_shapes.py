@@ -1,4 +1,4 @@
-"""Connected shapes in a map of ink, and which of them belong to one digit."""
+"""Find connected shapes in a map of ink, and the ones that belong to one digit."""
 
 from __future__ import annotations
 
@@ -124,11 +124,11 @@ def find_shapes(mask: Mask, contrast: Map, speck: float = _SPECK) -> Shapes:
 
 
 def main_digit(shapes: Shapes) -> list[int]:
-    """Return the parts of the digit in a picture, an empty list if it is blank.
+    """Return the parts of the digit in a picture, or an empty list if it is blank.
 
-    The digit is the shape with the most ink and what is near it. Shapes at the border of the
-    picture count less. Frames are ignored. Blots, and shapes that run along the border, such as a
-    table around the paper, are ignored unless there is nothing else.
+    The digit is the shape with the most ink, and the shapes near it. Shapes at the border of the
+    picture have less weight. Frames are ignored. Blots, and shapes that run along the border, such
+    as a table around the paper, are ignored unless there is nothing else.
     """
     at_border = border_pixels(shapes.labels, len(shapes.boxes))
     candidates = [k for k in range(len(shapes.boxes)) if not is_frame(shapes, k)]
@@ -152,7 +152,7 @@ def main_digit(shapes: Shapes) -> list[int]:
     main = max(digits or others, key=score)
     parts = [main]
     others.discard(main)
-    if len(others) > _MANY:  # a page or a pattern: what belongs together is unknown
+    if len(others) > _MANY:  # a page or a pattern, where the parts of a digit are not known
         return parts
     while others:
         gaps = _gaps(shapes, parts, others)
@@ -191,7 +191,7 @@ def _reach(shapes: Shapes, k: int, main: int, size: int, at_border: NDArray[np.i
 
 
 def _gaps(shapes: Shapes, parts: list[int], others: set[int]) -> dict[int, float]:
-    """Return the distance in pixels from some shapes to each of the others."""
+    """Return the distance in pixels between some shapes and each of the others."""
     distance = distance_to_edge(~shapes.mask(parts))
     gaps = {}
     for k in others:
@@ -207,7 +207,7 @@ def border_pixels(labels: NDArray[np.int32], count: int) -> NDArray[np.intp]:
 
 
 def filled(mask: Mask) -> Mask:
-    """Return a mask without its holes."""
+    """Fill the holes of a mask."""
     found = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     whole = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(whole, found[0], -1, 1, cv2.FILLED)
@@ -215,7 +215,7 @@ def filled(mask: Mask) -> Mask:
 
 
 def is_frame(shapes: Shapes, k: int) -> bool:
-    """Return whether a shape is a printed box: empty inside except for other shapes."""
+    """Return whether a shape is a printed box: only other shapes are inside."""
     box = shapes.boxes[k]
     down, across = box.height // 5, box.width // 5
     inside = shapes.labels[
@@ -233,7 +233,7 @@ def crosses_picture(shapes: Shapes, k: int) -> bool:
 
 
 def is_blot(shapes: Shapes, k: int) -> bool:
-    """Return whether a shape has no strokes."""
+    """Return whether a shape does not consist of strokes."""
     return bool(shapes.stroke[k] > _WIDEST * shapes.boxes[k].size)
 
 

@@ -1,4 +1,4 @@
-"""What is around the paper: a darker table, or the edge of a window."""
+"""Remove what surrounds the paper: a darker table, or the edge of a window."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INKED = 0.2  # of the sheet: the largest share of ink; the hole of a light 0 is
 
 
 def without_edges(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture in which lines along its sides, as around a window, are replaced by paper.
+    """Replace lines along the sides of a picture, as around a window, with paper.
 
     A digit at the side of the picture does not cover all of it.
     """
@@ -42,7 +42,7 @@ def without_edges(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture in which a table around a sheet of paper, if any, is replaced by paper."""
+    """Replace a table around a sheet of paper, if there is one, with paper."""
     height, width = pixels.shape[:2]
     factor = min(1, _COARSE / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -72,7 +72,7 @@ def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _edge_step(gray: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float:
-    """Return how much brighter a picture is just inside the edge of a mask than just outside."""
+    """Return the step in brightness at the edge of a mask: inside minus outside."""
     pixels, square = mask.astype(np.uint8), np.ones((3, 3), np.uint8)
     inside = mask & (cv2.erode(pixels, square, iterations=2) == 0)
     outside = (cv2.dilate(pixels, square, iterations=2) > 0) & ~mask

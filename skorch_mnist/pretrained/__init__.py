@@ -1,4 +1,4 @@
-"""The classifier that comes with the package, its card, its exemplars, and how it was built."""
+"""The classifier that comes with the package, its card, its exemplars, and its build script."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ EXEMPLARS = tuple(
 
 
 def load_exemplars(*, return_X_y: bool = False) -> Bunch | tuple[Any, Any]:
-    """Load images that the pretrained classifier has learned from, for training it further.
+    """Load some training images of the pretrained classifier, for training it further.
 
     A network that learns new images forgets the old ones unless it sees some of them again [1]_.
-    These are 60 of each digit: 40 of MNIST, and 20 printed or drawn.
+    There are 60 images of each digit: 40 from MNIST, and 20 printed or drawn.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def load_exemplars(*, return_X_y: bool = False) -> Bunch | tuple[Any, Any]:
     Returns
     -------
     sklearn.utils.Bunch
-        ``data`` : ndarray of shape (600, 784), dtype uint8, 0 (background) to 255.
+        ``data`` : ndarray of shape (600, 784), dtype uint8, from 0 (background) to 255.
         ``images`` : ndarray of shape (600, 28, 28), dtype uint8, a view of the same memory.
         ``target`` : ndarray of shape (600,), dtype int64, the digits.
         ``target_names`` : list of str, the labels.

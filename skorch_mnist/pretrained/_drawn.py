@@ -1,8 +1,7 @@
-"""Drawn digits: ways to write digits that are rare in MNIST, and digits of displays.
+"""Drawn digits: handwritten forms that are rare in MNIST, and digits of seven-segment displays.
 
-Each digit is a list of curves, each given by points that it passes through. x grows to the right
-and y down; the digit is about 1 high and at most 1 wide. Which form is drawn, and its proportions,
-are random.
+Each digit is a list of curves, given by points on them. x grows to the right and y grows downward;
+a digit is about 1 high and at most 1 wide. Its form and its proportions are random.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ ALSO_LIT = {6: "fgedc", 7: "fabc", 9: "abcfg"}  # by some makers
 
 
 def draw_digit(digit: int, height: float, rng: Generator) -> NDArray[np.float32]:
-    """Return the ink of a digit as if written by hand or shown by a display, of any width.
+    """Return the ink of a digit, as written by hand or shown on a display, of any width.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ def draw_digit(digit: int, height: float, rng: Generator) -> NDArray[np.float32]
 
 
 def _smooth(curve: Curve) -> Curve:
-    """Return many points of a smooth curve through a few, which stays between them."""
+    """Return many points of a smooth curve through a few points, without overshooting."""
     steps = np.hypot(*np.diff(curve, axis=0).T)
     along = np.concatenate([[0], np.cumsum(steps)])
     smooth = PchipInterpolator(along, curve)

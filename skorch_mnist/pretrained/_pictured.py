@@ -1,4 +1,4 @@
-"""Pictures of digits, as a camera, a scanner or a paint program makes them."""
+"""Generated pictures of digits, like those from a camera, a scanner or a paint program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def enlarged(image: NDArray[np.uint8], rng: Generator) -> NDArray[np.float32]:
 
 
 def picture_of(ink: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
-    """Return a gray picture of a digit: its ink on paper, in some light, seen by some camera.
+    """Return a gray picture of a digit, with random paper, light and camera.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def picture_of(ink: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
 
 
 def _box(height: int, width: int, rng: Generator) -> NDArray[np.float32]:
-    """Return the ink of some sides of a box near the edges, as around a field of a form."""
+    """Return the ink of some sides of a box near the edges, like a field of a form."""
     sheet = np.zeros((height, width), np.uint8)
     thick = max(1, round(min(height, width) * rng.uniform(0.01, 0.04)))
     for side in np.flatnonzero(rng.random(4) < 0.6):

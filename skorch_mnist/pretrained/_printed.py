@@ -1,4 +1,4 @@
-"""Printed digits and other characters: those of free fonts, as Debian packages them."""
+"""Printed digits and other characters, in free fonts from Debian packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-# Packages of Debian. Families in tests/synthetic_pictures/fonts.py, the judges, are left out.
+# Debian packages, without the families in tests/synthetic_pictures/fonts.py, which are for testing.
 FAMILIES = """
     3270 adf-accanthis adf-baskervald adf-berenis adf-gillius adf-ikarius adf-libris adf-romande
     adf-switzera adf-tribun adf-universalis adf-verana agave anonymous-pro arapey averia-gwf
@@ -25,10 +25,10 @@ FAMILIES = """
     rufscript sil-andika sil-charis sil-gentium sjfonts smc-chilanka sora spleen summersby
     texgyre tiresias tlwg-purisa-ttf tomsontalks tuffy urw-base35 vollkorn yanone-kaffeesatz
 """.split()  # noqa: SIM905
-PER_PACKAGE = 4  # fonts: some packages have one, some have forty weights of the same
+PER_PACKAGE = 4  # fonts; some packages have one, others have forty weights of the same font
 UNFIT = ("DSEG14", "latinmodern-math")
 SIZE = 128  # pixels of the em while a character is drawn
-# What is not a digit, and does not look like one when it is cut out and scaled: O is a 0, S is a 5.
+# Characters that do not look like a digit when they are cropped and scaled: O is a 0, S is a 5.
 NO_DIGITS = (
     "ACEFHKLMNPRTUVWXYÆÇÑÐÞÄÅÉÊÛacdefhkmnprtuvwxæçñðäåéêüþ"
     "ΓΔΛΞΠΣΦΨαγηλπτφψωЖИЛФЦШЩЮЯджилфцшщюя"
@@ -46,7 +46,7 @@ def font_files(rng: np.random.Generator) -> list[str]:
     """
     if shutil.which("dpkg") is None:
         raise FileNotFoundError(
-            "The fonts are packages of Debian 12. Run this there, for example in a container."
+            "The fonts are Debian packages. Run this on Debian 12, for example in a container."
         )
     chosen: list[str] = []
     missing = []
@@ -73,12 +73,12 @@ def font_files(rng: np.random.Generator) -> list[str]:
 def print_character(
     character: str, font: str, height: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return the ink of a printed character of about a height in pixels.
+    """Return the ink of a printed character of about the given height.
 
     Parameters
     ----------
     character : str
-        A digit, or another one that the font has.
+        A digit, or another character of the font.
     font : str
         Path of a font.
     height : float
@@ -101,7 +101,7 @@ def print_character(
 
 
 def has_character(character: str, font: str) -> bool:
-    """Whether a font draws a character, and not nothing or a box in its place."""
+    """Whether a font draws a character, instead of nothing or a box."""
     shown, missing = (_loaded(font).getmask(text) for text in (character, "\uffff"))
     return shown.getbbox() is not None and bytes(shown) != bytes(missing)
 

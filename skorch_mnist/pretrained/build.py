@@ -1,10 +1,10 @@
 """Build the pretrained model from MNIST and generated digits.
 
 ``python -m skorch_mnist.pretrained.build digits.safetensors`` writes the model that
-``MNISTCNNClassifier.from_pretrained("digits")`` loads, and beside it the exemplars that
+``MNISTCNNClassifier.from_pretrained("digits")`` loads, and in the same folder the exemplars that
 ``load_exemplars`` reads. They are bit-identical on the same machine with the same versions of the
-libraries and the fonts, and nearly the same elsewhere. The fonts are those of packages of Debian
-12; the command says which are missing. See ``digits.md`` for the data.
+libraries and the fonts, and nearly the same elsewhere. The fonts are from packages of Debian 12;
+the command lists those that are missing. See ``digits.md`` for the data.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from ._pictured import enlarged, picture_of
 from ._printed import NO_DIGITS, font_files, has_character, print_character
 
 N_MNIST = 60_000
-N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # the last of each digit in each font
-N_OUTLIERS = 60  # of each font
+N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # N_PRINTS per digit and font
+N_OUTLIERS = 60  # per font
 DETECTOR = {
     **FAST,
     "module__widths": (32, 64),
@@ -43,9 +43,9 @@ DETECTOR = {
     "max_epochs": 6,
     "augment": "affine",
 }
-ACCEPT = 0.988  # of digits, a good part of which are in bad pictures: more of those of MNIST
-DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # digits whose forms in MNIST are the least complete
-N_FROM_MNIST, N_GENERATED = 40, 20  # exemplars of each digit
+ACCEPT = 0.988  # of these digits, many of which are in bad pictures; higher for those of MNIST
+DRAWN_MORE = (0, 2, 1, 0, 2, 0, 0, 2, 0, 2)  # higher for digits with forms that MNIST lacks
+N_FROM_MNIST, N_GENERATED = 40, 20  # exemplars per digit
 
 Ink = tuple[NDArray[np.float32], int]
 
@@ -56,7 +56,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("path", type=Path, help="model file to write")
-    parser.add_argument("--seed", type=int, default=0, help="another model as good [0]")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed; each one gives a similar model [0]"
+    )
     args = parser.parse_args()
     X, y = training_digits(args.seed)
     torch.set_num_threads(1)  # sums depend on the number of threads
@@ -68,20 +70,20 @@ def main() -> None:
 def with_rejection(
     clf: MNISTCNNClassifier, X: NDArray[np.uint8], y: NDArray[np.int64], seed: int
 ) -> RejectingClassifier:
-    """Return the classifier with a detector of what is not a digit, ready to be saved."""
+    """Return the classifier with a detector for images that are not digits, ready to save."""
     detector = MNISTCNNClassifier(**DETECTOR, device="cpu", random_state=seed)
     rejecting = RejectingClassifier(
         FrozenEstimator(clf), detector=detector, accept=ACCEPT, random_state=seed
     )
     rng = np.random.default_rng([seed, 1])
     more_X, more_y = blurred_prints(rng)
-    read = clf.predict(more_X) == more_y  # the others are better rejected
+    read = clf.predict(more_X) == more_y  # rejecting the others is better
     X, y = np.concatenate([X, more_X[read]]), np.concatenate([y, more_y[read]])
     rejecting.fit(X, y, outliers=printed_outliers(rng))
     fitted: MNISTCNNClassifier
     for fitted in (clf, rejecting.detector_):
         for epoch in fitted.history:
-            epoch["dur"] = 0.0  # seconds, by which the file would differ each time
+            epoch["dur"] = 0.0  # the seconds would be different in each file
         fitted.set_params(device="auto", random_state=None, verbose=0)
     rejecting.set_params(random_state=None)
     return rejecting
@@ -118,12 +120,12 @@ def write_exemplars(folder: Path, X: NDArray[np.uint8], y: NDArray[np.int64]) ->
     """Write images and labels as compressed IDX files."""
     for path, array in zip(EXEMPLARS, (X.reshape(-1, 28, 28), y.astype(np.uint8)), strict=True):
         header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
-        packed = gzip.compress(header + array.tobytes(), mtime=0)  # the same each time
+        packed = gzip.compress(header + array.tobytes(), mtime=0)  # identical in each run
         (folder / path.name).write_bytes(packed)
 
 
 def printed_outliers(rng: Generator) -> NDArray[np.uint8]:
-    """Return letters and symbols of fonts, (n, 784), some with the stroke of MNIST."""
+    """Return letters and symbols of fonts, (n, 784), some with the stroke width of MNIST."""
     images = []
     for font in font_files(rng):
         known = [character for character in NO_DIGITS if has_character(character, font)]
@@ -134,7 +136,7 @@ def printed_outliers(rng: Generator) -> NDArray[np.uint8]:
 
 
 def blurred_prints(rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return small printed digits out of focus, as photographs of pages have them, (n, 784)."""
+    """Return small printed digits out of focus, as in photographs of pages, (n, 784)."""
     fonts = np.repeat(font_files(rng), 10 * N_PRINTS).tolist()
     digits = np.resize(np.repeat(range(10), N_PRINTS), len(fonts))
     images = []
@@ -167,7 +169,7 @@ def _from_mnist(X: NDArray[np.uint8], y: NDArray[np.int64], rng: Generator) -> I
 
 
 def _as_read(inks: Iterable[Ink], rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return what ``DigitPreprocessor`` makes of pictures of digits, and the digits."""
+    """Convert pictures of digits with ``DigitPreprocessor``; return images and digits."""
     digits: list[int] = []
 
     def pictures() -> Iterator[NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Classifiers that know what they do not know: images of no known class are rejected."""
+"""Classifiers that reject images which do not belong to any known class."""
 
 from ._classifier import RejectingClassifier
 from ._load import load

@@ -1,8 +1,8 @@
-"""Calibrated probabilities and scores, from what two classifiers say.
+"""Calibrated probabilities and scores, from the outputs of two classifiers.
 
-Everywhere, ``logits`` is an ndarray of shape (n_samples, n_classes), the logarithms of the
-probabilities of the estimator, and ``agreement`` one of shape (n_samples,): the probability that
-the detector gives to the most probable label of the estimator.
+``logits`` is an ndarray of shape (n_samples, n_classes): the logarithms of the probabilities of the
+estimator. ``agreement`` is an ndarray of shape (n_samples,): the probability that the detector
+assigns to the most probable label of the estimator.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 LARGEST_TEMPERATURE = 10.0
-# The temperature of an image that the detector takes for another one is 1 + DOUBT times as high.
-# Chosen on generated pictures, of which many are not what the network was trained on.
+# If the detector disagrees, the temperature of an image is 1 + DOUBT times as high. Chosen on
+# generated pictures, many of which differ from the training images of the network.
 DOUBT = 1.5
-# How much the estimator counts in a score, compared with the detector. Chosen on validation images:
-# more rejects more of its mistakes, less rejects more outliers.
+# Weight of the estimator in a score, relative to the detector. Chosen on validation images: a
+# higher weight rejects more of its mistakes, and a lower weight rejects more outliers.
 OF_ESTIMATOR = 3
 
 Array = NDArray[np.float64]
@@ -44,7 +44,9 @@ def best_temperature(logits: Array, agreement: Array, codes: NDArray[np.int64]) 
 
     def loss(log_temperature: float) -> float:
         log_proba = softened(logits, agreement, math.exp(log_temperature))
-        return float(log_temperature**2 - log_proba[rows, codes].sum())  # a few change little
+        return float(
+            log_temperature**2 - log_proba[rows, codes].sum()
+        )  # a few images change it little
 
     limit = math.log(LARGEST_TEMPERATURE)
     best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")

@@ -1,4 +1,4 @@
-"""The classifier that rejects images of no known class."""
+"""The classifier that rejects images which do not belong to any known class."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ._files import read, write
 from ._labels import check_known, reject_label_for
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
-SHARES = np.linspace(0, 1, N_QUANTILES)  # of the held-out images, whose scores are kept
+SHARES = np.linspace(0, 1, N_QUANTILES)  # levels of the quantiles of held-out scores
 
 
 def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
@@ -38,29 +38,29 @@ def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
 
 
 class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Classifier of images that rejects those of no known class.
+    """Classifier that rejects images which do not belong to any known class.
 
-    A second classifier, the detector, learns the classes and one more: generated outliers, such as
-    noise, scribbles and pieces of images. An image is accepted if the detector agrees with the
-    label of ``estimator``, and ``estimator`` is sure of it.
+    A second classifier, the detector, learns one more class: generated outliers, such as noise,
+    scribbles and pieces of images. An image is accepted if the detector agrees with the label of
+    ``estimator``, and ``estimator`` is confident in it.
 
     Parameters
     ----------
     estimator : classifier
-        What labels the images, with ``predict_proba``. A fitted one is kept as it is in
-        ``sklearn.frozen.FrozenEstimator``; then fit with images that it was not trained on.
+        Classifier of the images, with ``predict_proba``. To keep a fitted one, wrap it in
+        ``sklearn.frozen.FrozenEstimator``, and fit with images that it was not trained on.
     detector : classifier or None, default=None
-        What tells outliers from images of the classes. It gets images of shape (n_samples,
-        channels, height, width) and the codes 0 to n_classes, the last of which stands for
-        outliers. None takes a small ``MNISTCNNClassifier``.
+        Classifier that distinguishes outliers from images of the classes. It is trained on images
+        of shape (n_samples, channels, height, width) with the codes 0 to n_classes, where n_classes
+        stands for outliers. If None, a small ``MNISTCNNClassifier`` is used.
     accept : float in [0, 1], default=0.99
-        Share of images of the known classes to accept. It takes effect at once, without fitting.
+        Fraction of images of known classes to accept. A new value takes effect without fitting.
     reject_label : object, default=None
-        Label of a rejected image, which must not be a class. None takes -1 for numbers (or one less
+        Label of rejected images, which must not be a class. If None, -1 for numbers (or one less
         than the lowest class, if that is negative), and "rejected" for strings.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out images, the outliers and the default detector. Pass an int for the same
-        result each time.
+        Controls the held-out images, the outliers and the default detector. Pass an int for
+        reproducible results.
 
     Attributes
     ----------
@@ -69,29 +69,29 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     estimator_, detector_ :
         The fitted classifiers.
     reject_label_ : object
-        Label of a rejected image.
+        Label of rejected images.
     threshold_ : float
         Score below which an image is rejected.
     temperature_ : float
-        What the logits of ``estimator`` are divided by; if the detector disagrees, 2.5 times that.
+        Divisor of the logits of ``estimator``; 2.5 times as high if the detector disagrees.
     score_quantiles_ : ndarray of shape (1001,)
         Scores of the held-out images in ascending order, in steps of 0.1 %.
     n_features_in_, feature_names_in_ :
-        Pixels of an image, and the names of the columns of a data frame.
+        Number of pixels per image, and names of the columns of a data frame.
     image_shape_ : tuple of int
         Channels, height and width.
 
     See Also
     --------
-    load : Read a saved one back.
-    sklearn.calibration.CalibratedClassifierCV : Only calibrates probabilities.
+    load : Read a saved classifier.
+    sklearn.calibration.CalibratedClassifierCV : Calibrate probabilities without rejection.
 
     Notes
     -----
-    A tenth of the images of ``fit`` is held out to set the threshold and the temperature: at least
-    200 images, but at most a third of all. ``partial_fit`` keeps the temperature of a frozen
-    ``estimator``. A score is the logarithm of the probability that the detector gives to the label
-    of ``estimator``, plus three times that of the calibrated probability of ``estimator``.
+    ``fit`` holds out a tenth of the images to set the threshold and the temperature: at least 200
+    images, but at most a third of them. ``partial_fit`` keeps the temperature of a frozen
+    ``estimator``. A score is the log-probability that the detector assigns to the label of
+    ``estimator``, plus three times the calibrated log-probability of ``estimator``.
 
     References
     ----------
@@ -147,7 +147,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels: numbers or strings.
         outliers : array-like of shape (n_outliers, ...) or None, default=None
-            Images like ``X`` that belong to no class, in addition to those that are generated.
+            Images like ``X`` that do not belong to any class, added to the generated ones.
 
         Returns
         -------
@@ -174,7 +174,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X, y, outliers :
-            As in ``fit``. Some classes may be missing in ``y``.
+            As in ``fit``. Some classes may be missing from ``y``.
 
         Returns
         -------
@@ -202,7 +202,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any], NDArray[Any]]:
         """Return X, its images of shape (n_samples, channels, height, width), and labels."""
         if is_dataset(X):
-            raise ValueError(f"X is a {type(X).__name__}, but must be an array of images.")
+            raise ValueError(f"X must be an array of images; got {type(X).__name__}.")
         X = as_array(X)
         checked = check_images_and_labels(self, X, y, reset=reset)
         if reset:
@@ -211,12 +211,12 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @property
     def image_shape(self) -> Any:
-        """Shape of the images in flat rows, as ``estimator`` has it; None takes squares."""
+        """Shape of images in flat rows, as set in ``estimator``; None assumes squares."""
         return getattr(self.estimator, "image_shape", None)
 
     @property
     def pixel_statistics_(self) -> Any:
-        """Scale of the pixels that ``estimator_`` has learned, if it is of this package."""
+        """Scale of the pixels, if ``estimator_`` is an ``MNISTCNNClassifier``."""
         return self.estimator_.pixel_statistics_
 
     def _learn(
@@ -228,7 +228,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         random_state: np.random.RandomState,
         how: str,
     ) -> Self:
-        """Train both classifiers on most images, and calibrate them on the others."""
+        """Train both classifiers on most of the images, and calibrate them on the others."""
         codes = np.searchsorted(self.classes_, y)
         train, held_out = held_out_rows(codes, random_state)
         frozen = isinstance(self.estimator_, FrozenEstimator)
@@ -268,7 +268,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return np.where(scores >= self.threshold_, labels, np.asarray(self.reject_label_))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class, given that the image belongs to one.
+        """Return the probability of each class, assuming that the image belongs to one.
 
         Parameters
         ----------
@@ -278,12 +278,12 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float64
-            Calibrated, in the order of ``classes_``. Rejected images have probabilities, too.
+            Calibrated probabilities in the order of ``classes_``, also for rejected images.
         """
         return np.exp(self._log_proba_and_scores(X)[0])
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return how normal each image is.
+        """Return a score for each image; higher is more normal.
 
         Parameters
         ----------
@@ -298,7 +298,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self._log_proba_and_scores(X)[1]
 
     def score_accepted(self, X: Any, y: ArrayLike) -> float:
-        """Return the accuracy among the accepted images; in ``score``, a rejection counts as wrong.
+        """Return the accuracy on accepted images; ``score`` counts rejections as mistakes.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @property
     def threshold_(self) -> float:
-        """Score below which an image is rejected: it follows ``accept``."""
+        """Score below which an image is rejected; it depends on ``accept``."""
         check_is_fitted(self)
         if self.accept == 1:
             return -math.inf
@@ -333,7 +333,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return log_proba, scores_of(log_proba, agreement)
 
     def _logits_and_agreement(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return logits of ``estimator``, and the probability of its labels to the detector."""
+        """Return logits of ``estimator``, and the probability of its labels by the detector."""
         check_is_fitted(self)
         images = check_images(self, X).images
         given = self.estimator_.predict_proba(X), self.detector_.predict_proba(images)
@@ -344,14 +344,14 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     # --- files --------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier into one file, without pickle.
+        """Save the fitted classifier to one file, without pickle.
 
-        ``MNISTCNNClassifier.load`` reads the classifier in this file, too, without the rejection.
+        ``MNISTCNNClassifier.load`` reads only the wrapped classifier from this file.
 
         Parameters
         ----------
         path : path-like
-            File to write, in safetensors format. An existing one is replaced atomically.
+            File to write, in safetensors format. An existing file is replaced atomically.
 
         Raises
         ------
@@ -369,7 +369,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @classmethod
     def from_pretrained(cls, name: str) -> Self:
-        """Return a classifier that comes with the package, already fitted. It needs no network.
+        """Return a fitted classifier that comes with the package, without network access.
 
         Parameters
         ----------

@@ -12,10 +12,10 @@ from skorch_mnist._batches._split import split_rows
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.recipes import FAST
 
-HELD_OUT = 0.1  # share of the images that set the threshold
-# Of fewer, one unusual image moves the threshold far.
+HELD_OUT = 0.1  # fraction of the images that set the threshold
+# With fewer images, a single unusual one would move the threshold far.
 LEAST_HELD_OUT = 200
-MOST_HELD_OUT = 1 / 3  # share of few images
+MOST_HELD_OUT = 1 / 3  # fraction, if there are few images
 DETECTOR: dict[str, Any] = {
     **FAST,
     "module__widths": (16, 32),
@@ -34,9 +34,9 @@ def new_detector(random_state: np.random.RandomState) -> MNISTCNNClassifier:
 def held_out_rows(
     codes: NDArray[np.int64], random_state: np.random.RandomState
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows to train with, and rows to set the threshold with: all if none can be spared."""
+    """Return rows for training, and rows for the threshold; if none can be spared, all of them."""
     share = max(HELD_OUT, min(MOST_HELD_OUT, LEAST_HELD_OUT / len(codes)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the advice is about train_split
+        warnings.simplefilter("ignore")  # the warning is about train_split
         train, held_out = split_rows(codes, share, random_state)
     return train, held_out if len(held_out) else train

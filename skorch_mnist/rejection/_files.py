@@ -17,22 +17,22 @@ from ._labels import reject_label_for
 
 
 def write(path: str | os.PathLike[str], rejecting: Any) -> None:
-    """Write a fitted ``RejectingClassifier``; its ``save`` says what may go wrong."""
+    """Write a fitted ``RejectingClassifier``; its method ``save`` documents the errors."""
     stored = []
     for name in ("estimator", "detector"):
         fitted = getattr(rejecting, f"{name}_")
         clf = fitted.estimator if isinstance(fitted, FrozenEstimator) else fitted
         if not isinstance(clf, MNISTCNNClassifier):
             raise TypeError(
-                f"{name}={clf!r} cannot be saved: it must be an MNISTCNNClassifier, perhaps in a "
-                "FrozenEstimator. Use joblib or skops for others."
+                f"{name}={clf!r} cannot be saved: it must be an MNISTCNNClassifier, which can be "
+                "wrapped in a FrozenEstimator. Use joblib or skops for other estimators."
             )
         stored.append(clf._to_stored())
     label, seed = rejecting.reject_label, rejecting.random_state
     label = label.item() if isinstance(label, np.generic) else label
     if not (label is None or type(label) in (int, float, str)):
         raise ValueError(
-            f"reject_label={label!r} cannot be stored: it must be a number, a string or None."
+            f"reject_label={label!r} cannot be saved: it must be a number, a string or None."
         )
     params = {
         "accept": float(rejecting.accept),
@@ -47,7 +47,7 @@ def write(path: str | os.PathLike[str], rejecting: Any) -> None:
 
 
 def read(path: str | os.PathLike[str], rejecting_class: Any) -> Any:
-    """Return what a file holds: an ``MNISTCNNClassifier``, or one of ``rejecting_class``."""
+    """Read a file; return an ``MNISTCNNClassifier`` or an instance of ``rejecting_class``."""
     stored = read_model(path)
     with loading(path):
         clf = MNISTCNNClassifier._of_stored(stored)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def reject_label_for(classes: NDArray[Any], label: Any) -> Any:
-    """Return the label of rejected images: the given one, or by default one that is no class.
+    """Return the label of rejected images: ``label``, or a default that is not a class.
 
     Raises
     ------
@@ -20,15 +20,15 @@ def reject_label_for(classes: NDArray[Any], label: Any) -> Any:
     kind = classes.dtype.kind
     if kind == "b":
         raise ValueError(
-            "y holds booleans, which leave no label for rejected images: pass y.astype(int), or "
-            "strings."
+            "y contains booleans, so there is no value left for reject_label. Pass "
+            "y.astype(int) or strings."
         )
     if label is None:
         return min(-1, int(classes[0]) - 1) if kind in "iuf" else "rejected"
     wanted, form = {"i": (Integral, "an integer"), "u": (Integral, "an integer")}.get(
         kind, (Real, "a number") if kind == "f" else (str, "a string")
     )
-    if not isinstance(label, wanted) or label != label:  # nan does not equal itself
+    if not isinstance(label, wanted) or label != label:  # nan is not equal to itself
         raise ValueError(
             f"reject_label={label!r} is not valid: it must be {form}, like the classes, {classes}."
         )
@@ -43,6 +43,6 @@ def check_known(y: NDArray[Any], classes: NDArray[Any]) -> None:
     """Raise a ValueError for labels that were not in ``fit``."""
     if unknown := set(np.unique(y).tolist()) - set(classes.tolist()):
         raise ValueError(
-            f"y has labels {sorted(unknown)} that are not in classes_: {classes}. Call fit to "
-            "learn other classes."
+            f"y has labels {sorted(unknown)} that are not among the classes {classes}. Call fit to "
+            "learn new classes."
         )

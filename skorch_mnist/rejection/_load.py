@@ -1,4 +1,4 @@
-"""Saved classifiers, with or without rejection."""
+"""Read saved classifiers, with or without rejection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._files import read
 
 
 def load(path: str | os.PathLike[str]) -> MNISTCNNClassifier | RejectingClassifier:
-    """Read what ``save`` of either class wrote. No code in the file is run.
+    """Read a file that ``save`` of either class wrote. No code in the file is run.
 
     Parameters
     ----------
@@ -22,16 +22,16 @@ def load(path: str | os.PathLike[str]) -> MNISTCNNClassifier | RejectingClassifi
     -------
     MNISTCNNClassifier or RejectingClassifier
         Fitted, of the class that was saved, with the same predictions. The parameter ``estimator``
-        of a ``RejectingClassifier`` is then an unfitted ``MNISTCNNClassifier``: ``fit`` trains
-        anew, ``partial_fit`` continues.
+        of a ``RejectingClassifier`` is an unfitted ``MNISTCNNClassifier``, so ``fit`` starts over;
+        ``partial_fit`` continues training.
 
     Raises
     ------
     FileNotFoundError
         If the file does not exist.
     ValueError
-        If it is damaged, was not written by ``save``, has a newer format, or its network is not one
-        of the package: then load the classifier with ``MNISTCNNClassifier.load``.
+        If the file is damaged, was not written by ``save``, or has a newer format, or if its
+        network does not come with the package. In this case, use ``MNISTCNNClassifier.load``.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""A server that reads digits: a page to draw on, and an API."""
+"""A server that reads digits: a page for drawing, and an API."""

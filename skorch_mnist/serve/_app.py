@@ -23,8 +23,8 @@ from ._guard import Guard
 from ._reader import MOST_PIXELS, Reader, json_object
 
 MOST_PICTURE = 20_000_000  # bytes of a picture, as a file or in a form
-MOST_JSON = 5_000_000  # bytes, which may take twenty times as many once they are parsed
-PATIENCE = 60.0  # seconds for an answer
+MOST_JSON = 5_000_000  # bytes; parsed, they may take twenty times as much memory
+PATIENCE = 60.0  # seconds for a response
 PAGE = {  # files of the page by address
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -42,7 +42,7 @@ def make_app(reader: Reader, host: str, examples: Examples | None) -> Guard:
     host : str
         The name or address that the server listens on.
     examples : Examples or None
-        Where to keep digits that users correct.
+        Folder for digits that users correct.
     """
     api = Api(reader, examples)
     routes = [
@@ -60,7 +60,7 @@ def make_app(reader: Reader, host: str, examples: Examples | None) -> Guard:
 
 
 def file_of_page(name: str, media_type: str) -> Callable[[Request], Response]:
-    """Return what answers with a file of the page."""
+    """Return an endpoint that responds with a file of the page."""
     content = (files("skorch_mnist.serve") / "page" / name).read_bytes()
 
     async def answer(_: Request) -> Response:
@@ -70,7 +70,7 @@ def file_of_page(name: str, media_type: str) -> Callable[[Request], Response]:
 
 
 class Api:
-    """Answers requests for predictions.
+    """Endpoints of the API.
 
     Parameters
     ----------
@@ -81,16 +81,16 @@ class Api:
     def __init__(self, reader: Reader, examples: Examples | None) -> None:
         self._reader, self._examples, self._bodies = reader, examples, Bodies()
         n_cores = effective_n_jobs(-1)
-        # Arrays take milliseconds, and do not wait for pictures.
+        # Arrays take milliseconds, and should not wait for pictures.
         self._for_pictures = ThreadPoolExecutor(n_cores)
         self._for_arrays = ThreadPoolExecutor(n_cores)
 
     async def health(self, _: Request) -> Response:
-        """Say that the server answers."""
+        """Report that the server is running."""
         return JSONResponse({"status": "ok"})
 
     async def model(self, _: Request) -> Response:
-        """Describe the classifier, and what may be sent."""
+        """Describe the classifier, and the limits for requests."""
         return JSONResponse(
             self._reader.about
             | {
@@ -100,7 +100,7 @@ class Api:
         )
 
     async def predict(self, request: Request) -> Response:
-        """Read a picture, or arrays."""
+        """Read a picture or arrays."""
         content_type = request.headers.get("content-type", "")
         kind = content_type.partition(";")[0].strip().lower()
         if kind == "application/json":
@@ -116,7 +116,7 @@ class Api:
             )
 
     async def keep(self, request: Request) -> Response:
-        """Keep the image of a digit that a user corrected."""
+        """Save the image of a digit that a user corrected."""
         assert self._examples is not None
         async with self._bodies.of(request, MOST_JSON) as body:
             return await in_thread(self._for_arrays, self._examples.keep, json_object(body))
@@ -125,12 +125,12 @@ class Api:
 async def in_thread(
     pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any
 ) -> Response:
-    """Return the result of a function, which a thread computes, as JSON.
+    """Call a function in a thread, and return its result as JSON.
 
     Raises
     ------
     HTTPException
-        503 if there are so many tasks that it takes too long. A task that still waits is dropped.
+        503 if it takes too long, because there are too many tasks. A waiting task is dropped.
     """
     result = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
     try:

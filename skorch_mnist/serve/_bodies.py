@@ -1,4 +1,4 @@
-"""The bodies of requests, which are read within limits, and only into memory."""
+"""Read the bodies of requests, within limits, and only into memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT = 30.0  # seconds for a body to arrive
 
 
 class Bodies:
-    """Reads bodies, and counts what the server holds in memory."""
+    """Reads bodies, and counts the bytes that are in memory."""
 
     def __init__(self) -> None:
         self._requests = self._held = 0
@@ -27,8 +27,8 @@ class Bodies:
         Raises
         ------
         HTTPException
-            400 if it is incomplete, 408 if it does not arrive in time, 413 if it has more than
-            ``most`` bytes, 503 if the server has too much to do.
+            400 if the body is incomplete, 408 if it does not arrive in time, 413 if it has more
+            than ``most`` bytes, 503 if the server is busy.
         """
         if self._requests >= MOST_AT_ONCE:
             raise busy()
@@ -65,9 +65,9 @@ class Bodies:
 def check_size(size: int, most: int) -> None:
     """Raise an HTTPException for a body of more than ``most`` bytes."""
     if size > most:
-        raise HTTPException(413, f"The body of the request has more than {most:,} bytes.")
+        raise HTTPException(413, f"The body of the request is larger than {most:,} bytes.")
 
 
 def busy() -> HTTPException:
-    """Return the error of a server that has too much to do."""
-    return HTTPException(503, "The server is busy: try again.", {"Retry-After": "1"})
+    """Return the error of a busy server."""
+    return HTTPException(503, "The server is busy. Try again later.", {"Retry-After": "1"})

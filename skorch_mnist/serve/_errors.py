@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 SENTENCES = {
-    404: "This server has no such address: it answers /, /predict, /health and /model.",
-    405: "The method is not valid here: GET the page, /health and /model, and POST to /predict.",
+    404: "This address does not exist. Valid addresses: /, /predict, /health and /model.",
+    405: "This method is not allowed here. Use GET for /, /health and /model, POST for /predict.",
 }
 
 
@@ -20,12 +20,12 @@ def error_response(
 
 
 async def on_http_error(_: Request, error: Exception) -> JSONResponse:
-    """Answer an error that was raised on purpose, here or by the router."""
+    """Respond to an HTTPException, from our code or from the router."""
     assert isinstance(error, HTTPException)
     sentence = SENTENCES.get(error.status_code, error.detail)
     return error_response(error.status_code, sentence, dict(error.headers or {}))
 
 
 async def on_failure(_: Request, error: Exception) -> JSONResponse:
-    """Answer an error that nobody expected, which the server logs."""
-    return error_response(500, "The server failed to answer: its log says why.")
+    """Respond to an unexpected error, which the server logs."""
+    return error_response(500, "An internal error occurred. See the log of the server.")

@@ -15,16 +15,16 @@ from starlette.exceptions import HTTPException
 from skorch_mnist._atomic import replace_file
 from skorch_mnist._geometry import SIDE
 
-MOST = 100_000  # files, which take some 100 MB
+MOST = 100_000  # files, about 100 MB
 
 
 class Examples:
-    """A folder with one folder per class, as ``train --dataset`` reads it.
+    """A folder with one subfolder per class, in the form that ``train --dataset`` reads.
 
     Parameters
     ----------
     folder : Path
-        It is created if it is missing.
+        Created if missing.
     classes : list
         Labels of the classifier.
 
@@ -41,7 +41,8 @@ class Examples:
         for name in self.names:
             if not re.fullmatch(r"[\w-][\w .-]{0,99}", name):
                 raise ValueError(
-                    f"examples of the class {name!r} cannot be kept: a folder cannot have this name"
+                    f"examples of the class {name!r} cannot be saved, because its name is not a "
+                    "valid name for a folder"
                 )
         for name in self.names:
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -58,12 +59,12 @@ class Examples:
         Returns
         -------
         dict
-            The answer of the server.
+            The response of the server.
 
         Raises
         ------
         HTTPException
-            400 if they are not valid, 507 if the folder is full.
+            400 if ``given`` is not valid, 507 if the folder is full.
         """
         name = str(given.get("label"))
         try:
@@ -71,10 +72,10 @@ class Examples:
         except ValueError:  # rows of several lengths
             pixels = np.empty(0)
         if name not in self.names:
-            raise HTTPException(400, f"The label must be one of {', '.join(self.names)}.")
+            raise HTTPException(400, f"label must be one of {', '.join(self.names)}.")
         is_image = pixels.shape == (SIDE, SIDE) and pixels.dtype.kind == "i"
         if not is_image or pixels.min() < 0 or pixels.max() > 255:
-            raise HTTPException(400, "The pixels must be 28 rows of 28 numbers from 0 to 255.")
+            raise HTTPException(400, "pixels must be 28 rows of 28 integers from 0 to 255.")
         if self._count >= MOST:
             raise HTTPException(507, f"The folder is full: it has {MOST:,} examples.")
         self._count += 1

@@ -1,4 +1,4 @@
-"""Forms of type multipart/form-data, which are read in memory: no file is written."""
+"""Read forms of type multipart/form-data in memory, without writing files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def upload_in(body: bytes, content_type: str) -> Upload:
     except FormParserError as error:
         raise HTTPException(400, "The form is not valid multipart/form-data.") from error
     if len(form.uploads) != 1:
-        raise HTTPException(400, f"The form has {len(form.uploads)} files: send one picture.")
+        raise HTTPException(400, f"The form has {len(form.uploads)} files. Send one picture.")
     return form.uploads[0]
 
 
@@ -48,7 +48,7 @@ class _Form:
         self._name = self._value = self._disposition = self._content = bytearray()
 
     def callbacks(self) -> dict[str, Any]:
-        """Return what the parser calls."""
+        """Return the callbacks for the parser."""
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),

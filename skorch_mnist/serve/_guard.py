@@ -1,4 +1,4 @@
-"""The guard of the server: who may send requests, and what browsers may do with the answers."""
+"""Checks of the origin of requests, and headers that restrict browsers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from ._errors import error_response
 
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(:\d{1,5})?")
-# The page loads its own files and talks to its own server, nothing else. The picture that a user
-# chose is shown from memory.
+# The page can only load its own files and connect to its own server. It shows the picture that a
+# user has selected from memory.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -31,15 +31,15 @@ HEADERS = {
 class Guard:
     """Refuses requests for other hosts and from other origins, and adds headers for browsers.
 
-    Without the first check, a page of a stranger could point its own name to this machine (DNS
-    rebinding), and so read what this server answers. Addresses of numbers cannot be pointed
-    elsewhere. Without the second, a page could send requests in the name of its visitors.
+    Without the first check, another website could point its domain name to this machine (DNS
+    rebinding), and read the responses of this server; numeric addresses are safe. Without the
+    second check, another website could send requests on behalf of its visitors.
 
     Parameters
     ----------
     app : ASGI application
     host : str
-        What the server listens on, a name or an address.
+        The name or address that the server listens on.
     """
 
     def __init__(self, app: Any, host: str) -> None:
@@ -66,10 +66,10 @@ class Guard:
         host = headers.get("host", "").lower()
         match = HOST.fullmatch(host)
         if match is None or not self._is_ours(match["name"]):
-            return "The header Host names another server: use the address that the server printed."
+            return "The Host header is not valid. Use the address that the server printed."
         origin = headers.get("origin", "").lower()
         if origin and origin not in (f"http://{host}", f"https://{host}"):
-            return "The request comes from a page of another server."
+            return "The request comes from another website, which is not allowed."
         return None
 
     def _is_ours(self, name: str) -> bool:
@@ -81,7 +81,7 @@ class Guard:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches a host."""
+    """Whether a host is reachable only from this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the server answers about pictures and arrays."""
+"""Predictions of the server for pictures and arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skorch_mnist.pictures import PictureError
 from skorch_mnist.reading import as_json, check_classifier, classify, pretrained, read_closely
 from skorch_mnist.rejection import RejectingClassifier
 
-MOST_PIXELS = 25_000_000  # of a picture; those of phones have 12 or 24 million
+MOST_PIXELS = 25_000_000  # per picture; phones take pictures with 12 or 24 million
 N_PIXELS = SIDE * SIDE
 SHAPES = ((N_PIXELS,), (SIDE, SIDE), (1, SIDE, SIDE), (SIDE, SIDE, 1))  # of an instance
 DISTRIBUTIONS = ("skorch_mnist", "numpy", "scikit-learn", "skorch", "torch", "pillow")
@@ -29,19 +29,19 @@ class Reader:
     Parameters
     ----------
     classifier : MNISTCNNClassifier, RejectingClassifier or None
-        None takes the one that comes with the package.
+        If None, the one that comes with the package.
 
     Attributes
     ----------
     classes : list
         The labels as Python scalars.
     about : dict
-        What ``/model`` answers about the classifier.
+        Description of the classifier for ``/model``.
 
     Raises
     ------
     ValueError
-        If the classifier does not take images in the form of MNIST.
+        If the classifier was not fitted on images in the form of MNIST.
     """
 
     def __init__(self, classifier: MNISTCNNClassifier | RejectingClassifier | None) -> None:
@@ -65,7 +65,7 @@ class Reader:
         ----------
         name : str or None
         content : bytes
-            Of a file.
+            Content of a picture file.
         with_details : bool
             Whether to add the image of each digit in the form of MNIST, as rows of pixels from 0
             (paper) to 255 (ink), and the probability of each class.
@@ -79,10 +79,10 @@ class Reader:
             reading = read_closely(
                 content, self.classifier, page="auto", polarity="auto", max_pixels=MOST_PIXELS
             )
-        except PictureError as error:  # whose message may come from a decoder
+        except PictureError as error:  # its message may come from a decoder
             raise HTTPException(
                 400,
-                "This is not a picture that can be read: send PNG or JPEG with at most "
+                "The picture cannot be read. Send a PNG or JPEG file with at most "
                 f"{MOST_PIXELS:,} pixels.",
             ) from error
         answer = as_json(name, reading.digits)
@@ -118,23 +118,23 @@ class Reader:
         try:
             images = np.asarray(given if isinstance(given, list) else None)
         except ValueError as error:  # rows of several lengths
-            raise HTTPException(400, f"Instances must all have one shape: {valid}.") from error
+            raise HTTPException(400, f"All instances must have the same shape: {valid}.") from error
         if not images.size or images.dtype.kind not in "iuf" or images.shape[1:] not in SHAPES:
-            raise HTTPException(400, f'Send {{"instances": [...]}}, each of them {valid}.')
+            raise HTTPException(400, f'Send {{"instances": [...]}}, where each one is {valid}.')
         lowest, highest = float(images.min()), float(images.max())
         if not (known.low <= lowest and highest <= known.high):  # or not a number
             raise HTTPException(
-                400, f"The numbers are from {lowest:g} to {highest:g}, but must be {valid}."
+                400, f"The numbers range from {lowest:g} to {highest:g}. Send {valid}."
             )
         if 0 < highest - known.low <= (known.high - known.low) / 255:
             raise HTTPException(
-                400, f"The largest number is {highest:g}, too faint to be seen: send {valid}."
+                400, f"The largest number is {highest:g}, which is too faint. Send {valid}."
             )
         return images.reshape(len(images), N_PIXELS)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in a body; raise an HTTPException if there is none."""
+    """Return the JSON object in a body; raise an HTTPException if it is not valid."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:

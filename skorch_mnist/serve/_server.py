@@ -1,4 +1,4 @@
-"""The server: sockets, and connections that cannot be held open forever."""
+"""The server: sockets, and connections with time limits."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import h11
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-IDLE = 10.0  # seconds for the headers of a request to arrive, the first one and the next
-LONGEST = 120.0  # seconds from headers to the end of the answer
-LINGER = 2.0  # seconds for a client to notice that its request was refused
+IDLE = 10.0  # seconds for the headers of the first or next request to arrive
+LONGEST = 120.0  # seconds from the headers to the end of the response
+LINGER = 2.0  # seconds for a client to read that its request was refused
 
 
 class Connection(H11Protocol):
     """A connection that is closed if its client is too slow.
 
-    uvicorn itself only closes connections that are idle after a request, not those that send no
-    request, or a part of one.
+    uvicorn closes connections that are idle after a request, but not those that never send a
+    request, or only a part of one.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -31,12 +31,12 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        # uvicorn sends headers and body apart, and the second would wait for 40 ms.
+        # uvicorn sends headers and body separately; otherwise, the body would be delayed by 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._after(IDLE, self._give_up)
 
     def data_received(self, data: bytes) -> None:
-        """Start the time of a request when its headers are complete."""
+        """Start the time limit of a request when its headers are complete."""
         if self._refused:
             return
         before = self.cycle
@@ -50,13 +50,13 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Cancel the time limit."""
         super().connection_lost(exc)
         if self._deadline is not None:
             self._deadline.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not a request in HTTP."""
+        """Respond to data that is not an HTTP request."""
         self._refuse(400, "This is not a valid HTTP request.")
 
     def _give_up(self) -> None:
@@ -66,12 +66,12 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def _refuse(self, status: int, sentence: str) -> None:
-        """Answer what never reaches the application as all errors are answered, and close."""
+        """Send an error in the same form as the application, and close the connection."""
         self._refused = True
-        if self.cycle is not None:  # the application must not answer, too
+        if self.cycle is not None:  # the application must not respond as well
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # it is being answered
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # a response is being sent
             self.transport.close()
             return
         body = json.dumps({"status": status, "error": sentence}).encode()
@@ -82,8 +82,8 @@ class Connection(H11Protocol):
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event))
-        # If the connection was closed at once, what the client still sends would reset it before
-        # the client has read the answer.
+        # If the connection was closed immediately, further data from the client would reset it
+        # before the client has read the response.
         self.transport.write_eof()
         self._after(LINGER, self.transport.abort)
 
@@ -94,20 +94,20 @@ class Connection(H11Protocol):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; port 0 takes a free one.
+    """Return a listening socket; port 0 selects a free port.
 
     Raises
     ------
     OSError
-        If the address is not one of this machine, or the port is in use.
+        If the address does not belong to this machine, or if the port is in use.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     return socket.create_server(address, family=family, backlog=1024)
 
 
 def make_server(app: Any) -> Server:
-    """Return a server, whose ``run(sockets=[...])`` answers requests until it is interrupted."""
-    for name in ("PIL", "python_multipart"):  # which report what they find in pictures and forms
+    """Return a server; ``run(sockets=[...])`` runs it until it is interrupted."""
+    for name in ("PIL", "python_multipart"):  # they log the content of pictures and forms
         logging.getLogger(name).setLevel(logging.CRITICAL)
     config = Config(
         app,

@@ -35,7 +35,7 @@ class Data(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """A training to measure, and the prediction after it."""
+    """A training run to measure, and the prediction after it."""
 
     fit: Callable[[], object]
     predict: Callable[[np.ndarray], np.ndarray]
@@ -108,7 +108,7 @@ def as_images(X: np.ndarray) -> np.ndarray:
 
 
 def recipe(seed: int, data: Data, workers: int) -> Contender:
-    """The tutorial as it stands: torchvision's data set, read image by image."""
+    """The unchanged tutorial: the torchvision dataset, read image by image."""
     dataset = torchvision.datasets.MNIST(
         data_home(), train=True, transform=torchvision.transforms.ToTensor(), download=True
     )

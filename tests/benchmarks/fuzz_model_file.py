@@ -1,4 +1,4 @@
-"""Feed mutated model files to ``load``: our error, or a right answer, and nothing executed.
+"""Feed mutated model files to ``load``: it must raise our error or be correct, and run no code.
 
 Half of the files are damaged byte by byte. The other half are forged: their manifest or tensors
 are changed, and then sealed with a hash that fits, as somebody would who means harm. An audit hook

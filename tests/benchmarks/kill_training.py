@@ -1,4 +1,4 @@
-"""Kill trainings at random moments, go on, and compare the weights with those of one never killed.
+"""Kill training runs at random times, resume, and compare the weights with an uninterrupted run.
 
 Each process trains with ``ResumeCheckpoint``, gets SIGKILL after a random time, and is started
 again until it ends by itself. In every third training some processes have a limit on the size of
@@ -36,7 +36,7 @@ TOO_SMALL = 20_000  # bytes
 
 
 def train(folder: Path, params: dict, seed: int, full_disk: bool) -> None:
-    """Train, and write the model; a process of its own does it."""
+    """Train and write the model, in a separate process."""
     torch.set_num_threads(1)
     rng = np.random.RandomState(seed)
     X, y = rng.randint(0, 200, size=(300, 64)).astype(np.uint8), np.arange(300) % 3
@@ -58,7 +58,7 @@ def train(folder: Path, params: dict, seed: int, full_disk: bool) -> None:
 
 
 def run(context, kill_after: float | None, *arguments) -> int:
-    """Run a training in a process, and kill it after a time; return its exit status."""
+    """Run training in a process, and kill it after a time; return its exit status."""
     process = context.Process(target=train, args=arguments)
     process.start()
     process.join(kill_after)

@@ -1,7 +1,7 @@
-"""Memory that fitting adds on images that stay on the disk, and images per second.
+"""Measure the memory for fitting on images that stay on disk, and images per second.
 
-A memory map of made-up images, or a torch data set that reads each image from it: when asked for
-its number, or one after the other.
+A memory map of made-up images, or a PyTorch dataset that reads each image from it: by index,
+or one after another.
 Anonymous memory is counted, at its highest while batches go through the network: not the pages of
 the map, which the system keeps while it has room. Run by hand, with a number of images of 784
 bytes: ``python tests/benchmarks/larger_than_memory.py 12800000 --linear``.

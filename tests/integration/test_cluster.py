@@ -94,7 +94,7 @@ def one_thread():
 # --- in Python --------------------------------------------------------------------------------
 
 
-def test_grid_search_gives_what_one_process_gives(cluster, digits, one_thread, capfd):
+def test_grid_search_gives_the_results_of_one_process(cluster, digits, one_thread, capfd):
     X, _, y, _ = digits
     here = GridSearchCV(quick(), GRID, cv=2).fit(X, y)
     with cluster.connected():
@@ -106,7 +106,7 @@ def test_grid_search_gives_what_one_process_gives(cluster, digits, one_thread, c
     assert "images/s" not in capfd.readouterr().err
 
 
-def test_cross_val_score_gives_what_one_process_gives(cluster, digits, one_thread):
+def test_cross_val_score_gives_the_results_of_one_process(cluster, digits, one_thread):
     X, _, y, _ = digits
     here = cross_val_score(quick(), X, y, cv=3)
     with cluster.connected():
@@ -114,7 +114,7 @@ def test_cross_val_score_gives_what_one_process_gives(cluster, digits, one_threa
     assert there.tolist() == here.tolist()
 
 
-def test_successive_halving_of_epochs_gives_what_one_process_gives(cluster, digits, one_thread):
+def test_successive_halving_of_epochs_gives_the_results_of_one_process(cluster, digits, one_thread):
     X, _, y, _ = digits
 
     def search():
@@ -131,7 +131,7 @@ def test_successive_halving_of_epochs_gives_what_one_process_gives(cluster, digi
     assert there.best_estimator_.n_iter_ == 3
 
 
-def test_data_are_sent_once_however_many_candidates_there_are(cluster, monkeypatch):
+def test_data_is_sent_once_for_any_number_of_candidates(cluster, monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (8_000, 784), dtype=np.uint8)
     y = np.arange(len(X)) % 2
@@ -235,7 +235,7 @@ class Unsendable:
         return 1.0
 
 
-def test_what_cannot_be_sent_is_an_error(cluster, digits):
+def test_unpicklable_tasks_raise_an_error(cluster, digits):
     X, _, y, _ = digits
     with cluster.connected(), pytest.raises(TypeError, match=r"[Cc]ould not serialize|pickle"):
         GridSearchCV(quick(), GRID, cv=2, scoring=Unsendable()).fit(X, y)
@@ -247,7 +247,7 @@ def fail_or_wait(i):
     time.sleep(5)
 
 
-def test_after_an_error_the_tasks_that_are_left_are_cancelled(cluster):
+def test_remaining_tasks_are_cancelled_after_an_error(cluster):
     with cluster.connected():
         with pytest.raises(ValueError, match="this one fails"):
             Parallel()(delayed(fail_or_wait)(i) for i in range(4))
@@ -267,7 +267,7 @@ def test_arrays_that_change_between_two_calls_are_sent_again(cluster):
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException])
-def test_what_a_task_raises_is_raised_and_no_worker_dies(error, cluster):
+def test_errors_of_tasks_are_raised_and_no_worker_dies(error, cluster):
     with cluster.connected():
         before = Parallel()([delayed(os.getpid)()] * 8)
         with pytest.raises(error, match="of the task"):
@@ -279,7 +279,7 @@ def give_up(error):
     raise error("of the task")
 
 
-def test_a_call_that_is_given_up_leaves_another_alone(cluster):
+def test_aborting_a_call_does_not_affect_another_call(cluster):
     values = np.arange(1000)
     with cluster.connected():
         one, other = (
@@ -299,7 +299,7 @@ def slow_sum(values):
     return values.sum()
 
 
-def test_the_cluster_keeps_nothing_and_dask_its_configuration(cluster, digits):
+def test_the_cluster_is_empty_and_the_dask_configuration_unchanged_afterwards(cluster, digits):
     import dask
 
     X, _, y, _ = digits
@@ -322,7 +322,7 @@ def test_the_cluster_keeps_nothing_and_dask_its_configuration(cluster, digits):
     ("command", "options"),
     [("cross-validate", []), ("search", ["--grid", "lr=0.001,0.01"])],
 )
-def test_commands_give_what_one_process_gives(
+def test_commands_give_the_results_of_one_process(
     command, options, cluster, few_digits, one_thread, capsys
 ):
     quick = [command, "--dataset", "digits", "--max-epochs", "1", "--folds", "2", "--json"]
@@ -342,7 +342,7 @@ def test_commands_give_what_one_process_gives(
     assert not os.path.exists("b/checkpoint")
 
 
-def test_what_kills_every_worker_is_an_error(cluster):
+def test_tasks_that_kill_every_worker_raise_an_error(cluster):
     """The last one: killed workers may take long to start again."""
     with cluster.connected(), pytest.raises(Exception, match="died"):
         Parallel()(delayed(os._exit)(9) for _ in range(2))

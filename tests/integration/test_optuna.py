@@ -136,7 +136,7 @@ def test_processes_may_find_a_new_database_at_once(tmp_path, monkeypatch):
             storage.engine.dispose()
 
 
-def test_a_trial_is_given_up_after_an_epoch(digits):
+def test_a_trial_is_pruned_after_an_epoch(digits):
     X, _, y, _ = digits
     fitted = []
 

@@ -343,11 +343,11 @@ def test_a_large_picture_is_made_smaller(page, tmp_path):
     assert page.answer() == "2 digits: 4, 7."
 
 
-def test_what_is_not_a_picture_is_an_error(page, tmp_path):
+def test_files_that_are_not_pictures_show_an_error(page, tmp_path):
     (tmp_path / "notes.png").write_text("seven")
     page.page.get_by_label("Choose a picture").set_input_files(tmp_path / "notes.png")
     page.page.wait_for_selector("#status.error")
-    assert page.answer().startswith("This is not a picture that can be read")
+    assert page.answer().startswith("The picture cannot be read.")
     assert "400" in page.complaints.pop()
 
 
@@ -383,22 +383,22 @@ def test_a_letter_is_not_a_digit(browser):
 # Corrections
 
 
-def test_corrected_digits_are_kept(browser, tmp_path):
+def test_corrected_digits_are_saved(browser, tmp_path):
     with running("--keep", tmp_path) as address, opened(browser, address) as page:
-        assert page.page.get_by_text("keeps the digits that you correct").is_visible()
+        assert page.page.get_by_text("saves the digits that you correct").is_visible()
         page.draw(*DIGITS[1])
         page.answer()
         page.page.get_by_label("Correct it").select_option("7")
-        page.page.get_by_text("Kept as 7.").wait_for()
+        page.page.get_by_text("Saved as 7.").wait_for()
     images = load_image_folder(tmp_path)
     assert [images.target_names[code] for code in images.target] == ["7"]
     assert images.images.max() == 255
 
 
-def test_nothing_is_said_of_corrections_if_nothing_is_kept(page):
+def test_corrections_are_not_mentioned_if_they_are_not_saved(page):
     page.draw(*DIGITS[1])
     page.answer()
-    assert not page.page.get_by_text("keeps the digits that you correct").is_visible()
+    assert not page.page.get_by_text("saves the digits that you correct").is_visible()
     assert not page.page.get_by_label("Correct it").is_visible()
 
 
@@ -411,6 +411,8 @@ def test_an_interrupt_ends_the_server():
         assert process.wait(timeout=30) == 0
 
 
-def test_a_server_for_other_machines_says_so():
+def test_a_server_for_other_machines_warns():
     with started("--host", "0.0.0.0") as (process, _):
-        assert "everyone who reaches this machine can send pictures" in process.stderr.readline()
+        assert (
+            "anyone who can connect to this machine can send pictures" in process.stderr.readline()
+        )

@@ -72,7 +72,7 @@ def test_two_processes_are_as_accurate_as_one(answers):
     assert together == pytest.approx(alone, abs=0.03)
 
 
-def test_dropout_draws_other_numbers_in_each_process(answers):
+def test_dropout_is_different_in_each_process(answers):
     assert answers.first["defaults"]["history"] != answers.one["defaults"]["history"]
 
 
@@ -84,7 +84,7 @@ def test_each_process_reads_its_share_of_lazy_images(answers):
     assert saved == answers.one["lazily"]["read"] - answers.second["lazily"]["read"] == n_images / 2
 
 
-def test_a_training_that_was_cut_off_goes_on_to_the_bit(answers):
+def test_a_resumed_training_run_is_bit_identical(answers):
     for found in (answers.first, answers.second):
         assert found["resumed"]["resumed"] == found["resumed"]["whole"]
     assert answers.first["resumed"] == answers.second["resumed"]
@@ -98,25 +98,25 @@ def test_the_network_is_saved_once(answers):
     assert loaded.get_params()["max_epochs"] == 1
 
 
-def test_accelerate_keeps_no_network(answers):
+def test_accelerate_does_not_keep_the_network(answers):
     assert answers.first["own_accelerator"]["kept"] == 0
 
 
-def test_processes_with_other_images_are_refused(answers):
+def test_processes_with_different_images_are_refused(answers):
     for found in (answers.first, answers.second):
-        assert "have different images, labels or random_state" in found["other_images"]
+        assert "have different images, labels, random_state or" in found["other_images"]
 
 
-def test_a_split_of_each_process_is_refused(answers):
+def test_different_splits_in_the_processes_are_refused(answers):
     for found in (answers.first, answers.second):
-        assert "a seed or a generator of its own" in found["unseeded_split"]
+        assert "a fixed seed or its own generator" in found["unseeded_split"]
     assert answers.one["unseeded_split"] is None
 
 
-def test_one_process_may_end_the_training_of_all(answers):
+def test_one_process_can_stop_all_processes(answers):
     assert len(answers.first["stopped_by_one"]["history"]) == 1
 
 
-def test_all_processes_hear_of_a_folder_that_cannot_be_made(answers):
+def test_all_processes_raise_an_error_if_the_folder_cannot_be_created(answers):
     names = {found["locked_folder"] for found in (answers.one, answers.first, answers.second)}
     assert len(names) == 1 and names != {None}

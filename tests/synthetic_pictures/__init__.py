@@ -54,7 +54,7 @@ def draw_picture(image, rng, *, kind=None, side=None, ruling=None, light_on_dark
     image : ndarray of shape (28, 28), dtype uint8
         An image of MNIST: ink 255 on 0.
     rng : numpy.random.Generator
-        Where all chance comes from.
+        Random generator.
     kind : str, optional
         One of ``KINDS``. By default, a digit on paper of any ruling.
     side, ruling, light_on_dark
@@ -84,7 +84,7 @@ def draw_page(images, labels, rng, *, kind):
     labels : ndarray of shape (n_images,)
         Their digits.
     rng : numpy.random.Generator
-        Where all chance comes from.
+        Random generator.
     kind : str
         One of ``PAGES``.
 

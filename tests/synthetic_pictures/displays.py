@@ -41,7 +41,7 @@ def draw_display(digit, rng, *, kind):
     digit : int
         0 to 9.
     rng : numpy.random.Generator
-        Where all chance comes from.
+        Random generator.
     kind : {"lcd", "led", "dots", "meter"}
         Dark segments on a light ground, glowing segments, a matrix of 5 by 7 glowing or dark dots,
         or the wheel of a counter.

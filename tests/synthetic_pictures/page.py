@@ -64,7 +64,7 @@ class Sheet(Scene):
         Parameters
         ----------
         rng : numpy.random.Generator
-            Where all chance comes from.
+            Random generator.
         size : float
             Height of the digits in pixels, which blur and resolution depend on.
         bend : float

@@ -21,7 +21,7 @@ def draw_print(digit, rng, *, font=None):
     digit : int
         0 to 9.
     rng : numpy.random.Generator
-        Where all chance comes from.
+        Random generator.
     font : str, optional
         Path of a font; any font of the system by default.
 

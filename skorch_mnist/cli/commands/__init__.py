@@ -1,7 +1,7 @@
 """The commands, one per file.
 
 Each module defines a function with the name of the module, which becomes the command, and
-``EXAMPLES``, the lines that its help shows.
+``EXAMPLES``, which its help shows.
 """
 
 from . import cross_validate, evaluate, export, predict, search, serve, train

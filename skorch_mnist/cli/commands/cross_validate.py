@@ -52,7 +52,7 @@ def cross_validate(
     resume: Resume = None,
     json: Json = False,
 ) -> None:
-    """Train and test on each fold of the training images, and show how much the accuracy varies.
+    """Estimate the accuracy by cross-validation on the training images.
 
     The folds are the same as in cross_val_score: stratified, in the order of the images.
     """
@@ -91,7 +91,7 @@ def cross_validate(
 
 
 def write_folds(run: run_folder.RunFolder, results: Sequence[Fold], title: str) -> dict[str, Any]:
-    """Write the outcomes of all folds, and return them in JSON types."""
+    """Write the results of all folds, and return them in JSON types."""
     accuracies = [fold.accuracy for fold in results]
     rows = [
         {"fold": number, "accuracy": fold.accuracy, "seconds": round(fold.seconds, 3)}
@@ -113,16 +113,16 @@ def write_folds(run: run_folder.RunFolder, results: Sequence[Fold], title: str) 
 def show_folds(
     clf: MNISTCNNClassifier, images: Images, n_folds: int, workers: Workers, screen: Screen
 ) -> Iterator[Fold]:
-    """Yield the outcome of each fold, and show its epoch table."""
+    """Yield the result of each fold, and show its epoch table."""
     here = workers.are_here  # the table is printed during training
     warned = Warnings()
     with FoldsBar(n_folds, screen) as bar:
-        outcomes = run_folds([clf], images, n_folds)
+        results = run_folds([clf], images, n_folds)
         for number in range(1, n_folds + 1):
             bar.describe(f"fold {number}/{n_folds}")
             if here:
                 screen.say(f"\nFold {number} of {n_folds}", style="bold")
-            fold = next(outcomes)
+            fold = next(results)
             warned.report(fold)
             if fold.failure:
                 raise ValueError(fold.failure)
@@ -130,6 +130,6 @@ def show_folds(
                 screen.say(f"\nFold {number} of {n_folds}", style="bold")
                 if not screen.as_json:
                     show_epochs(fold)
-            screen.say(f"Accuracy on the images of the fold: {fold.accuracy:.4f}")
+            screen.say(f"Accuracy on this fold: {fold.accuracy:.4f}")
             bar.update()
             yield fold

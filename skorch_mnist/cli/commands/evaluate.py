@@ -26,9 +26,9 @@ Dataset = Annotated[
     str | None,
     typer.Option(
         metavar="DATA",
-        help="Test images: a name or a path, as in train. If the classifier was trained on this "
-        "dataset, only the images that were set aside are used; of other datasets, all images that "
-        "are not for training [dim](default: the dataset of its run, else auto)[/]",
+        help="Test images: a name or a path, as for train. If the run that trained the classifier "
+        "has set images of this dataset aside, only these are used. Otherwise, the test images are "
+        "used, or all images if there are none [dim](default: the dataset of this run, or auto)[/]",
         parser=some_text,
         autocompletion=complete_dataset,
         rich_help_panel=DATA,
@@ -38,7 +38,7 @@ Output = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.html",
-        help=f"Where to write the report [dim](default: {run_folder.REPORT} beside the model)[/]",
+        help=f"Report to write [dim](default: {run_folder.REPORT} next to the model)[/]",
         parser=some_path,
         rich_help_panel=OUTPUT,
     ),
@@ -58,7 +58,7 @@ def evaluate(
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """Test a classifier, and write a report: one page that any browser shows offline."""
+    """Test a classifier, and write a self-contained HTML report."""
     import numpy as np
 
     from skorch_mnist.reading import classify
@@ -85,7 +85,7 @@ def evaluate(
 
 
 def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]:
-    """Return the given test images, or else those of the run of the model."""
+    """Return the given test images, or those of the run that trained the model."""
     config = run_folder.config_of(model)
     with usage_errors():
         of_run = read_file(config).get("data", {}) if config else {}
@@ -97,13 +97,13 @@ def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]
         return load_test_images(source._replace(dataset="auto"), None, screen)
     data = load_data(Source(**{**of_run, **given}), screen)
     if sha256 != data.sha256:
-        report("warning", f"the data of {data.name} have changed since the classifier was trained")
+        report("warning", f"{data.name} has changed since the classifier was trained")
     return data.name, data.test
 
 
 def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:
     """Print the metrics of all images and of each class."""
-    screen.say(f"{metrics.n_images:,} images of {title_of(name)}; in brackets, 95 % intervals\n")
+    screen.say(f"{metrics.n_images:,} images of {title_of(name)}, 95 % intervals in brackets\n")
     value, low, high = metrics.accuracy
     interval = f"[{low:.4f}, {high:.4f}]"
     screen.say(f"Accuracy                    {value:.4f} {interval}", style="bold")
@@ -112,7 +112,7 @@ def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:
     screen.say(f"Expected calibration error  {metrics.expected_calibration_error:.4f}")
     if metrics.rejection is not None:
         for title, figure in zip(
-            ("Accepted", "Accuracy among those"), metrics.rejection, strict=True
+            ("Accepted", "Accuracy if accepted"), metrics.rejection, strict=True
         ):
             screen.say(f"{title:<27} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]")
     screen.say()

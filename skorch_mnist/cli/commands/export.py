@@ -27,8 +27,8 @@ FormatOption = Annotated[
     Format,
     typer.Option(
         "--format",
-        help="onnx runs without Python and PyTorch; torch is a torch.export program "
-        "[dim](default: onnx)[/]",
+        help="Export an ONNX model (onnx), which does not need Python or PyTorch, or a "
+        "torch.export program (torch) [dim](default: onnx)[/]",
         show_default=False,
         rich_help_panel=OUTPUT,
     ),
@@ -37,7 +37,7 @@ Output = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Where to write [dim](default: beside the model, with the suffix .onnx or .pt2)[/]",
+        help="File to write [dim](default: next to the model, with the suffix .onnx or .pt2)[/]",
         parser=some_path,
         rich_help_panel=OUTPUT,
     ),
@@ -55,7 +55,7 @@ def export(
     output: Output = None,
     json: Json = False,
 ) -> None:
-    """Export a classifier with its preprocessing, for programs without skorch_mnist."""
+    """Export a classifier, including the scaling of pixels, for programs without skorch_mnist."""
     import torch
 
     screen = Screen(json)
@@ -72,8 +72,8 @@ def export(
     shape, dtype = clf.input_format_
     size = "x".join(map(str, shape))
     screen.say(f"Written to {file.resolve()}")
-    screen.say(f"It takes any number of images of {size} {dtype} pixels, and returns labels and "
-               "probabilities.")  # fmt: skip
+    screen.say(f"It takes any number of images with {size} pixels of type {dtype}, and returns "
+               "labels and probabilities.")  # fmt: skip
     screen.result(
         {"file": str(file.resolve()), "format": form.value, "shape": list(shape), "dtype": dtype}
     )

@@ -36,8 +36,8 @@ ModelOption = Annotated[
     Path | None,
     typer.Option(
         metavar="MODEL",
-        help="File of a classifier, folder of a run, or digits, the classifier that comes with "
-        "skorch_mnist [dim](default: digits)[/]",
+        help="Model file, output folder of train or search, or digits for the classifier that "
+        "comes with skorch_mnist [dim](default: digits)[/]",
         parser=some_path,
     ),
 ]
@@ -45,8 +45,8 @@ Page = Annotated[
     bool | None,
     typer.Option(
         "--page/--no-page",
-        help="Read several digits in each picture row by row, or a single one "
-        "[dim](default: decide from the picture)[/]",
+        help="Read several digits in each picture, or only one "
+        "[dim](default: decide based on the picture)[/]",
         show_default=False,
     ),
 ]
@@ -62,8 +62,9 @@ Accept = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE",
-        help="Share of digits to accept; the rest, and what is not a digit, is marked as such. 1 "
-        "accepts everything [dim](default: that of the classifier, 0.995 for digits)[/]",
+        help="Fraction of digits to accept. The others, and images that are not digits, are marked "
+        "as such. 1 accepts everything [dim](default: value of the classifier, 0.995 for "
+        "digits)[/]",
         min=0,
         max=1,
     ),
@@ -88,7 +89,7 @@ def predict(
     json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Read the digits in each picture, a drawing or photograph in any common format."""
+    """Read the digits in pictures: drawings, scans or photographs in any common format."""
     if json and as_csv:
         raise UsageError("--json and --csv cannot be combined")
     check_names(images)
@@ -99,7 +100,9 @@ def predict(
     screen = Screen(json)
     clf = None if model is None or is_pretrained(model) else load_rejecting(model)
     if accept is not None and not (clf is None or isinstance(clf, RejectingClassifier)):
-        raise UsageError(f"--accept needs a classifier that rejects images, but {model} does not")
+        raise UsageError(
+            f"--accept requires a classifier that rejects images, which {model} does not do"
+        )
     digits: list[tuple[str, Digit]] = []
     results: list[dict[str, Any]] = []
     failures = 0
@@ -126,9 +129,9 @@ def check_names(images: list[str]) -> None:
     """Raise a UsageError for a model or a folder among the pictures."""
     for name in images:
         if name.endswith(".safetensors") or (Path(name) / MODEL).exists():
-            raise UsageError(f"{name} is a model, not a picture: write --model {name}")
+            raise UsageError(f"{name} is a model, not a picture: use --model {name}")
         if Path(name).is_dir():
-            raise UsageError(f"{name} is a folder: give the pictures in it, {name}/*")
+            raise UsageError(f"{name} is a folder: give its pictures, such as {name}/*")
 
 
 def read_all(
@@ -139,7 +142,7 @@ def read_all(
     accept: float | None,
     quiet: bool,
 ) -> Iterator[tuple[str, list[Digit] | ValueError]]:
-    """Yield the name of each file and its digits, or why it cannot be read, with a progress bar."""
+    """Yield each file name with its digits or the error, and show a progress bar."""
     from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
     from skorch_mnist._threads import in_threads
     from skorch_mnist.pictures import PictureError
@@ -175,7 +178,7 @@ def write_text(digits: list[tuple[str, Digit]], screen: Screen) -> None:
     if not digits:
         return
     width = max(len(one_line(name)) for name, _ in digits)
-    # A file may be named twice.
+    # A file may be listed twice.
     count = Counter(name for name, _ in {(name, digit.box) for name, digit in digits})
     for name, digit in digits:
         place = " at {:>5} {:>5}".format(*digit.box)
@@ -191,7 +194,7 @@ def write_text(digits: list[tuple[str, Digit]], screen: Screen) -> None:
 
 
 def write_csv(digits: list[tuple[str, Digit]]) -> None:
-    """Print comma-separated values, the box as four columns; what is not a digit has no label."""
+    """Print comma-separated values, with the box in four columns; the label can be empty."""
     if sys.stdout is None:
         return
     writer = csv.writer(sys.stdout, lineterminator="\n")

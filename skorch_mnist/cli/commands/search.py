@@ -46,8 +46,8 @@ Grid = Annotated[
     typer.Option(
         "--grid",
         metavar="NAME=VALUE,VALUE...",
-        help="Values of a parameter to try, such as lr=0.001,0.003; may be repeated: all "
-        "combinations are candidates.",
+        help="Values to try for a parameter, such as lr=0.001,0.003. Can be repeated, to try all "
+        "combinations.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -56,7 +56,7 @@ NIter = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Try only N candidates, drawn at random, the same ones each time.",
+        help="Try only N random candidates, which are the same in each run.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -80,9 +80,9 @@ def search(
     resume: Resume = None,
     json: Json = False,
 ) -> None:
-    """Find the best parameters by cross-validation, train with them on all images, and test.
+    """Find the best parameters by cross-validation, then train and test with them.
 
-    Candidates are compared on folds of the training images; test images are not used to choose.
+    Candidates are compared on folds of the training images, without the test images.
     """
     screen = Screen(json)
     config = options.read()
@@ -90,7 +90,7 @@ def search(
     with usage_errors():
         values = parse_grid(grid or (), section)
         if not values:
-            raise ValueError("there is nothing to search: give --grid NAME=VALUE,VALUE")
+            raise ValueError("--grid is missing: give --grid NAME=VALUE,VALUE")
     clf = prepare(config, screen)
     n_iter = n_iter or section.get("n_iter")
     n_folds = n_folds or section.get("folds", N_FOLDS)
@@ -112,7 +112,7 @@ def search(
                 rows = compare(kept, candidates, data.train, n_folds, workers, screen)
             best = candidates[rows[0]["number"] - 1]
             clf.set_params(**best)
-            screen.say("\nThe best, trained on all training images", style="bold")
+            screen.say("\nTraining the best candidate on all training images", style="bold")
             metrics = train_and_write(clf, data, run, screen)
             run.write_csv(run_folder.CANDIDATES, rows)
             run.write_run("search", {**of_run, "parameters": stated(clf)}, clf)
@@ -154,31 +154,31 @@ def compare(
     workers: Workers,
     screen: Screen,
 ) -> list[dict[str, Any]]:
-    """Return a row for each candidate, the best first; print each when it is done."""
+    """Return a row for each candidate, best first; print each one when it is finished."""
     rows, warned = [], Warnings()
     watched = workers.are_here and not screen.as_json
     with FoldsBar(len(candidates) * n_folds, screen) as bar:
         estimators = [candidate_of(clf, candidate, watched) for candidate in candidates]
-        outcomes = run_folds(estimators, images, n_folds)
+        results = run_folds(estimators, images, n_folds)
         for number, candidate in enumerate(candidates, start=1):
             folds = []
             for fold in range(1, n_folds + 1):
                 bar.describe(f"candidate {number}/{len(candidates)}, fold {fold}/{n_folds}")
-                folds.append(next(outcomes))
+                folds.append(next(results))
                 warned.report(folds[-1])
                 bar.update()
             rows.append(row_of(number, candidate, folds))
-            screen.say(f"{number:>4}  {rows[-1]['parameters']}  {outcome(rows[-1])}")
+            screen.say(f"{number:>4}  {rows[-1]['parameters']}  {accuracy_of(rows[-1])}")
             for failure in {fold.failure for fold in folds if fold.failure}:
                 report("warning", f"candidate {number} failed: {failure}")
     rows.sort(key=lambda row: (row["mean"] is None, -(row["mean"] or 0.0)))
     if rows[0]["mean"] is None:
         raise ValueError("every candidate failed: see the warnings above")
-    screen.say("\nThe best candidates: mean accuracy and spread of the folds", style="bold")
+    screen.say("\nBest candidates, with mean and standard deviation of the folds", style="bold")
     screen.table(
         ["rank", "accuracy", "candidate", "parameters"],
         [
-            [str(rank), outcome(row), str(row["number"]), row["parameters"]]
+            [str(rank), accuracy_of(row), str(row["number"]), row["parameters"]]
             for rank, row in enumerate(rows[:MOST_SHOWN], start=1)
         ],
         left=["parameters"],
@@ -190,7 +190,7 @@ def compare(
 def candidate_of(
     clf: MNISTCNNClassifier, candidate: Mapping[str, Any], watched: bool
 ) -> MNISTCNNClassifier:
-    """Return the estimator of a candidate, with a progress bar if watched, without a table."""
+    """Return the estimator of a candidate, without an epoch table, and with a bar if watched."""
     from sklearn.base import clone
 
     from skorch_mnist._progress import TrainingBar
@@ -201,7 +201,7 @@ def candidate_of(
 
 
 def row_of(number: int, candidate: Mapping[str, Any], folds: Sequence[Fold]) -> dict[str, Any]:
-    """Return the row of a candidate: its mean is None if a fold failed."""
+    """Return the row of a candidate; its mean is None if a fold failed."""
     accuracies = [fold.accuracy for fold in folds]
     failed = any(fold.failure for fold in folds)
     return {
@@ -214,6 +214,6 @@ def row_of(number: int, candidate: Mapping[str, Any], folds: Sequence[Fold]) -> 
     }
 
 
-def outcome(row: Mapping[str, Any]) -> str:
-    """Return the mean and spread of a candidate as a string."""
+def accuracy_of(row: Mapping[str, Any]) -> str:
+    """Return the mean and standard deviation of the accuracy of a candidate as a string."""
     return "failed" if row["mean"] is None else f"{row['mean']:.4f} ± {row['std']:.4f}"

@@ -18,7 +18,7 @@ Host = Annotated[
     str,
     typer.Option(
         metavar="HOST",
-        help="Name or address to listen on; 0.0.0.0 lets other machines in "
+        help="Host name or address to listen on; 0.0.0.0 allows connections from other machines "
         "[dim](default: 127.0.0.1)[/]",
         parser=some_text,
         show_default=False,
@@ -28,7 +28,7 @@ Port = Annotated[
     int,
     typer.Option(
         metavar="PORT",
-        help="Port to listen on; 0 takes a free one [dim](default: 8000)[/]",
+        help="Port to listen on; 0 selects a free port [dim](default: 8000)[/]",
         min=0,
         max=65535,
         show_default=False,
@@ -38,8 +38,8 @@ Keep = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Keep the digits that users correct on the page, by class, for train --from "
-        "[dim](default: keep nothing)[/]",
+        help="Folder for digits that users correct on the page, for training with train --from "
+        "[dim](default: do not save them)[/]",
         parser=some_path,
     ),
 ]
@@ -53,10 +53,10 @@ EXAMPLES = (
 def serve(
     model: ModelOption = None, host: Host = "127.0.0.1", port: Port = 8000, keep: Keep = None
 ) -> None:
-    """Serve a page to draw digits on, and an API that reads pictures."""
+    """Serve a web page for drawing digits, and an API that reads pictures."""
     needed = ("starlette", "uvicorn", "python_multipart")
     if any(importlib.util.find_spec(name) is None for name in needed):
-        raise ImportError('serve needs its extra: pip install "skorch_mnist[serve]"')
+        raise ImportError('serve requires additional packages: pip install "skorch_mnist[serve]"')
     import torch
 
     from skorch_mnist.serve._app import make_app
@@ -73,7 +73,7 @@ def serve(
             "--port"
         ) from error
     with sock, suppress(KeyboardInterrupt):
-        torch.set_num_threads(1)  # requests run in parallel, and one image gains nothing from more
+        torch.set_num_threads(1)  # requests run in parallel, and one image does not need more
         own = None if model is None or is_pretrained(model) else load_rejecting(model)
         reader = Reader(own)
         examples = None if keep is None else Examples(keep, reader.classes)
@@ -81,7 +81,7 @@ def serve(
         name = f"[{host}]" if ":" in host else host
         screen.say(f"Serving on http://{name}:{sock.getsockname()[1]} (stop with Ctrl-C)")
         if not is_loopback(host):
-            report("warning", "everyone who reaches this machine can send pictures")
+            report("warning", "anyone who can connect to this machine can send pictures")
         if keep is not None:
-            screen.say(f"Corrected digits are kept in {keep.resolve()}")
+            screen.say(f"Corrected digits are saved in {keep.resolve()}")
         make_server(make_app(reader, host, examples)).run(sockets=[sock])

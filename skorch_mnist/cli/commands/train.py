@@ -31,8 +31,9 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="MODEL",
-        help="Fitted classifier to train further: its file, the folder of its run, or digits, the "
-        "classifier that comes with skorch_mnist. Images that it knows are added to yours.",
+        help="Fitted classifier to train further: a model file, the output folder of train or "
+        "search, or digits for the classifier that comes with skorch_mnist. If it reads digits, "
+        "images that it already knows are added to yours.",
         parser=some_path,
         show_default=False,
         rich_help_panel=TRAINING,
@@ -55,7 +56,7 @@ def train(
     if start is None:
         clf = prepare(config, screen)
     elif options.recipe is not None:
-        raise UsageError("--recipe is for a new network: it cannot be combined with --from")
+        raise UsageError("--recipe cannot be combined with --from, which keeps the network")
     else:
         clf = prepare_to_continue(start, config, screen)
     run = run_folder.RunFolder(folder, [*run_folder.OF_TRAINING, CONFIG], screen)

@@ -283,9 +283,9 @@ async function request(address, options) {
   try {
     response = await fetch(address, options);
   } catch {
-    throw new Error("The server does not answer.");
+    throw new Error("The server does not respond.");
   }
-  const content = await response.json().catch(() => ({ error: "The server failed to answer." }));
+  const content = await response.json().catch(() => ({ error: "The server returned an invalid response." }));
   if (!response.ok) throw new Error(content.error);
   return content;
 }
@@ -324,7 +324,7 @@ function rowOf(digit, isOpen) {
   const row = element("digit").content.firstElementChild.cloneNode(true);
   row.classList.toggle("rejected", digit.label === null);
   const seen = row.querySelector(".seen");
-  seen.setAttribute("aria-label", "The image that the network sees");
+  seen.setAttribute("aria-label", "The image that the network received");
   const image = new ImageData(28, 28);
   digit.pixels.flat().forEach((value, at) => image.data.set([value, value, value, 255], 4 * at));
   seen.getContext("2d").putImageData(image, 0, 0);
@@ -357,8 +357,8 @@ function offerCorrection(row, digit) {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ label, pixels: digit.pixels }),
       });
-      select.parentElement.replaceWith(`Kept as ${label}.`);
-      say(`The server keeps it as ${label}.`);
+      select.parentElement.replaceWith(`Saved as ${label}.`);
+      say(`The server saved it as ${label}.`);
     } catch (error) {
       fail(error);
     }
