@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ink import Map, brightness, contrast_map, in_clear_tones, ink_color, scale
+from ._ink import Map, border_of, brightness, contrast_map, in_clear_tones, ink_color, scale
 from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
@@ -23,6 +23,9 @@ _LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless
 _FAR_LONGER = 2.0  # times the size of the digit: a longer line is a fold or ruling, even if dark
 _STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
 _EXACT = 0.45, 0.4  # edge and weakest ink once it is known
+_PALE = 0.2, 0.3  # of the ink nearby: edges that are tried once the digit is found
+_SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
+_AS_WIDE = 0.8, 1.2  # times the width of the strokes that were found first
 _REACHES = 3, 6  # times the width of strokes: wider is paper, unless strokes lose their ink
 _FILLED = 0.6  # of the ink: strokes that keep less have lost it
 _PARTS = (12, 6, 3)  # of the longer side: strokes are narrower than one of these
@@ -114,7 +117,8 @@ def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
         if np.median(ink[core]) > _FILLED * np.median(found.ink[core]):
             break
     shapes = find_shapes(ink_mask(ink, reaches[-1], *_EXACT) & ~found.erased, ink)
-    return found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
+    found = found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
+    return found.with_pale_strokes(reaches[-1]) if found.parts else found
 
 
 class _Found(NamedTuple):
@@ -138,6 +142,32 @@ class _Found(NamedTuple):
         kinds[self.frames] = Kind.FRAME
         kinds[self.shapes.mask(self.parts)] = Kind.DIGIT
         return kinds
+
+    def with_pale_strokes(self, reach: float) -> _Found:
+        """Return the digit with paler ink, if that continues its strokes and is not anything else.
+
+        Where the pen presses less, a stroke may have a fifth of the ink that it has elsewhere.
+        """
+        digit = self.shapes.mask(self.parts)
+        stroke = self.shapes.stroke[self.parts[0]]
+        at_border = border_of(digit).sum()
+        others = (self.shapes.labels > 0) & ~digit
+        for edge in _PALE:
+            shapes = find_shapes(ink_mask(self.ink, reach, edge, edge) & ~self.erased, self.ink)
+            parts = main_digit(shapes)
+            if not parts:
+                continue
+            paler = shapes.mask(parts)
+            apart = paler & ~np.isin(shapes.labels, np.unique(shapes.labels[digit]))
+            ratio = (shapes.stroke[parts[0]] - _SOFTER) / stroke
+            if (
+                (digit & ~paler).sum() <= 0.02 * digit.sum()
+                and border_of(paler).sum() <= at_border
+                and not (apart & others).any()
+                and _AS_WIDE[0] <= ratio <= _AS_WIDE[1]
+            ):
+                return self._replace(shapes=shapes, parts=parts)
+        return self
 
     def is_hollow(self, gray: Map, wider: float, is_light: bool) -> bool:
         """Return whether allowing wider strokes would add ink that is as dark as the digit."""
