@@ -75,7 +75,7 @@ def test_a_bad_mirror_is_skipped_or_named_in_the_error(tmp_path, mirror, manner,
     with pytest.raises(DatasetError) as caught:
         read(tmp_path, bad, silence=0.2)
     message = str(caught.value)
-    for part in (FILE.name, str(tmp_path), complaint, "place"):
+    for part in (FILE.name, str(tmp_path), complaint, "copy"):
         assert part in message
     assert re.search(re.escape(bad + FILE.archive.name) + r": \S", message)  # and why it failed
     assert not (tmp_path / FILE.name).exists()
@@ -85,7 +85,7 @@ def test_a_bad_mirror_is_skipped_or_named_in_the_error(tmp_path, mirror, manner,
 def test_without_network_every_mirror_and_the_manual_alternative_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     mirrors = ["http://127.0.0.1:9/a/", "http://127.0.0.1:9/b/"]
-    by_hand = f"place {FILE.name} or {FILE.archive.name}"
+    by_hand = f"copy {FILE.name} or {FILE.archive.name}"
     with pytest.raises(DatasetError, match=f"(?s)9/a/tiny.*9/b/tiny.*{re.escape(by_hand)}"):
         read(tmp_path, *mirrors)
 
@@ -134,7 +134,7 @@ def test_a_good_archive_replaces_a_damaged_file(tmp_path):
 
 
 def test_a_missing_file_is_an_error_when_downloads_are_off(tmp_path):
-    with pytest.raises(DatasetError, match=f"{FILE.name} is not in .*download_if_missing=False"):
+    with pytest.raises(DatasetError, match=f"{FILE.name} is not in .*download_if_missing=True"):
         read(tmp_path / "absent", download_if_missing=False)
     assert not (tmp_path / "absent").exists()
 

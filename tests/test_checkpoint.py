@@ -420,7 +420,9 @@ def test_a_truncated_checkpoint_is_refused(keep, tmp_path):
     interrupted(tmp_path)
     content = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(content[:keep])
-    with pytest.raises(ValueError, match="is damaged or not a checkpoint. Delete it to start over"):
+    with pytest.raises(
+        ValueError, match=r"is damaged or not a checkpoint\. Delete it to start over"
+    ):
         same_call(tmp_path)
 
 

@@ -315,7 +315,7 @@ def test_invalid_input_of_reliability():
     for n_bins in (0, -1, 2.5, "a"):
         with pytest.raises(ValueError, match=r"n_bins=.* is not valid: it must be a positive"):
             ReliabilityDisplay.from_predictions([0], [[0.5, 0.5]], n_bins=n_bins)
-    with pytest.raises(ValueError, match="y_proba must have values in .*; got values from 1 to 9"):
+    with pytest.raises(ValueError, match=r"y_proba must have values in .*; got values from 1 to 9"):
         ReliabilityDisplay.from_predictions([0, 1], [[9, 1], [2, 8]])
     with pytest.raises(ValueError, match="it does not contain any of the labels in y_true"):
         ReliabilityDisplay.from_predictions(["0", "1"], [[0.9, 0.1], [0.2, 0.8]])

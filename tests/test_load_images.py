@@ -447,7 +447,7 @@ def test_parquet_files_of_arrays_and_columns(tmp_path):
 def test_parquet_without_the_pictures(tmp_path):
     table = pa.table({"image": [{"bytes": None, "path": "/etc/passwd"}], "label": [1]})
     parquet.write_table(table, tmp_path / "paths.parquet")
-    with pytest.raises(DatasetError, match="row 0 contains .* instead of a picture"):
+    with pytest.raises(DatasetError, match=r"row 0 contains .* instead of a picture"):
         load_images(tmp_path / "paths.parquet")
 
 

@@ -508,7 +508,7 @@ def test_missing_file_and_folder_are_the_usual_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing"):
         load(tmp_path / "nothing")
     with pytest.raises(
-        IsADirectoryError, match="is a folder, not a model file. Pass the file in it"
+        IsADirectoryError, match=r"is a folder, not a model file. Pass the file in it"
     ):
         load(tmp_path)
 

@@ -477,7 +477,7 @@ def test_a_dataset_of_skorch_refuses_labels_that_do_not_fit():
         clf.get_dataset(X, np.where(y == "a", "z", y))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         clf.get_dataset(X, y[1:])
-    with pytest.raises(ValueError, match="y must be None. Labels come from its items"):
+    with pytest.raises(ValueError, match=r"y must be None. Labels come from its items"):
         clf.get_dataset(Pairs(), y)
 
 

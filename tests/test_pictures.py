@@ -470,7 +470,7 @@ def test_the_error_names_the_invalid_parameter(parameters, message):
 def test_anything_other_than_pictures_is_an_error(pictures):
     with pytest.raises(ValueError, match="X has 2 columns"):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
-    with pytest.raises(ValueError, match="X has type .*, which is not supported"):
+    with pytest.raises(ValueError, match=r"X has type .*, which is not supported"):
         DigitPreprocessor().transform(pictures)
 
 

@@ -312,7 +312,7 @@ def test_a_classifier_fitted_on_images_is_taken(digits, page):
     ids=["classifier", "pipeline", "search", "linear"],
 )
 def test_an_unfitted_classifier_is_refused(make):
-    with pytest.raises(NotFittedError, match="is not fitted yet. Call fit before passing it"):
+    with pytest.raises(NotFittedError, match=r"is not fitted yet. Call fit before passing it"):
         read_digits(seven(), classifier=make())
 
 

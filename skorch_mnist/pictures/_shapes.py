@@ -229,7 +229,7 @@ def crosses_picture(shapes: Shapes, k: int) -> bool:
     (height, width), box = shapes.labels.shape, shapes.boxes[k]
     is_level = box.width == width and box.height < _FLAT * width
     is_upright = box.height == height and box.width < _FLAT * height
-    return is_level or is_upright
+    return bool(is_level or is_upright)
 
 
 def is_blot(shapes: Shapes, k: int) -> bool:
