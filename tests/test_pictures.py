@@ -44,6 +44,11 @@ def transform(picture, **parameters):
     return row.reshape(28, 28)
 
 
+def correlation(one, other):
+    """Return how similar two images are, at most 1."""
+    return np.corrcoef(one.ravel().astype(float), other.ravel().astype(float))[0, 1]
+
+
 @pytest.fixture(scope="module")
 def images():
     return load_digits28().images[:10]
@@ -131,7 +136,7 @@ def test_a_lopsided_digit_is_not_cut_off():
 
 def test_images_in_the_form_of_mnist_hardly_change(images):
     X = DigitPreprocessor().transform(images).reshape(-1, 28, 28)
-    correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(images, X, strict=True)]
+    correlations = [correlation(a, b) for a, b in zip(images, X, strict=True)]
     assert min(correlations) > 0.8
 
 
@@ -166,7 +171,7 @@ def variants():
 @pytest.mark.parametrize(("kind", "picture"), [*variants()])
 def test_every_kind_of_picture_gives_the_same_image(kind, picture):
     expected, image = transform(seven()).astype(float), transform(picture).astype(float)
-    assert np.corrcoef(expected.ravel(), image.ravel())[0, 1] > 0.95
+    assert correlation(expected, image) > 0.95
 
 
 @pytest.mark.parametrize(
@@ -333,7 +338,7 @@ def test_heic_of_pillow_heif_is_read():
     file = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(seven()).convert("RGB")).save(file, quality=95)
     image = transform(file.getvalue())
-    assert np.corrcoef(image.ravel(), transform(seven()).ravel())[0, 1] > 0.97
+    assert correlation(image, transform(seven())) > 0.97
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -611,7 +616,7 @@ def test_polarity_can_be_set():
     dark = transform(seven(), polarity="dark_on_light")
     np.testing.assert_array_equal(dark, transform(seven()))
     light = transform(255 - seven(), polarity="light_on_dark")
-    assert np.corrcoef(dark.ravel(), light.ravel())[0, 1] > 0.97
+    assert correlation(dark, light) > 0.97
 
 
 def test_a_stroke_across_the_picture_is_not_a_ruling():
@@ -627,7 +632,7 @@ def test_a_sheet_of_paper_on_a_table_is_read(table, share):
     picture = np.full((height, width), table, np.uint8)
     top, left = (height - 400) // 2, (width - 320) // 2
     picture[top : top + 400, left : left + 320] = np.kron(seven(), np.ones((2, 2), np.uint8))
-    assert np.corrcoef(transform(seven()).ravel(), transform(picture).ravel())[0, 1] > 0.95
+    assert correlation(transform(seven()), transform(picture)) > 0.95
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.05])
@@ -637,20 +642,51 @@ def test_ruled_lines_are_removed(slope):
     lines = ((rows + slope * columns) % 22 < 2) | ((columns - slope * rows) % 22 < 2)
     picture[lines] = np.minimum(picture[lines], 150)
     clean, ruled = transform(seven()).astype(float), transform(picture).astype(float)
-    assert np.corrcoef(clean.ravel(), ruled.ravel())[0, 1] > 0.93
+    assert correlation(clean, ruled) > 0.93
 
 
 def test_a_shadow_is_removed():
     picture = seven().astype(float)
     picture[:, :70] *= 0.6
-    assert np.corrcoef(transform(seven()).ravel(), transform(picture).ravel())[0, 1] > 0.95
+    assert correlation(transform(seven()), transform(picture)) > 0.95
 
 
 def test_a_frame_around_the_digit_is_ignored():
     picture = seven()
     picture[[15, 16, 180, 181], 20:140] = 30
     picture[15:182, [20, 21, 138, 139]] = 30
-    assert np.corrcoef(transform(seven()).ravel(), transform(picture).ravel())[0, 1] > 0.95
+    assert correlation(transform(seven()), transform(picture)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("paper", "ink"), [((222, 128, 32), (40, 200, 150)), ((156, 125, 57), (112, 112, 112))]
+)
+def test_ink_as_bright_as_paper_is_seen_by_its_color(paper, ink):
+    mask = (seven() < 128)[..., None]
+    colored = np.where(mask, np.uint8(ink), np.uint8(paper))
+    assert correlation(transform(colored), transform(seven())) > 0.95
+
+
+@pytest.mark.parametrize("side", [np.s_[:3], np.s_[:, -3:], np.s_[-8:], np.s_[:, :6]])
+def test_a_dark_line_along_a_side_of_the_picture_is_not_the_digit(side):
+    picture = seven(ink=190)
+    picture[side] = 0
+    assert correlation(transform(picture), transform(seven(ink=190))) > 0.95
+
+
+def test_a_fold_across_the_sheet_is_not_a_stroke():
+    picture = seven(width=160, ink=190)
+    picture[176:186] = 60
+    assert correlation(transform(picture), transform(seven(ink=190))) > 0.95
+
+
+def test_a_stroke_is_whole_where_the_pen_presses_less():
+    picture = seven(ink=40).astype(float)
+    rows = np.arange(200)[:, None]
+    pressure = 1 - 0.75 * np.exp(-(((rows - 110) / 20) ** 2))
+    uneven = 235 - (235 - picture) * pressure
+    box = DigitPreprocessor().stages(uneven.astype(np.uint8)).box
+    np.testing.assert_allclose(box, (50, 40, 110, 160), atol=3)
 
 
 def test_stages_are_the_intermediate_results():

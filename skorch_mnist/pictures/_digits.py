@@ -24,6 +24,7 @@ _FAR_LONGER = 2.0  # times the size of the digit: a longer line is a fold or rul
 _STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
 _EXACT = 0.45, 0.4  # edge and weakest ink once it is known
 _PALE = 0.2, 0.3  # of the ink nearby: edges that are tried once the digit is found
+_GAINED, _LOST = 0.05, 0.02  # of the digit: less is its soft edge; more would be another shape
 _SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
 _AS_WIDE = 0.8, 1.2  # times the width of the strokes that were found first
 _REACHES = 3, 6  # times the width of strokes: wider is paper, unless strokes lose their ink
@@ -158,10 +159,12 @@ class _Found(NamedTuple):
             if not parts:
                 continue
             paler = shapes.mask(parts)
+            gained = paler & (cv2.dilate(digit.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0)
             apart = paler & ~np.isin(shapes.labels, np.unique(shapes.labels[digit]))
             ratio = (shapes.stroke[parts[0]] - _SOFTER) / stroke
             if (
-                (digit & ~paler).sum() <= 0.02 * digit.sum()
+                gained.sum() > _GAINED * digit.sum()
+                and (digit & ~paler).sum() <= _LOST * digit.sum()
                 and border_of(paler).sum() <= at_border
                 and not (apart & others).any()
                 and _AS_WIDE[0] <= ratio <= _AS_WIDE[1]
