@@ -18,6 +18,7 @@ _FREE = 0.2  # of the pixels next to the line: what the digit covers at most
 _COARSE = 100  # pixels of the longer side while a sheet is searched for
 _SMALLEST = 0.2  # of the picture: the smallest area of a sheet
 _STEP = 0.35  # of full brightness: the smallest step from table to paper; a shadow has less
+_DARKER = 0.5  # of the brightness of the paper: a smaller step will do in a dark picture
 _CUT_OFF = 0.1  # of the border and of the table: the largest bright share; uneven light has more
 _CONVEX = 0.92  # of its convex hull: the smallest area of a sheet; a digit has less
 _SHARP = 0.5  # of the contrast: the smallest step at the edge; the light of a lamp fades
@@ -48,7 +49,7 @@ def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = max(1, round(width * factor)), max(1, round(height * factor))
     gray = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).mean(axis=-1) / 255
     low, high = np.quantile(gray, (0.05, 0.95))
-    if high - low < _STEP:
+    if high - low < min(_STEP, _DARKER * high):
         return pixels
     bright = gray > (low + high) / 2
     _, labels, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8), connectivity=4)
