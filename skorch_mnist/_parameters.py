@@ -113,9 +113,12 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
             hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
             owner = getattr(components.get(prefix), "__name__", "") if rest else ""
             of = f" of {owner}" if owner else ""
+            what, names_of_all = "parameters", sorted(valid)
+            if rest and prefix not in components and prefix != "callbacks":
+                what, names_of_all = "prefixes", sorted([*components, "callbacks"])
             raise InvalidParameterError(
-                f"{name!r} is not a valid parameter{of}.{hint} Valid parameters: "
-                f"{', '.join(sorted(valid))}."
+                f"{name!r} is not a valid parameter{of}.{hint} Valid {what}: "
+                f"{', '.join(names_of_all)}."
             )
 
 

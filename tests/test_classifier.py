@@ -662,6 +662,11 @@ def test_loader_with_workers_gives_the_same_weights():
 # --- parameters -----------------------------------------------------------------------------
 
 
+def test_a_misspelled_prefix_is_told_from_the_valid_ones():
+    with pytest.raises(ValueError, match=r"'optimizer__lr'\? Valid prefixes: callbacks, compile, "):
+        quick().set_params(optimizr__lr=0.1)
+
+
 def test_misspelled_parameters_suggest_the_closest_match():
     X, y = toy()
     for params, nearest in [

@@ -76,7 +76,7 @@ def test_any_other_name_is_refused_with_the_valid_ones(name):
         assert message is None
     else:
         assert message.startswith(f"{name!r} is not a valid parameter")
-        assert re.search(r" Valid parameters: \w+(, \w+)*\.$", message)
+        assert re.search(r" Valid (parameters|prefixes): \w+(, \w+)*\.$", message)
 
 
 @pytest.mark.parametrize(
