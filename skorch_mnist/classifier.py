@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -40,6 +39,7 @@ from skorch_mnist._compat import (
 )
 from skorch_mnist._devices import available_device, seeded
 from skorch_mnist._features import inputs_of_layer
+from skorch_mnist._hub._repository import pretrained_file, upload
 from skorch_mnist._inputs._validation import Given, refuse_one_hot
 from skorch_mnist._learning_rate import restore_peaks
 from skorch_mnist._listeners import SklearnCallbacks
@@ -64,21 +64,12 @@ if TYPE_CHECKING:
 __all__ = ["MNISTCNNClassifier"]
 
 OWN_NETWORKS = {name_of_network(network): network for network in (MNISTCNN, BatchNormCNN)}
-PRETRAINED = {"digits": Path(__file__).with_name("pretrained") / "digits.safetensors"}
 CALLBACK_PARAMETERS = ("callbacks", "early_stopping", "lr_schedule", "n_iter_no_change", "verbose")
 UNFITTED = (
     "load_params requires a fitted %(name)s, because its files do not contain classes_ and the "
     "pixel scale. Call fit or partial_fit first, or use save and %(name)s.load instead."
 )
 TRIED_PIXELS = 64 * 64  # the features of larger images take more memory than a model file
-
-
-def pretrained_file(name: Any) -> Path:
-    """Return the file of a classifier that comes with the package."""
-    if name not in [*PRETRAINED]:
-        valid = " or ".join(f'"{model}"' for model in PRETRAINED)
-        raise ValueError(f"name={name!r} is not valid: it must be {valid}.")
-    return PRETRAINED[name]
 
 
 class MNISTCNNClassifier(
@@ -709,13 +700,23 @@ class MNISTCNNClassifier(
         return clf
 
     @classmethod
-    def from_pretrained(cls, name: str) -> Self:
-        """Return a fitted classifier that comes with the package, without network access.
+    def from_pretrained(
+        cls, name: str | os.PathLike[str], *, revision: str | None = None, module: Any = None
+    ) -> Self:
+        """Return a fitted classifier of the package, of a folder, or of the Hugging Face Hub.
 
         Parameters
         ----------
-        name : {"digits"}
-            "digits" reads digits in the form of MNIST: 28x28 pixels, white on black.
+        name : "digits", path-like or str
+            "digits" comes with the package and needs no network access: it reads digits in the form
+            of MNIST, 28x28 pixels, white on black. Otherwise a model file, or a folder that
+            contains ``model.safetensors``; if there is none, the repository "user/name" on the Hub,
+            from which this file is downloaded once. It is checked like any other: see ``load``.
+        revision : str or None, default=None
+            Branch, tag or commit of the repository. Give a commit, as ``push_to_hub`` returns it,
+            to get the same classifier each time. None takes the newest.
+        module : type, callable, torch.nn.Module or None, default=None
+            The network, if it is one of your own, as in ``load``.
 
         Returns
         -------
@@ -725,10 +726,16 @@ class MNISTCNNClassifier(
         Raises
         ------
         ValueError
-            If ``name`` is not one of these.
+            If ``name`` is not one of these, or has no revisions, or the file is not valid.
+        ImportError
+            If ``name`` is on the Hub, and ``huggingface_hub`` is missing; the extra ``hub``
+            installs it.
+        huggingface_hub.errors.HfHubHTTPError
+            If the repository, the revision or the file does not exist or is not accessible.
 
         See Also
         --------
+        push_to_hub : Upload a fitted classifier.
         skorch_mnist.read_digits : Read digits in pictures with it.
 
         Notes
@@ -746,7 +753,57 @@ class MNISTCNNClassifier(
         >>> MNISTCNNClassifier.from_pretrained("digits").score(X, y) > 0.9
         True
         """
-        return cls.load(pretrained_file(name)).set_params(verbose=0)
+        return cls.load(pretrained_file(name, revision), module=module).set_params(verbose=0)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        private: bool | None = None,
+    ) -> str | None:
+        """Upload the fitted classifier to the Hugging Face Hub, with a model card.
+
+        The repository gets two files: ``model.safetensors``, which ``save`` writes, and
+        ``README.md``, the card, with classes, metrics, parameters and history. Both replace earlier
+        ones, which stay in the history of the repository. Log in with ``hf auth login`` first, or
+        set the environment variable ``HF_TOKEN``.
+
+        Parameters
+        ----------
+        repo_id : str
+            Name of the repository, as "user/name". It is created if it does not exist.
+        metrics : mapping of str to float or None, default=None
+            Figures for the card, such as ``{"accuracy": clf.score(X_test, y_test)}``.
+        private : bool or None, default=None
+            Whether a new repository is private. None takes the default of the user.
+
+        Returns
+        -------
+        str or None
+            Hash of the commit, for ``from_pretrained(repo_id, revision=...)``. None in processes
+            that have trained together, except for the first, which uploads.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If the network or its labels cannot be stored.
+        ImportError
+            If ``huggingface_hub`` is missing; the extra ``hub`` installs it.
+        huggingface_hub.errors.HfHubHTTPError
+            If the Hub refuses, as without a token.
+
+        See Also
+        --------
+        from_pretrained : Load it again.
+        """
+        stored = self._to_stored()
+        if not self._writes_files():
+            return None
+        defaults = MNISTCNNClassifier.__init__.__kwdefaults__ or {}
+        return upload(repo_id, stored, defaults=defaults, metrics=metrics or {}, private=private)
 
     def _take_over(self, stored: StoredModel) -> None:
         """Restore the state of a fitted classifier; check weights before allocating memory."""

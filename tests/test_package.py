@@ -23,8 +23,8 @@ ORDER = (
     "_geometry", "_atomic", "_features", "_threads", "network", "recipes", "datasets", "pictures",
     "_compat", "clusters", "_devices", "_inputs", "displays", "_parameters", "_learning_rate",
     "_progress", "_batches", "_storage", "_listeners", "_processes", "_training", "checkpoint",
-    "_net", "_outliers", "classifier", "rejection", "pretrained", "reading", "serve", "__init__",
-    "cli", "__main__",
+    "_net", "_outliers", "_hub", "classifier", "rejection", "pretrained", "reading", "serve",
+    "__init__", "cli", "__main__",
 )  # fmt: skip
 ALONE = {  # the only modules of ours that these know
     "network": set(),

@@ -12,14 +12,15 @@ from helpers import assert_same_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import skorch_mnist
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28
-from skorch_mnist.classifier import PRETRAINED
 from skorch_mnist.pretrained import EXEMPLARS, _printed, build, load_exemplars
 from skorch_mnist.pretrained._drawn import draw_digit
 from skorch_mnist.pretrained._pictured import enlarged, picture_of
 from skorch_mnist.pretrained._printed import font_files, print_character
 from skorch_mnist.recipes import FINE_TUNE
 
+PRETRAINED = {"digits": Path(skorch_mnist.__file__).parent / "pretrained" / "digits.safetensors"}
 few = settings(deadline=None, max_examples=40)
 digits_and_seeds = given(digit=st.integers(0, 9), seed=st.integers(0, 2**31))
 

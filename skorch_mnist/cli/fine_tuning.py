@@ -37,7 +37,7 @@ class Start(NamedTuple):
 
 def find_start(given: Path | None, config: Config) -> Start | None:
     """Return the classifier to start from: the option, or else that of a repeated run."""
-    from skorch_mnist.classifier import PRETRAINED
+    from skorch_mnist._hub._repository import PRETRAINED
 
     of_run = config.sections.get("from", {})
     name = str(given) if given else of_run.get("model")

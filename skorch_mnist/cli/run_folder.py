@@ -282,7 +282,7 @@ def digest(path: Path) -> str:
 
 def is_pretrained(path: Path) -> bool:
     """Return whether ``path`` is the name of a classifier that comes with the package."""
-    from skorch_mnist.classifier import PRETRAINED
+    from skorch_mnist._hub._repository import PRETRAINED
 
     return str(path) in PRETRAINED and not path.exists()
 

@@ -17,11 +17,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skorch_mnist._compat import HasMethods, Interval, rows_of, validate_parameter_constraints
+from skorch_mnist._hub._repository import pretrained_file
 from skorch_mnist._inputs._pixels import as_array
 from skorch_mnist._inputs._validation import check_images, check_images_and_labels, is_dataset
 from skorch_mnist._outliers import with_outliers
 from skorch_mnist._storage._model_file import N_QUANTILES
-from skorch_mnist.classifier import MNISTCNNClassifier, pretrained_file
+from skorch_mnist.classifier import MNISTCNNClassifier
 
 from ._calibration import best_temperature, scores_of, softened
 from ._detector import held_out_rows, new_detector
@@ -368,23 +369,18 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         write(path, self)
 
     @classmethod
-    def from_pretrained(cls, name: str) -> Self:
-        """Return a fitted classifier that comes with the package, without network access.
+    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Self:
+        """Return a fitted one of the package, of a folder, or of the Hugging Face Hub.
 
         Parameters
         ----------
-        name : {"digits"}
-            "digits" reads digits in the form of MNIST, 28x28 pixels, white on black, and rejects
-            images of anything else.
-
-        Returns
-        -------
-        RejectingClassifier
+        name, revision :
+            As in ``MNISTCNNClassifier.from_pretrained``. "digits" also rejects what is not a digit.
 
         Raises
         ------
         ValueError
-            If ``name`` is not one of these.
+            As there, or if the file holds a classifier that does not reject images.
 
         Examples
         --------
@@ -394,7 +390,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         >>> clf.predict(np.zeros((1, 784), dtype=np.uint8))
         array([-1])
         """
-        rejecting: Self = read(pretrained_file(name), cls)
+        rejecting: Self = read(pretrained_file(name, revision), cls)
+        if not isinstance(rejecting, cls):
+            raise ValueError(f"{name} cannot be loaded: it does not reject images.")
         for estimator in (rejecting.estimator, rejecting.estimator_):
             estimator.set_params(verbose=0)
         return rejecting

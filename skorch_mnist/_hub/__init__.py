@@ -1,0 +1,1 @@
+"""Fitted classifiers of others: in the package, on disk, or on the Hugging Face Hub."""

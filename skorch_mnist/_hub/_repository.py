@@ -1,0 +1,80 @@
+"""Where a fitted classifier comes from, and how one is uploaded to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from skorch_mnist._storage._model_file import StoredModel, write_model
+
+from ._card import CARD, model_card
+
+MODEL = "model.safetensors"  # in a repository, and in the folder of a run
+PRETRAINED = {"digits": Path(__file__).parents[1] / "pretrained" / "digits.safetensors"}
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def pretrained_file(name: Any, revision: str | None = None) -> Path:
+    """Return the file of a classifier of the package, on disk, or on the Hub, in this order.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is none of these, or ``revision`` is given for what has no revisions.
+    ImportError
+        If it is on the Hub, and ``huggingface_hub`` is not installed.
+    """
+    local = PRETRAINED.get(name) if isinstance(name, str) else None
+    if local is None and isinstance(name, (str, os.PathLike)) and name and Path(name).exists():
+        local = Path(name) / MODEL if Path(name).is_dir() else Path(name)
+    if local is not None:
+        if revision is not None:
+            raise ValueError(
+                f"revision={revision!r} is not valid: {name} is not read from the Hub, but from "
+                f"{local}, which does not have revisions."
+            )
+        return local
+    if not isinstance(name, str) or not REPOSITORY.fullmatch(name):
+        valid = " or ".join(f'"{model}"' for model in PRETRAINED)
+        raise ValueError(
+            f"name={name!r} is not valid: it must be {valid}, an existing file or folder, or a "
+            'repository on the Hub, as "user/name".'
+        )
+    return Path(hub().hf_hub_download(name, MODEL, revision=revision))
+
+
+def upload(
+    repo_id: str,
+    stored: StoredModel,
+    *,
+    defaults: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    private: bool | None,
+) -> str:
+    """Upload a classifier and its card in one commit, and return the hash of the commit."""
+    from_hub = f'MNISTCNNClassifier.from_pretrained("{repo_id}")'
+    card = model_card(stored, title=repo_id, load=from_hub, defaults=defaults, metrics=metrics)
+    client = hub()
+    with TemporaryDirectory() as folder:
+        write_model(Path(folder, MODEL), stored)
+        Path(folder, CARD).write_text(card, encoding="utf-8")
+        client.create_repo(repo_id, private=private, exist_ok=True)
+        commit = client.upload_folder(
+            repo_id=repo_id, folder_path=folder, commit_message="Upload the classifier and its card"
+        )
+    return str(commit.oid)
+
+
+def hub() -> Any:
+    """Return the client of the Hub."""
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise ImportError(
+            'the Hugging Face Hub needs huggingface_hub: pip install "skorch_mnist[hub]"'
+        ) from error
+    return HfApi(library_name="skorch_mnist")
