@@ -23,6 +23,7 @@ from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
 from skorch_mnist.cli import named_data
 
 FILES = [
+    "README.md",
     "config.toml",
     "confusion_matrix.png",
     "history.csv",
@@ -126,6 +127,7 @@ def test_the_same_seed_gives_the_same_predictions(tmp_path):
 def test_results_of_an_earlier_run_are_replaced(tmp_path):
     for name in FILES:
         (tmp_path / name).write_text("old")
+    (tmp_path / "README.md").write_text("---\nlibrary_name: skorch_mnist\n")  # of an earlier run
     (tmp_path / "notes.txt").write_text("mine")
     assert train("--output-dir", tmp_path) == 0
     assert all((tmp_path / name).stat().st_size > 100 for name in FILES)
@@ -322,6 +324,23 @@ def test_unwritable_output_folder_fails_before_any_work(folder, no_work, capsys,
     assert error.startswith(f"cannot write to the folder {folder} (")
     assert error.endswith("choose another with --output-dir")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_handwritten_readme_is_not_replaced(no_work, capsys, tmp_path):
+    (tmp_path / "README.md").write_text("# My digits")
+    assert train("--output-dir", tmp_path, dataset="mnist") == 1
+    assert "README.md would be replaced" in error_of(capsys)
+    assert (tmp_path / "README.md").read_text() == "# My digits"
+
+
+def test_the_card_has_the_metrics_and_the_parameters(run_once):
+    _, out, folder = run_once
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    accuracy = re.search(r"Test accuracy: (0\.\d{4}) on 360 images", out)[1]
+    assert f"| accuracy | {accuracy} |" in card
+    assert "| max\\_epochs | 2 |" in card
+    assert 'MNISTCNNClassifier.load("model.safetensors")' in card
+    assert "| 2 |" in card.partition("## History")[2]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -253,7 +253,14 @@ def test_cross_validate_repeats_cross_val_score(tmp_path, few_digits, capsys):
     scores = cross_val_score(clf, *few_digits.train, cv=2)
     assert [fold["accuracy"] for fold in found["folds"]] == scores.tolist()
     assert (found["mean"], found["std"]) == pytest.approx((scores.mean(), scores.std()))
-    files = ["config.toml", "folds.csv", "history.csv", "loss_curves.png", "metrics.json"]
+    files = [
+        "README.md",
+        "config.toml",
+        "folds.csv",
+        "history.csv",
+        "loss_curves.png",
+        "metrics.json",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == files
     assert [float(row["accuracy"]) for row in read_csv(tmp_path / "folds.csv")] == scores.tolist()
     history = read_csv(tmp_path / "history.csv")

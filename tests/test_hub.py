@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from loopback_hub import running_hub
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist.cli import main
 from skorch_mnist.recipes import FAST
 from skorch_mnist.rejection import RejectingClassifier
 
@@ -151,6 +153,26 @@ def test_the_metadata_are_read_by_the_client_of_the_hub(hub, clf):
     data = ModelCard(card_of(hub)).data
     assert data.library_name == "skorch_mnist"
     assert data.pipeline_tag == "image-classification"
+
+
+def test_the_folder_of_a_run_is_a_repository(hub, few_digits, tmp_path):
+    from huggingface_hub import ModelCard
+
+    assert main(["train", "--dataset", "digits", "--max-epochs", "1", "--output-dir", "run"]) == 0
+    files = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    hub.commit("me/run", **files)
+    one, other = map(MNISTCNNClassifier.from_pretrained, ("me/run", "run"))
+    X, _ = toy(shape=(28, 28))
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+    [accuracy, *_] = ModelCard(files["README.md"].decode()).data.eval_results
+    assert accuracy.metric_type == "accuracy" and 0 < accuracy.metric_value <= 1
+
+
+def test_a_cross_validation_has_a_card(hub, few_digits):
+    options = ["--dataset", "digits", "--max-epochs", "1", "--folds", "2", "--output-dir", "run"]
+    assert main(["cross-validate", *options]) == 0
+    card = Path("run/README.md").read_text(encoding="utf-8")
+    assert "| mean accuracy | 0." in card and "## Folds" in card
 
 
 def test_labels_do_not_break_the_card(hub):

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 MODEL, METRICS, HISTORY = "model.safetensors", "metrics.json", "history.csv"
 LOSSES, CONFUSIONS = "loss_curves.png", "confusion_matrix.png"
 FOLDS, CANDIDATES, REPORT = "folds.csv", "candidates.csv", "report.html"
-OF_TRAINING = (MODEL, METRICS, HISTORY, LOSSES, CONFUSIONS)
+CARD = "README.md"
+OF_TRAINING = (MODEL, METRICS, HISTORY, LOSSES, CONFUSIONS, CARD)
 CHECKPOINT, RUN, LOCK = "checkpoint", "run.json", ".lock"
 
 MEANINGS = {
@@ -37,6 +38,7 @@ MEANINGS = {
     HISTORY: "losses and other values of each epoch",
     LOSSES: "training and validation loss of each epoch",
     CONFUSIONS: "the confusion matrix",
+    CARD: "the card of the run, for other people",
     CONFIG: "configuration to repeat the run with --config",
 }
 
@@ -75,6 +77,7 @@ class RunFolder:
         if any(name.endswith((".png", ".html")) for name in self.names):
             check_matplotlib()
         self._check_config(config)
+        self._check_card()
         created = [path for path in (self.path, *self.path.parents) if not path.exists()]
         self._check_writable()
         lock = FileLock(self.path / LOCK)
@@ -101,6 +104,18 @@ class RunFolder:
         if config.resolve() == target.resolve() and not target.read_text().startswith(FIRST_LINE):
             raise RuntimeError(
                 f"this run would overwrite {config}: rename it, or choose another folder with "
+                f"{self.option}"
+            )
+
+    def _check_card(self) -> None:
+        from skorch_mnist._hub._card import FIRST_LINES
+
+        card = self.path / CARD
+        if CARD not in self.names or not card.is_file():
+            return
+        if not card.read_text(encoding="utf-8", errors="replace").startswith(FIRST_LINES):
+            raise RuntimeError(
+                f"{card} would be replaced: give it another name, or choose another folder with "
                 f"{self.option}"
             )
 
@@ -215,6 +230,42 @@ class RunFolder:
         plots.history(histories, "loss", f"Loss on {name}").savefig(self.path / LOSSES, dpi=150)
         title = f"Test images of {name}, accuracy {metrics.accuracy.value:.4f}"
         plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
+
+    def write_card(self, clf: MNISTCNNClassifier, metrics: Metrics, name: str) -> None:
+        """Write the card of the model in the folder, whose metrics are those of the test images."""
+        from skorch_mnist._hub._card import model_card
+        from skorch_mnist._storage._model_file import read_model
+
+        card = model_card(
+            read_model(self.path / MODEL)._replace(params=clf.get_params(deep=False)),
+            title=f"Classifier of {name}",
+            load=f'MNISTCNNClassifier.load("{MODEL}")',
+            defaults=type(clf)().get_params(deep=False),
+            metrics={
+                "accuracy": metrics.accuracy.value,
+                "f1": metrics.macro_f1,
+                "log_loss": metrics.log_loss,
+                "expected_calibration_error": metrics.expected_calibration_error,
+            },
+            dataset=f"{metrics.n_images:,} test images of {name}",
+        )
+        (self.path / CARD).write_text(card, encoding="utf-8")
+
+    def write_card_of_folds(
+        self, clf: MNISTCNNClassifier, summary: Mapping[str, Any], name: str
+    ) -> None:
+        """Write the card of a cross-validation, which does not have a model."""
+        from skorch_mnist._hub import _card
+
+        folds = [(f"{one['fold']}", _card.number(one["accuracy"])) for one in summary["folds"]]
+        metrics = {"mean_accuracy": summary["mean"], "standard_deviation": summary["std"]}
+        sections = {
+            "Metrics": _card.metrics_table(metrics, f"{len(folds)} folds of {name}"),
+            "Folds": _card.table(("fold", "accuracy"), folds),
+            "Recipe": _card.recipe(clf.get_params(deep=False), type(clf)().get_params(deep=False)),
+        }
+        card = _card.document(f"Cross-validation on {name}", {}, None, sections)
+        (self.path / CARD).write_text(card, encoding="utf-8")
 
     def say_what_was_written(self) -> None:
         """Print the names of the files."""

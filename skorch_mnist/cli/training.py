@@ -59,6 +59,7 @@ def train_and_write(
     run.write_training(fitted, metrics, name)
     if start is not None:
         run.write_model(with_rejection(start, fitted, data))
+    run.write_card(fitted, metrics, name)
     return metrics
 
 

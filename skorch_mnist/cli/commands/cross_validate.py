@@ -32,7 +32,14 @@ from ..workers import Workers
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
 
-FILES = (run_folder.FOLDS, run_folder.METRICS, run_folder.HISTORY, run_folder.LOSSES, CONFIG)
+FILES = (
+    run_folder.FOLDS,
+    run_folder.METRICS,
+    run_folder.HISTORY,
+    run_folder.LOSSES,
+    run_folder.CARD,
+    CONFIG,
+)
 FOLDER, N_FOLDS = "skorch_mnist_folds", 5
 
 EXAMPLES = (
@@ -75,6 +82,7 @@ def cross_validate(
             with workers.connected():
                 results = list(show_folds(kept, data.train, n_folds, workers, screen))
             summary = write_folds(run, results, f"Loss on {n_folds} folds of {title_of(data.name)}")
+            run.write_card_of_folds(clf, summary, title_of(data.name))
             run.write_run("cross-validate", of_run, clf)
     screen.say()
     screen.table(
