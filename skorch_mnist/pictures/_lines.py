@@ -59,7 +59,7 @@ class Lines(NamedTuple):
     upright: list[Line]  # rows and columns are exchanged
 
 
-def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
+def find_lines(mask: Mask, thickest: int, shortest: float, *, hidden: bool = False) -> Lines:
     """Return the straight or slightly bent lines in a mask.
 
     Parameters
@@ -69,18 +69,21 @@ def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
         Pixels. Anything thicker is not a line.
     shortest : float
         Pixels. Anything shorter is not a line, but perhaps the stroke of a digit.
+    hidden : bool
+        Whether to follow lines through strokes. Those of a single digit may be as long as lines.
     """
-    return Lines(
-        _level_lines(mask, thickest, shortest), _level_lines(mask.T.copy(), thickest, shortest)
+    level, upright = (
+        _level_lines(view, thickest, shortest, hidden) for view in (mask, mask.T.copy())
     )
+    return Lines(level, upright)
 
 
-def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
+def _level_lines(mask: Mask, thickest: int, shortest: float, hidden: bool) -> list[Line]:
     """Join the pieces of lines, which are interrupted where something crosses them."""
     pieces = _level_pieces(mask, thickest)
     heads = np.array([(p.start, len(p.path), p.path[:3].mean(), p.thickness) for p in pieces])
     heads = heads.reshape(-1, 4)
-    near_ink = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    near_ink = cv2.dilate((mask & hidden).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     used = np.zeros(len(pieces), bool)
     lines = []
     for first in range(len(pieces)):

@@ -179,7 +179,7 @@ def _of_polarity(
     mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
     thickest = max(4, round(_THICKEST * longer))
     usual = usual_height(find_shapes(mask, ink, 0))
-    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual))
+    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual), hidden=True)
     found = grids(lines, thickest, _CELL * usual)
     fields = [] if found else find_fields(mask, lines)
     lines.upright.extend(bar for field in fields for bar in field.bars)
