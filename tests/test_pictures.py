@@ -744,7 +744,7 @@ def test_kinds_show_rulings():
 # Pages
 
 
-def page(boxes, height=300, width=400):
+def page(boxes, height=300, width=600):
     picture = np.full((height, width), 240, np.uint8)
     for left, top, right, bottom in boxes:
         picture[top:bottom, left:right] = 30
@@ -769,6 +769,55 @@ def test_parts_are_joined_and_dirt_and_frames_ignored():
     found = find_digits(picture)
     assert len(found.boxes) == 2
     np.testing.assert_allclose(found.boxes[0], (100, 90, 130, 160), atol=4)
+
+
+def zero(left, top):
+    """The strokes of a rectangular 0 of 40x60 pixels."""
+    right, bottom = left + 40, top + 60
+    return [
+        (left, top, left + 6, bottom),
+        (right - 6, top, right, bottom),
+        (left, top, right, top + 6),
+        (left, bottom - 6, right, bottom),
+    ]
+
+
+def centers(found):
+    return (found.boxes[:, 0] + found.boxes[:, 2]) / 2
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_digits_that_touch_at_one_stroke_are_separated(n):
+    lefts = [100 + 50 * k for k in range(n)]
+    strokes = [stroke for left in lefts for stroke in zero(left, 100)]
+    bridges = [(left + 34, 128, left + 56, 133) for left in lefts[:-1]]
+    found = find_digits(page(strokes + bridges + zero(450, 100)))
+    np.testing.assert_allclose(centers(found), [*(left + 20 for left in lefts), 470], atol=5)
+
+
+def test_a_wide_digit_is_not_separated():
+    wide = [(100, 100, 110, 160), (160, 100, 170, 160), (100, 100, 170, 110), (100, 150, 170, 160)]
+    found = find_digits(page(wide + zero(300, 100)))
+    np.testing.assert_allclose(found.boxes[:, [0, 2]], [(100, 170), (300, 340)], atol=3)
+
+
+def test_a_line_that_digits_stand_on_is_removed():
+    lefts = [60, 110, 190, 260, 390]  # at equal distances, they would be the bars of a form
+    ones = [(left, 100, left + 16, 160) for left in lefts]
+    found = find_digits(page([*ones, (20, 158, 580, 161)]))
+    np.testing.assert_allclose(centers(found), [left + 8 for left in lefts], atol=5)
+
+
+@pytest.mark.parametrize("comb", [False, True], ids=["boxes", "a comb"])
+def test_only_digits_are_found_in_a_form(comb):
+    """Letters of the title are smaller than digits, and closer to each other than cells."""
+    bars = [(100 + 60 * k, 180 if comb else 140, 102 + 60 * k, 220) for k in range(8)]
+    lines = [(100, 220, 522, 222)] + ([] if comb else [(100, 140, 522, 142)])
+    letters = [(left, 40, left + 8, 85) for left in range(60, 400, 36)]
+    letters += [(left, 77, left + 26, 85) for left in range(60, 400, 36)]
+    written = [stroke for k in (0, 1, 3) for stroke in zero(111 + 60 * k, 150)]
+    found = find_digits(page([*bars, *lines, *letters, *written], width=800))
+    np.testing.assert_allclose(centers(found), [131, 191, 311], atol=5)
 
 
 def test_a_blank_page_has_no_digits():

@@ -11,8 +11,11 @@ from ._shapes import Box, Shapes, around, border_pixels, bounds, is_blot, is_fra
 
 _LARGEST = 0.4  # of the longer side of the page: larger shapes are not digits
 # In heights of a usual digit.
+_LARGER = 1.5, 4.0  # shapes that may be digits if most of the ink is in small print
+_ENOUGH = 0.2  # of the ink of what looks like digits: larger shapes that hold more are the digits
 _LOWEST = 0.5  # smaller shapes are dots, dashes and dirt
 _HIGHEST = 1.8  # larger shapes are frames and pictures
+_HIGHEST_JOINED = 3.0  # parts are not joined to anything higher; those of displays may be small
 _LOWEST_BY_LINE = 0.7  # smaller shapes at a line are pieces of it
 _NARROWEST_BY_LINE = 0.2  # so are narrower shapes,
 _NARROW_ON_LINE = 0.6  # and narrower shapes in the middle of a line
@@ -28,17 +31,22 @@ _TALL = 0.7  # of the height of touching digits: each of them is higher
 _SLANT = 0.3  # pixels of ink that a cut may cross rather than move to the next column
 _NARROW = 0.22  # of the height: the least width of a digit
 _THIN_OUTLINE = 0.12  # of the size of a box: digits of displays have wider strokes
-_FAINTEST = 0.45  # of the usual strength of ink: fainter shapes are stains and noise
+_DARK = 0.75  # quantile of the strength of ink: noise may look like most of the digits
+_FAINTEST = 0.45  # of that strength: fainter shapes are stains and noise
 _AT_BORDER = 0.3  # of the size of a shape: with more pixels on the border, it runs along it
 _INNER = 0.2  # of the height of a shape: higher shapes in it are digits
 _PRINT = 0.75  # of the usual size: letters of labels are smaller
+_PRINT_BY_CELL = 1.3  # so are larger ones that are closer to each other than cells of a form:
+_CLOSE = 0.7  # of the width of a cell
 _WORD = 3  # letters
 _LEVEL = 0.4  # of the height of the lower letter: letters of a word share more rows
 _SPACE = 0.8  # of the height of the higher letter: they are nearer
 _DUST = 0.08  # smaller shapes are never parts of a digit
 
 
-def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
+def usual_height(
+    shapes: Shapes, whole: Mask | None = None, between: tuple[float, float] = (0, np.inf)
+) -> float:
     """Return the height of a usual digit in pixels, or 0 if nothing looks like a digit.
 
     Parameters
@@ -46,6 +54,9 @@ def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
     shapes : Shapes
     whole : ndarray of bool, shape (height, width), or None
         The pixels of shapes that do not touch a line. If there are a few, only they count.
+    between : tuple of float
+        The range of heights in pixels that digits may have in the cells of the page, if there are
+        any. Without it, larger shapes with enough ink are the digits rather than small print.
     """
     boxes, longer = shapes.boxes, max(shapes.labels.shape)
     at_border = border_pixels(shapes.labels, len(boxes))
@@ -54,6 +65,7 @@ def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
         k
         for k, box in enumerate(boxes)
         if box.size < _LARGEST * longer
+        and between[0] < box.height < between[1]
         and not at_border[k]
         and empty[k]
         and 0.1 * box.height < box.width <= _FLATTEST * box.height
@@ -62,12 +74,16 @@ def usual_height(shapes: Shapes, whole: Mask | None = None) -> float:
     ]
     apart = [k for k in digits if whole is None or is_whole(shapes, k, whole)]
     counted = apart if len(apart) >= 3 else digits
-    if not counted:
-        return 0.0
-    # Most of the ink is in the digits, even if there are many dots, or letters in small print.
-    counted.sort(key=lambda k: boxes[k].size)
-    share = np.cumsum([shapes.ink[k] for k in counted])
-    return float(boxes[counted[int(np.searchsorted(share, share[-1] / 2))]].height)
+    total, usual = shapes.ink[digits].sum(), 0
+    largest = _LARGER[1] if between[1] == np.inf else 0
+    # Digits are larger than letters: if enough ink is in larger shapes, these are the digits.
+    while len(counted) >= (3 if usual else 1) and shapes.ink[counted].sum() > _ENOUGH * total:
+        # Most of the ink is in the digits, even if there are many dots, or letters in small print.
+        counted.sort(key=lambda k: boxes[k].size)
+        share = np.cumsum(shapes.ink[counted])
+        usual = boxes[counted[int(np.searchsorted(share, share[-1] / 2))]].height
+        counted = [k for k in digits if _LARGER[0] * usual < boxes[k].height < largest * usual]
+    return float(usual)
 
 
 def _contain_others(boxes: list[Box]) -> NDArray[np.bool_]:
@@ -185,7 +201,7 @@ def _cheapest_cut(shape: Mask, margin: int) -> NDArray[np.intp]:
 
 
 def digits_among(
-    shapes: Shapes, whole: Mask, covered: Mask, along: Mask, usual: float
+    shapes: Shapes, whole: Mask, covered: Mask, along: Mask, usual: float, cell: float
 ) -> list[list[int]]:
     """Return the parts of each digit: large shapes and the small ones that belong to them.
 
@@ -200,6 +216,8 @@ def digits_among(
         Where pieces of lines may be that were not found.
     usual : float
         The height of a usual digit in pixels.
+    cell : float
+        The width of the cells of a form in pixels, 0 if there are none.
     """
     boxes = shapes.boxes
     apart = [is_whole(shapes, k, whole) for k in range(len(boxes))]
@@ -208,7 +226,7 @@ def digits_among(
     ]
     stroke = float(np.median(shapes.stroke[alike])) if alike else 0.0
     strength = shapes.ink / np.maximum(shapes.area, 1)
-    faintest = _FAINTEST * float(np.median(strength[alike])) if alike else 0.0
+    faintest = _FAINTEST * float(np.quantile(strength[alike], _DARK)) if alike else 0.0
     filled = _contain_others(boxes)
     at_border = border_pixels(shapes.labels, len(boxes))
     large, small = [], []
@@ -229,7 +247,9 @@ def digits_among(
         ):
             large.append(k)
     words = _words(boxes, [k for k, box in enumerate(boxes) if box.height < _PRINT * usual])
-    digits = _joined(shapes, [[k] for k in large if k not in words])
+    letters = [k for k in large if boxes[k].height < _PRINT_BY_CELL * usual]
+    words |= _words(boxes, letters, _CLOSE * cell)
+    digits = _joined(shapes, [[k] for k in large if k not in words], _HIGHEST_JOINED * usual)
     edges = np.array([bounds(shapes, parts) for parts in digits], float).reshape(-1, 4)
     for k in small if digits else ():
         gaps = _gaps(boxes[k], edges)
@@ -252,8 +272,8 @@ def _is_of_line(shapes: Shapes, k: int, covered: Mask, along: Mask, usual: float
     return bool(first.any() and last.any() and box.width < _SEPARATOR * box.height)
 
 
-def _words(boxes: list[Box], letters: list[int]) -> set[int]:
-    """Return the letters of words in small print."""
+def _words(boxes: list[Box], letters: list[int], farthest: float = np.inf) -> set[int]:
+    """Return the letters of words in small print, whose centers are no farther apart."""
     edges = np.array([boxes[k] for k in letters], float).reshape(-1, 4)
     unseen = np.ones(len(letters), bool)
     words: set[int] = set()
@@ -263,7 +283,7 @@ def _words(boxes: list[Box], letters: list[int]) -> set[int]:
             letter = waiting.pop()
             unseen[letter] = False
             word.append(letters[letter])
-            beside = np.flatnonzero(unseen & _are_beside(edges[letter], edges))
+            beside = np.flatnonzero(unseen & _are_beside(edges[letter], edges, farthest))
             unseen[beside] = False
             waiting += beside.tolist()
         if len(word) >= _WORD:
@@ -271,7 +291,9 @@ def _words(boxes: list[Box], letters: list[int]) -> set[int]:
     return words
 
 
-def _are_beside(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _are_beside(
+    box: NDArray[np.float64], others: NDArray[np.float64], farthest: float
+) -> NDArray[np.bool_]:
     """Return which other boxes may be the next letters of a word.
 
     A box is its top, left, bottom and right in pixels.
@@ -282,11 +304,15 @@ def _are_beside(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArra
     level = np.minimum(bottom, bottoms) - np.maximum(top, tops)
     gaps = np.maximum(left, lefts) - np.minimum(right, rights)
     same_row = level > _LEVEL * np.minimum(bottom - top, heights)
-    return np.asarray(same_row & (gaps < _SPACE * np.maximum(bottom - top, heights)))
+    near = np.abs(left + right - lefts - rights) < 2 * farthest
+    return np.asarray(same_row & near & (gaps < _SPACE * np.maximum(bottom - top, heights)))
 
 
-def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
-    """Join parts that are close above each other, such as the bar of a 5 or a broken stroke."""
+def _joined(shapes: Shapes, digits: list[list[int]], highest: float) -> list[list[int]]:
+    """Join parts that are close above each other, such as the bar of a 5 or a broken stroke.
+
+    What would be higher than ``highest`` in pixels is not one digit.
+    """
     digits = sorted(digits, key=lambda parts: bounds(shapes, parts).left)
     boxes = [bounds(shapes, parts) for parts in digits]
     edges = np.array(boxes, float).reshape(-1, 4)
@@ -297,7 +323,7 @@ def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
             continue
         waiting[first] = False
         parts = [*digits[first]]
-        while len(near := np.flatnonzero(waiting & _belong_together(box, edges))):
+        while len(near := np.flatnonzero(waiting & _belong_together(box, edges, highest))):
             waiting[near[0]] = False
             parts += digits[near[0]]
             box = around([box, boxes[near[0]]])
@@ -305,7 +331,7 @@ def _joined(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
     return joined
 
 
-def _belong_together(box: Box, others: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _belong_together(box: Box, others: NDArray[np.float64], highest: float) -> NDArray[np.bool_]:
     """Return which other boxes contain parts of the digit in a box."""
     tops, lefts, bottoms, rights = others.T
     shared = np.minimum(box.right, rights) - np.maximum(box.left, lefts)
@@ -313,7 +339,8 @@ def _belong_together(box: Box, others: NDArray[np.float64]) -> NDArray[np.bool_]
     heights, widths = bottoms - tops, rights - lefts
     beside = shared > 0.3 * np.minimum(box.width, widths)
     sizes = np.maximum(heights, widths)
-    return np.asarray(beside & (apart < 0.1 * np.maximum(box.size, sizes)))
+    low = np.maximum(box.bottom, bottoms) - np.minimum(box.top, tops) <= highest
+    return np.asarray(beside & low & (apart < 0.1 * np.maximum(box.size, sizes)))
 
 
 def _gaps(box: Box, others: NDArray[np.float64]) -> NDArray[np.float64]:

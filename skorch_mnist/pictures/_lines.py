@@ -12,9 +12,15 @@ Mask = NDArray[np.bool_]  # (height, width)
 
 _STEEPEST = 0.35  # rows per column: a line that is steeper is a stroke
 _GAP = 1.6  # times the largest thickness: pieces of a line are not farther apart
-_GAP_OF_LONG = 0.5  # times the length of the shorter of two pieces: nor than that
+_GAP_OF_LONG = 0.5  # times the length of the shorter of two pieces: nor than that,
+_INKED = 0.9  # unless there is ink in as much of the gap between them
+_BENT = 0.1  # pixels per pixel of an inked gap by which the line may bend in it
 _STEADY = 0.8  # of a piece: the smallest share that is straight and as thick as the rest
 _FEWEST = 3  # lines in each direction: as many that cross are a grid
+_SQUARE = 2.0  # times as long as the other: the side of a longer cell does not hold one digit
+
+
+_Crossing = tuple[int, int, tuple[float, float]]  # a level line, an upright line, x and y
 
 
 class Line(NamedTuple):
@@ -34,6 +40,18 @@ class Line(NamedTuple):
         return float(self.path[int(np.clip(round(column - self.start), 0, len(self.path) - 1))])
 
 
+class Grid(NamedTuple):
+    """Lines that cross others, with cells in between."""
+
+    outline: NDArray[np.float32]  # (n_corners, 2): x and y of each corner in pixels, convex
+    side: float  # of a usual cell in pixels
+
+    @property
+    def area(self) -> float:
+        """The number of pixels inside."""
+        return float(cv2.contourArea(self.outline))
+
+
 class Lines(NamedTuple):
     """The lines in a picture."""
 
@@ -41,7 +59,7 @@ class Lines(NamedTuple):
     upright: list[Line]  # rows and columns are exchanged
 
 
-def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
+def find_lines(mask: Mask, thickest: int, shortest: float, *, hidden: bool = False) -> Lines:
     """Return the straight or slightly bent lines in a mask.
 
     Parameters
@@ -51,17 +69,21 @@ def find_lines(mask: Mask, thickest: int, shortest: float) -> Lines:
         Pixels. Anything thicker is not a line.
     shortest : float
         Pixels. Anything shorter is not a line, but perhaps the stroke of a digit.
+    hidden : bool
+        Whether to follow lines through strokes. Those of a single digit may be as long as lines.
     """
-    return Lines(
-        _level_lines(mask, thickest, shortest), _level_lines(mask.T.copy(), thickest, shortest)
+    level, upright = (
+        _level_lines(view, thickest, shortest, hidden) for view in (mask, mask.T.copy())
     )
+    return Lines(level, upright)
 
 
-def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
+def _level_lines(mask: Mask, thickest: int, shortest: float, hidden: bool) -> list[Line]:
     """Join the pieces of lines, which are interrupted where something crosses them."""
     pieces = _level_pieces(mask, thickest)
     heads = np.array([(p.start, len(p.path), p.path[:3].mean(), p.thickness) for p in pieces])
     heads = heads.reshape(-1, 4)
+    near_ink = cv2.dilate((mask & hidden).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     used = np.zeros(len(pieces), bool)
     lines = []
     for first in range(len(pieces)):
@@ -69,21 +91,67 @@ def _level_lines(mask: Mask, thickest: int, shortest: float) -> list[Line]:
             continue
         used[first] = True
         chain = [pieces[first]]
-        while True:
-            last = chain[-1]
-            gap = max(_GAP * thickest, _GAP_OF_LONG * len(last.path))
-            nearby = slice(*np.searchsorted(heads[:, 0], (last.end - thickest, last.end + gap + 1)))
-            continued = np.flatnonzero(~used[nearby] & _continues(last, heads[nearby], thickest))
-            if not len(continued):
-                break
-            following = nearby.start + continued[0]
+        while (following := _next(chain[-1], heads, used, near_ink, thickest)) is not None:
             used[following] = True
             chain.append(pieces[following])
         if max(piece.end for piece in chain) - chain[0].start >= shortest:
             line = _joined(chain, thickest)
             if abs(line.path[-1] - line.path[0]) <= _STEEPEST * len(line.path):
-                lines.append(line)
+                lines.append(_prolonged(line, near_ink, thickest))
     return lines
+
+
+def _next(
+    last: Line, heads: NDArray[np.float64], used: Mask, near_ink: Mask, thickest: int
+) -> int | None:
+    """Return the index of the piece with which a chain continues after its last piece, if any.
+
+    The head of a piece is its start, its length, its first row and its thickness.
+    """
+    first = np.searchsorted(heads[:, 0], last.end - thickest)
+    starts, lengths, rows, thicknesses = heads[first:].T
+    gaps = starts - last.end
+    ends = last.path[-3 * thickest :]
+    third = max(1, len(ends) // 3)
+    slope = (ends[-third:].mean() - ends[:third].mean()) / max(1, 2 * len(ends) / 3)
+    expected = last.path[-3:].mean() + np.clip(slope, -0.3, 0.3) * (gaps + 2)
+    off = np.abs(rows - expected)
+    straight = np.maximum(1.6, 0.6 * np.maximum(last.thickness, thicknesses))
+    shorter = np.minimum(len(last.path), lengths)
+    near = gaps <= np.maximum(_GAP * thickest, _GAP_OF_LONG * shorter)
+    possible = ~used[first:] & (off <= np.where(near, straight, straight + _BENT * gaps))
+    for k in first + np.flatnonzero(possible):
+        is_next = near[k - first] and off[k - first] <= straight[k - first]
+        if is_next or _is_inked(last, heads[k], near_ink):
+            return int(k)
+    return None
+
+
+def _is_inked(piece: Line, head: NDArray[np.float64], near_ink: Mask) -> bool:
+    """Return whether there is ink along the gap between a piece and the head of another one."""
+    columns = np.arange(piece.end, int(head[0]))
+    path = np.interp(columns, (piece.end, head[0]), (piece.path[-3:].mean(), head[2]))
+    return bool(near_ink[np.rint(path).astype(int), columns].mean() > _INKED)
+
+
+def _prolonged(line: Line, near_ink: Mask, thickest: int) -> Line:
+    """Return a line with the ends that are hidden in strokes."""
+    height, width = near_ink.shape
+    window = min(len(line.path), 6 * thickest)
+    ends = []
+    for path, column, step in (
+        (line.path[:window], line.start - 1, -1),
+        (line.path[::-1][:window], line.end, 1),
+    ):
+        half = max(1, window // 2)
+        slope = (path[:half].mean() - path[-half:].mean()) / half
+        columns = np.arange(column, column + step * len(line.path) // 2, step)
+        rows = path[0] + slope * np.arange(1, len(columns) + 1)
+        seen = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height - 1)
+        seen[seen] = near_ink[np.rint(rows[seen]).astype(int), columns[seen]]
+        ends.append(rows[: len(seen) if seen.all() else int(seen.argmin())])
+    path = np.concatenate([ends[0][::-1], line.path, ends[1]]).astype(np.float32)
+    return Line(line.start - len(ends[0]), path, line.thickness)
 
 
 def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
@@ -110,24 +178,6 @@ def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
             continue
         pieces.append(Line(left, (path + top).astype(np.float32), thickness))
     return sorted(pieces, key=lambda piece: piece.start)
-
-
-def _continues(piece: Line, heads: NDArray[np.float64], thickest: int) -> Mask:
-    """Return which other pieces are at a place where the first one would continue.
-
-    The head of a piece is its start, its length, its first row and its thickness.
-    """
-    starts, lengths, rows, thicknesses = heads.T
-    gaps = starts - piece.end
-    shorter = np.minimum(len(piece.path), lengths)
-    ends = piece.path[-3 * thickest :]
-    third = max(1, len(ends) // 3)
-    slope = (ends[-third:].mean() - ends[:third].mean()) / max(1, 2 * len(ends) / 3)
-    expected = piece.path[-3:].mean() + np.clip(slope, -0.3, 0.3) * (gaps + 2)
-    near = gaps <= np.maximum(_GAP * thickest, _GAP_OF_LONG * shorter)
-    off = np.abs(rows - expected)
-    thicker = np.maximum(piece.thickness, thicknesses)
-    return np.asarray(near & (off <= np.maximum(1.6, 0.6 * thicker)))
 
 
 def _joined(chain: list[Line], thickest: int) -> Line:
@@ -158,17 +208,22 @@ def _drawn(lines: list[Line], mask: Mask) -> tuple[Mask, Mask]:
     for line in lines:
         columns = np.arange(line.start, line.end)
         half = line.thickness / 2 + 1
-        offsets = np.arange(-int(np.ceil(half)), int(np.ceil(half)) + 1)[:, None]
+        reach = int(np.ceil(line.thickness)) + 2
+        offsets = np.arange(-reach, reach + 1)[:, None]
         rows = np.rint(line.path).astype(int) + offsets
         above = mask[np.rint(line.path - half - 1).astype(int).clip(0, height - 1), columns]
         below = mask[np.rint(line.path + half + 1).astype(int).clip(0, height - 1), columns]
         # The stroke may be slanted.
-        reach = np.ones((1, 2 * max(1, round(line.thickness / 2)) + 1), np.uint8)
+        slanted = np.ones((1, 2 * max(1, round(line.thickness / 2)) + 1), np.uint8)
         near_above, near_below = (
-            cv2.dilate(row[None].astype(np.uint8), reach)[0] > 0 for row in (above, below)
+            cv2.dilate(row[None].astype(np.uint8), slanted)[0] > 0 for row in (above, below)
         )
         crossed = np.broadcast_to((above & near_below) | (below & near_above), rows.shape)
-        inside = (rows >= 0) & (rows < height)
+        inked = mask[rows.clip(0, height - 1), columns]
+        # The edge of a line is uneven: its ink ends nearby, that of a stroke does not.
+        up, down = (np.logical_and.accumulate(side) for side in (inked[reach::-1], inked[reach:]))
+        edge = np.concatenate([(up & ~up[-1])[:0:-1], down & ~down[-1]])
+        inside = (rows >= 0) & (rows < height) & (edge | (np.abs(offsets) <= np.ceil(half)))
         where = rows[inside], np.broadcast_to(columns, rows.shape)[inside]
         covered[where] = True
         bridged[where] |= crossed[inside]
@@ -191,8 +246,8 @@ def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) 
     return np.asarray(found[0] | found[1].T)
 
 
-def grids(lines: Lines, slack: float, smallest: float) -> list[NDArray[np.float32]]:
-    """Return the outline of each grid: at least three lines that cross three others.
+def grids(lines: Lines, slack: float, smallest: float) -> list[Grid]:
+    """Return the grids: each is at least three lines that cross three others.
 
     Parameters
     ----------
@@ -201,14 +256,9 @@ def grids(lines: Lines, slack: float, smallest: float) -> list[NDArray[np.float3
         Pixels by which a line may end before or after the one that it crosses.
     smallest : float
         Pixels. If the side of a usual cell is shorter, the lines are the squares of squared paper.
-
-    Returns
-    -------
-    list of ndarray of shape (n_corners, 2), float32
-        Convex outlines: x and y of each corner in pixels.
     """
     crossings = [
-        (i, len(lines.level) + j, *point)
+        (i, len(lines.level) + j, point)
         for i, level in enumerate(lines.level)
         for j, upright in enumerate(lines.upright)
         if (point := _crossing(level, upright, slack)) is not None
@@ -228,13 +278,24 @@ def grids(lines: Lines, slack: float, smallest: float) -> list[NDArray[np.float3
         members = {k for i, j, *_ in core for k in (i, j)}
         touched = [k for i, j, *_ in group for k, by in ((i, j), (j, i)) if by in members]
         members |= {k for k in touched if touched.count(k) >= _FEWEST - 1}
-        points = [(x, y) for i, j, x, y in group if i in members and j in members]
-        outline = cv2.convexHull(np.array(points, np.float32))[:, 0]
-        n_level = sum(k < len(lines.level) for k in members)
-        n_cells = (n_level - 1) * (len(members) - n_level - 1)
-        if cv2.contourArea(outline) > smallest**2 * n_cells:
-            found.append(np.asarray(outline, np.float32))
+        points = [c for c in group if c[0] in members and c[1] in members]
+        outline = cv2.convexHull(np.array([point for *_, point in points], np.float32))[:, 0]
+        height, width = _cell_sides(points)
+        side = np.sqrt(height * width)
+        if side > smallest and 1 / _SQUARE < width / height < _SQUARE:
+            found.append(Grid(np.asarray(outline, np.float32), float(side)))
     return found
+
+
+def _cell_sides(crossings: list[_Crossing]) -> tuple[float, float]:
+    """Return the usual height and width of the cells of a grid in pixels."""
+    numbers = np.array([(i, j) for i, j, _ in crossings]).T
+    places = np.array([point[::-1] for *_, point in crossings]).T
+    sides = []
+    for lines, values in zip(numbers, places, strict=True):
+        steps = np.diff(np.sort([values[lines == line].mean() for line in np.unique(lines)]))
+        sides.append(float(steps @ steps / steps.sum()))  # pieces of one line are close together
+    return sides[0], sides[1]
 
 
 def _crossing(level: Line, upright: Line, slack: float) -> tuple[float, float] | None:
@@ -247,11 +308,9 @@ def _crossing(level: Line, upright: Line, slack: float) -> tuple[float, float] |
     return (x, y) if upright.start - slack <= y <= upright.end + slack else None
 
 
-def _connected(
-    crossings: list[tuple[int, int, float, float]],
-) -> list[list[tuple[int, int, float, float]]]:
+def _connected(crossings: list[_Crossing]) -> list[list[_Crossing]]:
     """Group the crossings, so that lines of different groups do not cross."""
-    groups: list[tuple[set[int], list[tuple[int, int, float, float]]]] = []
+    groups: list[tuple[set[int], list[_Crossing]]] = []
     for crossing in crossings:
         lines, members = {crossing[0], crossing[1]}, [crossing]
         for group in [g for g in groups if g[0] & lines]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from skorch_mnist._geometry import SIDE
 
 from ._digits import cut_out, in_picture, stages_of
+from ._fields import find_fields
 from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
 from ._layout import digits_among, in_reading_order, separated, usual_height
-from ._lines import Mask, drawn, extended, find_lines, grids
+from ._lines import Grid, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import is_one, one_picture, read_picture
@@ -25,7 +26,9 @@ _REACH = 1 / 12  # of the longer side: anything wider counts as paper
 _THICKEST = 0.016  # of the longer side: anything thicker is not a line
 _SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
 _LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
-_CELL = 1.2  # times the height of a usual digit: a smaller cell of a grid does not hold one
+_CELL = 0.9  # times the height of a usual digit: a smaller cell of a grid does not hold one
+_IN_GRID = 0.25, 0.9  # times the side of a cell: the heights of the digits in a grid
+_IN_FIELD = 0.5, 1.4  # times the width of a cell: and of those in the fields of a form
 _EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than digits
 _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
@@ -176,37 +179,42 @@ def _of_polarity(
     mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
     thickest = max(4, round(_THICKEST * longer))
     usual = usual_height(find_shapes(mask, ink, 0))
-    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual))
+    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual), hidden=True)
+    found = grids(lines, thickest, _CELL * usual)
+    fields = [] if found else find_fields(mask, lines)
+    lines.upright.extend(bar for field in fields for bar in field.bars)
     covered, crossed = drawn(lines, mask)
     erased = covered & ~crossed
     ink = np.where(erased, 0, ink)
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     on_lines = np.bincount(labels[covered & mask].astype(np.intp), minlength=count) > 0
     whole = mask & ~on_lines[labels]
-    shapes = find_shapes(mask & ~erased, ink, 0)
-    usual = usual_height(shapes, whole) or usual_height(shapes)
-    outlines = grids(lines, 2 * thickest, _CELL * usual)
-    if outlines:
-        written = _written(labels, outlines, covered & mask)
-        shapes = find_shapes(mask & ~erased & written, ink, 0)
-        usual = usual_height(shapes, whole) or usual_height(shapes)
+    written = _written(labels, found, covered & mask) if found else mask
+    shapes = find_shapes(mask & ~erased & written, ink, 0)
+    cell = float(np.median(np.concatenate([field.widths for field in fields]))) if fields else 0.0
+    usual = 0.0
+    if found or fields:
+        side = np.median([grid.side for grid in found]) if found else cell
+        low, high = _IN_GRID if found else _IN_FIELD
+        usual = usual_height(shapes, None, (low * side, high * side))
+    usual = usual or usual_height(shapes, whole) or usual_height(shapes)
     if not usual:
         return _empty(picture)
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
     shapes = find_shapes(separated(shapes, usual), ink, 0)
-    digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual))
+    digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual, cell))
     zoom = max(picture.shape[:2]) / longer
     boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
     return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
 
 
-def _written(labels: NDArray[Any], outlines: list[NDArray[np.float32]], covered: Mask) -> Mask:
+def _written(labels: NDArray[Any], found: list[Grid], covered: Mask) -> Mask:
     """Return where digits may be if there are grids: inside of the large ones."""
-    areas = [cv2.contourArea(outline) for outline in outlines]
+    largest = max(grid.area for grid in found)
     drawing = np.zeros(labels.shape, np.uint8)
-    for outline, area in zip(outlines, areas, strict=True):
-        if area > _SMALLER_GRID * max(areas):
-            cv2.fillConvexPoly(drawing, np.rint(outline).astype(np.int32), 1)
+    for grid in found:
+        if grid.area > _SMALLER_GRID * largest:
+            cv2.fillConvexPoly(drawing, np.rint(grid.outline).astype(np.int32), 1)
     inside = drawing > 0
     # Some lines of the grid may have been missed, but they are part of the same shape.
     pixels = np.bincount(labels[covered & inside])

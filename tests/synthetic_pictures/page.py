@@ -107,7 +107,7 @@ class Sheet(Scene):
         corners = turned(tilted(height, width, rng, tilt), rng.normal(0, 30 * tilt))
         wave = (width * rng.uniform(0.8, 2), rng.uniform(0, 2 * np.pi))
         zoom = 1.0 if tilt < 0.01 else rng.uniform(0.88, 1.05)
-        outlines = np.concatenate([outline for outline, *_ in self._digits])
+        outlines = np.concatenate([whole[:0], *(outline for outline, *_ in self._digits)])
         while True:
             center = whole.mean(axis=0)
             view = View(whole, (corners - center) * zoom + center, bend * height, wave)
