@@ -49,7 +49,7 @@ def only_sheet(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = max(1, round(width * factor)), max(1, round(height * factor))
     gray = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).mean(axis=-1) / 255
     low, high = np.quantile(gray, (0.05, 0.95))
-    if high - low < min(_STEP, _DARKER * high):
+    if high - low <= min(_STEP, _DARKER * high):
         return pixels
     bright = gray > (low + high) / 2
     _, labels, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8), connectivity=4)
