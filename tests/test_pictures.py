@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import IcnsImagePlugin, IcoImagePlugin, Image, ImageFile, ImageOps
+from PIL import IcnsImagePlugin, IcoImagePlugin, Image, ImageDraw, ImageFile, ImageOps
 from scipy import ndimage
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -678,6 +678,14 @@ def test_a_fold_across_the_sheet_is_not_a_stroke():
     picture = seven(width=160, ink=190)
     picture[176:186] = 60
     assert correlation(transform(picture), transform(seven(ink=190))) > 0.95
+
+
+@pytest.mark.parametrize("width", [8, 12, 20])
+def test_the_straight_sides_of_a_zero_are_not_rulings(width):
+    picture = Image.new("L", (400, 300), 255)
+    ImageDraw.Draw(picture).ellipse((140, 55, 260, 245), outline=0, width=width)
+    box = DigitPreprocessor().stages(picture).box
+    np.testing.assert_allclose(box, (140, 55, 260, 245), atol=5)
 
 
 def test_a_stroke_is_whole_where_the_pen_presses_less():

@@ -20,7 +20,7 @@ _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
 _LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it crosses all
-_FAR_LONGER = 2.0  # times the size of the digit: a longer line is a fold or ruling, even if dark
+_FAR_LONGER = 2.0  # times the size of the digit: a longer line across all is a fold, even if dark
 _STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
 _EXACT = 0.45, 0.4  # edge and weakest ink once it is known
 _PALE = 0.2, 0.3  # of the ink nearby: edges that are tried once the digit is found
@@ -222,7 +222,7 @@ def _rulings(mask: Mask, contrast: Map) -> Mask:
             if (_crosses(line, view) or len(line.path) > _LONGER * size)
             and (
                 len(lines) >= _FEWEST
-                or len(line.path) > _FAR_LONGER * size
+                or (_crosses(line, view) and len(line.path) > _FAR_LONGER * size)
                 or line.thickness < _THIN * stroke
                 or _darkness(line, view) < _FAINT * strength
             )

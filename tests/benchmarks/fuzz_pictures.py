@@ -198,7 +198,7 @@ def check(picture, page):
 
 def expect_named(error):
     """Check that an error is about the picture."""
-    assert str(error).startswith(("the picture", "got "))
+    assert "the picture" in str(error) or "a single picture, got " in str(error), error
 
 
 def describe(picture):
