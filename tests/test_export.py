@@ -91,7 +91,15 @@ DTYPES_AND_LABELS = {
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES_AND_LABELS)
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        name
+        if name in ("uint8", "int64", "float32")
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in DTYPES_AND_LABELS
+    ],
+)
 def test_pixels_and_labels_of_any_dtype(dtype, tmp_path):
     pixels, values = (X // 2).astype(dtype), DTYPES_AND_LABELS[dtype]
     labels = check(quick(module=Flat).fit(pixels, values[Y]), pixels, tmp_path / "m")

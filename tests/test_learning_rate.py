@@ -221,7 +221,14 @@ def with_callbacks_made_again(clf):
     return clf.set_params(verbose=0)
 
 
-@pytest.mark.parametrize("between", [as_it_is, pickled, with_callbacks_made_again])
+@pytest.mark.parametrize(
+    "between",
+    [
+        pickled,
+        pytest.param(as_it_is, marks=pytest.mark.slow),
+        pytest.param(with_callbacks_made_again, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("policy", SCHEDULES)
 def test_a_schedule_continues_across_calls(policy, between):
     scheduled(policy, max_epochs=4).fit(*toy())

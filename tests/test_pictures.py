@@ -848,6 +848,7 @@ def patterns():
     yield "dashes", dashes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "picture"), [*patterns()])
 def test_hardly_any_digits_are_found_in_a_pattern(kind, picture):
     assert len(find_digits(picture).boxes) < 100

@@ -42,7 +42,7 @@ def test_fit_does_not_change_a_recipe(recipe, digits):
     [
         (FAST, 2),
         ({**ACCURATE, "module__widths": (8, 16, 16)}, 8),
-        ({**ROBUST, "module__widths": (8, 16, 16)}, 16),
+        pytest.param({**ROBUST, "module__widths": (8, 16, 16)}, 16, marks=pytest.mark.slow),
     ],
 )
 def test_a_recipe_learns_the_digits(recipe, n_epochs, digits):
