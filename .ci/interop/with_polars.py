@@ -12,11 +12,8 @@ frame = pl.DataFrame(X, schema=[f"pixel{number}" for number in range(784)])
 clf = MNISTCNNClassifier(max_epochs=3, random_state=0, verbose=0)
 clf.fit(frame, y)
 assert clf.feature_names_in_[0] == "pixel0"
-expected = clf.predict_proba(X[:100])
-np.testing.assert_array_equal(clf.predict_proba(frame[:100]), expected)
-np.testing.assert_array_equal(
-    clf.predict_proba(pa.Table.from_pydict(frame[:100].to_dict())), expected
-)
+table = pa.table({name: X[:, number] for number, name in enumerate(frame.columns)})
+np.testing.assert_array_equal(clf.predict_proba(frame), clf.predict_proba(table))
 features = clf.set_output(transform="polars").transform(frame[:100])
 assert isinstance(features, pl.DataFrame) and features.shape == (100, 50)
 print("polars", pl.__version__, "pyarrow", pa.__version__)
