@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ._ink import Map, border_of, brightness, contrast_map, in_clear_tones, ink_color, scale
 from ._lines import Line, Lines, Mask, drawn, find_lines
-from ._mnist_form import mnist_form
+from ._mnist_form import distance_to_edge, mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
 from ._sheet import only_sheet, without_edges
 
@@ -36,7 +36,7 @@ _HOLLOW = 0.1  # of the area of the digit: more new ink means that only edges we
 _FEWEST = 3  # parallel lines: as many are a ruling even if they are dark
 _FAINT = 0.6  # of the ink of the digit: a fainter line is a ruling even if it is alone
 _WEAKEST = 0.3  # of the usual strength of ink: a weaker stroke counts as that strong
-_THIN = 0.6  # of the width of the strokes: so is a thinner line
+_THIN = 0.6  # of the width of the strokes: so is a thinner line, and no part of a stroke
 
 
 class Stages(NamedTuple):
@@ -164,6 +164,7 @@ class _Found(NamedTuple):
             ratio = (shapes.stroke[parts[0]] - _SOFTER) / stroke
             if (
                 gained.sum() > _GAINED * digit.sum()
+                and 4 * (distance_to_edge(paler)[gained].mean() - 0.5) > _THIN * stroke
                 and (digit & ~paler).sum() <= _LOST * digit.sum()
                 and border_of(paler).sum() <= at_border
                 and not (apart & others).any()
