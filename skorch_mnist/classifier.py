@@ -730,7 +730,7 @@ class MNISTCNNClassifier(
         ImportError
             If ``name`` is on the Hub, and ``huggingface_hub`` is missing; the extra ``hub``
             installs it.
-        huggingface_hub.errors.HfHubHTTPError
+        OSError
             If the repository, the revision or the file does not exist or is not accessible.
 
         See Also

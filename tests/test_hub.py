@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import quick, toy
+from helpers import quick, toy, write_forged
 from loopback_hub import running_hub
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skorch_mnist import MNISTCNNClassifier
@@ -83,12 +84,36 @@ def test_a_file_from_the_hub_is_audited_like_any_other(hub, clf, tmp_path):
 
 
 def test_what_is_missing_on_the_hub_raises_an_error(hub, clf):
-    from huggingface_hub.errors import HfHubHTTPError
-
     hub.commit("me/empty", **{"README.md": b""})
     for name, revision in [("me/none", None), ("me/empty", None), ("me/empty", "v9")]:
-        with pytest.raises(HfHubHTTPError):
+        with pytest.raises(OSError, match=f"{name} cannot be read from the Hub. Check the name"):
             MNISTCNNClassifier.from_pretrained(name, revision=revision)
+
+
+def test_a_hub_that_cannot_be_reached_is_an_error(hub, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match="me/digits cannot be read from the Hub"):
+        MNISTCNNClassifier.from_pretrained("me/digits")
+
+
+def test_a_classifier_that_is_not_fitted_is_not_uploaded(hub):
+    with pytest.raises(NotFittedError):
+        quick().push_to_hub("me/digits")
+    assert hub.requests == []
+
+
+def test_a_forged_file_on_the_hub_is_refused(hub, clf, tmp_path):
+    path = tmp_path / "model.safetensors"
+    clf.save(path)
+    write_forged(path, lambda manifest: manifest["params"].update(optimizer={"class": "os.system"}))
+    hub.commit("me/digits", **{"model.safetensors": path.read_bytes()})
+    with pytest.raises(ValueError, match=r"'os\.system', which is not one of"):
+        MNISTCNNClassifier.from_pretrained("me/digits")
+
+
+def test_the_classifier_of_the_package_has_no_revisions():
+    with pytest.raises(ValueError, match="revision='v1' is not valid"):
+        MNISTCNNClassifier.from_pretrained("digits", revision="v1")
 
 
 @pytest.mark.parametrize("private", [None, True])

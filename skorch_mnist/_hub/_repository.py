@@ -27,6 +27,8 @@ def pretrained_file(name: Any, revision: str | None = None) -> Path:
         If ``name`` is none of these, or ``revision`` is given for what has no revisions.
     ImportError
         If it is on the Hub, and ``huggingface_hub`` is not installed.
+    OSError
+        If the Hub does not have it, or cannot be reached.
     """
     local = PRETRAINED.get(name) if isinstance(name, str) else None
     if local is None and isinstance(name, (str, os.PathLike)) and name and Path(name).exists():
@@ -44,7 +46,14 @@ def pretrained_file(name: Any, revision: str | None = None) -> Path:
             f"name={name!r} is not valid: it must be {valid}, an existing file or folder, or a "
             'repository on the Hub, as "user/name".'
         )
-    return Path(hub().hf_hub_download(name, MODEL, revision=revision))
+    client = hub()
+    try:
+        return Path(client.hf_hub_download(name, MODEL, revision=revision))
+    except OSError as error:  # so are all errors of the client: HTTP, and files that are not there
+        raise OSError(
+            f"{MODEL} of {name} cannot be read from the Hub. Check the name, the revision and the "
+            f"network connection; for a private repository, log in with hf auth login: {error}"
+        ) from error
 
 
 def upload(
