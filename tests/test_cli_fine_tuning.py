@@ -81,12 +81,14 @@ def test_json_has_the_accuracy_before(pictures, capsys):
     assert 0 <= json.loads(out)["accuracy_before"] <= 1
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_by_its_configuration(pictures):
     assert train("--preprocess", "--dataset", pictures) == 0
     assert cli.main(["train", "--config", "tuned/config.toml", "--output-dir", "again"]) == 0
     assert_same_weights(load(), load("again"))
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_to_the_same_weights(pictures, monkeypatch, capsys):
     options = "--preprocess", "--dataset", pictures, "--set", "max_epochs=3"
     command = ["train", "--from", "digits", *options, "--output-dir"]

@@ -41,7 +41,7 @@ def test_fit_does_not_change_a_recipe(recipe, digits):
     ("recipe", "n_epochs"),
     [
         (FAST, 2),
-        ({**ACCURATE, "module__widths": (8, 16, 16)}, 8),
+        pytest.param({**ACCURATE, "module__widths": (8, 16, 16)}, 8, marks=pytest.mark.slow),
         pytest.param({**ROBUST, "module__widths": (8, 16, 16)}, 16, marks=pytest.mark.slow),
     ],
 )
