@@ -329,7 +329,7 @@ def test_unwritable_output_folder_fails_before_any_work(folder, no_work, capsys,
 def test_a_handwritten_readme_is_not_replaced(no_work, capsys, tmp_path):
     (tmp_path / "README.md").write_text("# My digits")
     assert train("--output-dir", tmp_path, dataset="mnist") == 1
-    assert "README.md would be replaced" in error_of(capsys)
+    assert re.search(r"this run would overwrite .*README\.md: rename it", error_of(capsys))
     assert (tmp_path / "README.md").read_text() == "# My digits"
 
 

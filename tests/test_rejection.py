@@ -242,12 +242,12 @@ def test_images_of_any_form_are_taken():
 
 def test_outliers_of_the_user_are_learned(digits):
     X, _, y, _ = digits
-    sevens, others = X[y == 7], np.isin(y, (1, 4, 9))
-    params = {"random_state": 0, "accept": 0.9, "detector": quick(max_epochs=4)}
-    without = RejectingClassifier(quick(), **params).fit(X[others], y[others])
+    sevens, others = X[y == 7], np.isin(y, (2, 3, 8))
+    params = {"random_state": 0, "accept": 0.9, "detector": quick(max_epochs=8)}
+    without = RejectingClassifier(quick(max_epochs=4), **params).fit(X[others], y[others])
     taught = clone(without).fit(X[others], y[others], outliers=sevens[:30])
     rejected = [np.mean(clf.predict(sevens[30:]) == -1) for clf in (without, taught)]
-    assert rejected[1] > rejected[0] or rejected[1] == 1
+    assert rejected[1] > rejected[0] and rejected[1] > 0.8
 
 
 def test_probabilities_are_calibrated_and_keep_their_order(rejecting, digits):

@@ -17,7 +17,8 @@ labels = torch.as_tensor(clf.predict(X[:8]))
 attributions = IntegratedGradients(network).attribute(images, target=labels, n_steps=100)
 assert attributions.shape == images.shape
 logits = [network(x).gather(1, labels[:, None])[:, 0] for x in (images, torch.zeros_like(images))]
-torch.testing.assert_close(  # they add up to what the network says more of the image
+# They add up to the difference between the logits of the image and those of a blank one.
+torch.testing.assert_close(
     attributions.sum(dim=(1, 2, 3)), (logits[0] - logits[1]).to(attributions), atol=0.2, rtol=0.1
 )
 activations = LayerActivation(network, network.output)

@@ -47,7 +47,7 @@ np.testing.assert_array_equal(mlflow.pyfunc.load_model(info.model_uri).predict(X
 
 mlflow.sklearn.autolog(log_models=False, silent=True)
 with mlflow.start_run() as run:
-    # Autologging covers the classes of scikit-learn alone, of which a pipeline is one.
+    # Autologging only covers the classes of scikit-learn, such as pipelines.
     make_pipeline(MNISTCNNClassifier(max_epochs=1, random_state=0, verbose=0)).fit(X, y)
 logged = mlflow.get_run(run.info.run_id).data
 assert logged.params["mnistcnnclassifier__max_epochs"] == "1", logged.params

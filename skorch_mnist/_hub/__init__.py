@@ -1,1 +1,1 @@
-"""Fitted classifiers of others: in the package, on disk, or on the Hugging Face Hub."""
+"""Fitted classifiers in the package, on disk and on the Hugging Face Hub, and their cards."""

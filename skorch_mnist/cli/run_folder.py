@@ -102,10 +102,7 @@ class RunFolder:
         if config is None or CONFIG not in self.names or not target.exists():
             return
         if config.resolve() == target.resolve() and not target.read_text().startswith(FIRST_LINE):
-            raise RuntimeError(
-                f"this run would overwrite {config}: rename it, or choose another folder with "
-                f"{self.option}"
-            )
+            raise self._overwriting(config)
 
     def _check_card(self) -> None:
         from skorch_mnist._hub._card import FIRST_LINES
@@ -114,10 +111,13 @@ class RunFolder:
         if CARD not in self.names or not card.is_file():
             return
         if not card.read_text(encoding="utf-8", errors="replace").startswith(FIRST_LINES):
-            raise RuntimeError(
-                f"{card} would be replaced: give it another name, or choose another folder with "
-                f"{self.option}"
-            )
+            raise self._overwriting(card)
+
+    def _overwriting(self, file: Path) -> RuntimeError:
+        return RuntimeError(
+            f"this run would overwrite {file}: rename it, or choose another folder with "
+            f"{self.option}"
+        )
 
     def _check_writable(self) -> None:
         try:

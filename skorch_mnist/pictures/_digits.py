@@ -36,7 +36,7 @@ _HOLLOW = 0.1  # of the area of the digit: more new ink means that only edges we
 _FEWEST = 3  # parallel lines: as many are a ruling even if they are dark
 _FAINT = 0.6  # of the ink of the digit: a fainter line is a ruling even if it is alone
 _WEAKEST = 0.3  # of the usual strength of ink: a weaker stroke counts as that strong
-_THIN = 0.6  # of the width of the strokes: so is a thinner line, and no part of a stroke
+_THIN = 0.6  # of the width of the strokes: thinner lines are rulings, not parts of strokes
 
 
 class Stages(NamedTuple):
@@ -145,7 +145,7 @@ class _Found(NamedTuple):
         return kinds
 
     def with_pale_strokes(self, reach: float) -> _Found:
-        """Return the digit with paler ink, if that continues its strokes and is not anything else.
+        """Return the digit with its pale parts, if they continue its strokes.
 
         Where the pen presses less, a stroke may have a fifth of the ink that it has elsewhere.
         """

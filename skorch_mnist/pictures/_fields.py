@@ -12,13 +12,13 @@ from ._lines import Line, Lines, Mask
 _HIGHEST = 0.12  # of the longer side of the page: higher bars are not those of cells
 _LOWEST = 3  # times the thickness of the line below: lower bars are its unevenness
 _SLANTS = (-0.08, -0.04, 0.0, 0.04, 0.08)  # of a bar to the perpendicular, in perspective
-_ALIKE = 0.12  # of the height of a bar: the others of its field differ less
-_REGULAR = 0.06  # of the width of a cell: so do the widths of cells
-_STEADY = 0.75  # of the distances of bars: fewer are as regular in text
+_ALIKE = 0.12  # of the height of a bar: the largest difference from the others of its field
+_REGULAR = 0.06  # of the width of a cell: the largest difference from the others
+_STEADY = 0.75  # of the distances between bars that must be regular; those in text are not
 _FEWEST = 3  # bars
 _SPACE = 0.45  # of the width of a cell: cells that do not touch are nearer
 _CELL = 0.5, 6.0  # times the height of the bars: the widths of cells
-_CROSSED = 0.5  # of the bars of a field: more go on in squared paper and in grids
+_CROSSED = 0.5  # of the bars of a field: in squared paper and grids, more of them cross their line
 _WIDEST = 2.5  # times the thickness of the line below: wider bars are strokes
 
 
@@ -87,7 +87,7 @@ def _bars(mask: Mask, line: Line, half: int) -> NDArray[np.float64]:
 
 
 def _continues(mask: Mask, line: Line, bar: NDArray[np.float64], half: int) -> bool:
-    """Return whether a bar goes on below its line or above its end."""
+    """Return whether a bar continues below its line or above its end."""
     x, high, slant, _ = bar
     row = line.row(x)
     for up in (-2 * half, high + 3 * half):

@@ -67,9 +67,9 @@ def ink_color(pixels: NDArray[np.uint8], polarity: str) -> tuple[Map, bool]:
 
 
 def in_clear_tones(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture whose ink is as bright as its paper in the gray that tells them apart.
+    """Return the gray picture in which ink and paper differ most, if they are equally bright.
 
-    Any other picture is returned as it is.
+    Any other picture is returned unchanged.
     """
     small = _reduced(pixels, _COARSE)
     deviation = (small.astype(np.float32) - _median(small, max(small.shape) // 2)) / 255
