@@ -29,7 +29,8 @@ class InputFormat(NamedTuple):
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> InputFormat:
         """Return the format of images; a dtype that not every machine supports becomes float64."""
-        return cls(tuple(shape), dtype.name if dtype.name in PIXEL_DTYPES else "float64")
+        name = dtype.name  # slow
+        return cls(tuple(shape), name if name in PIXEL_DTYPES else "float64")
 
 
 class Layout(NamedTuple):
