@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -12,13 +13,16 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell star
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: small networks gain nothing from more
 
 import pytest
+from matplotlib.figure import Figure
 from misbehaving_mirror import running_mirror
 from sklearn.model_selection import train_test_split
 
 from skorch_mnist import MNISTCNNClassifier, fetch_mnist, load_digits28
-from skorch_mnist.cli import named_data
+from skorch_mnist.cli import named_data, plots
 from skorch_mnist.cli.images import Images
 from skorch_mnist.datasets import DatasetError
+
+bundled_digits = functools.cache(named_data.bundled_digits)
 
 
 @pytest.fixture(autouse=True)
@@ -68,12 +72,13 @@ def mirror(monkeypatch):
 @pytest.fixture
 def few_digits(tmp_path, monkeypatch):
     """No MNIST cached, no network, an empty working folder, and few digits for the command line."""
-    whole = named_data.bundled_digits()
+    whole = bundled_digits()
     few = whole._replace(
         train=Images(whole.train.X[:120], whole.train.y[:120]),
         test=Images(whole.test.X[:60], whole.test.y[:60]),
     )
     monkeypatch.setattr(named_data, "bundled_digits", lambda: few)
+    monkeypatch.setattr(plots, "new_figure", lambda *size: Figure(size))  # quicker without a layout
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKORCH_MNIST_HOME", str(tmp_path / "home"))
     for name in ("https_proxy", "HTTPS_PROXY"):

@@ -142,11 +142,11 @@ def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(pictures, mo
 
 
 def test_results_and_errors_are_in_the_order_of_the_pictures(pictures, capsys):
-    names = [pictures[0], "a.png", *pictures * 10, "b.png", pictures[1]]
+    names = [pictures[0], "a.png", *pictures * 3, "b.png", pictures[1]]
     assert cli.main(["predict", *names]) == 1
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == [
-        pictures[0], *pictures * 10, pictures[1]
+        pictures[0], *pictures * 3, pictures[1]
     ]  # fmt: skip
     assert " at " not in out
     assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from helpers import quick, toy
 from PIL import Image, ImageDraw
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -213,7 +214,7 @@ def test_bad_values_are_refused(parameter, value):
 
 
 def test_threads_may_read_at_the_same_time(page):
-    pictures = [page, seven()] * 8
+    pictures = [page, seven()] * 4
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(read_digits, pictures)) == [read_digits(one) for one in pictures]
 
@@ -262,12 +263,11 @@ def test_labels_are_python_scalars(page, digits):
 @pytest.mark.parametrize(
     ("scale", "shift"), [(1 / 255, 0), (1, 0), (1 / (255 * 0.3081), -0.1307 / 0.3081), (257, 0)]
 )
-def test_pixels_are_brought_to_the_scale_of_training(digits, page, scale, shift):
+def test_pixels_are_brought_to_the_scale_of_training(fitted, digits, page, scale, shift):
     X, _, y, _ = digits
-    plain = quick(max_epochs=4).fit(X, y)
-    scaled = quick(max_epochs=4).fit(X * float(scale) + shift, y)
+    scaled = clone(fitted).fit(X * float(scale) + shift, y)
     for one, other in zip(
-        read_digits(page, classifier=plain), read_digits(page, classifier=scaled), strict=True
+        read_digits(page, classifier=fitted), read_digits(page, classifier=scaled), strict=True
     ):
         assert one.label == other.label
         assert one.probability == pytest.approx(other.probability, abs=0.05)
