@@ -169,6 +169,16 @@ SETTINGS = {
         lambda: [EarlyStopping("valid_loss", patience=3, threshold=0.5, load_best=True)],
     ),
 }
+QUICK = (  # one for each part of a checkpoint
+    "batch normalization",
+    "weights that average",
+    "early stopping",
+    "own augmentation",
+    "generator of numpy",
+    "schedule of batches",
+    "sampler with a generator",
+    "buffers that are not saved",
+)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +186,10 @@ SETTINGS = {
     [[(2, 1), (3, None)], pytest.param([(1, None), (3, 4)], marks=pytest.mark.slow)],
     ids=["two", "two more"],
 )
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS],
+)
 def test_a_resumed_run_has_the_same_result_as_an_uninterrupted_one(name, moments, tmp_path):
     params, callbacks = SETTINGS[name]
 

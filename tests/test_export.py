@@ -150,7 +150,7 @@ def test_other_networks(params, tmp_path):
 
 
 def test_compiled_network(tmp_path):
-    clf = quick().fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
+    clf = quick(module=Flat).fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
     assert hasattr(clf.module_, "_orig_mod")
     check(clf, X, tmp_path / "m")
 
@@ -183,7 +183,7 @@ def test_network_that_cannot_be_traced(tmp_path):
 
 def test_frames(tmp_path):
     frame = pd.DataFrame(X)
-    clf = quick().fit(frame.rename(columns=str), Y)
+    clf = quick(module=Flat).fit(frame.rename(columns=str), Y)
     clf.to_onnx(tmp_path / "m")
     expected = clf.predict_proba(frame.rename(columns=str))
     np.testing.assert_allclose(run_onnx(tmp_path / "m", frame)[1], expected, atol=1e-5)

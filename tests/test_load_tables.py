@@ -323,7 +323,15 @@ def test_libsvm_does_not_say_how_large_images_are(tmp_path):
 
 
 @pytest.mark.parametrize("make", [lambda f: f, pl.from_pandas, pa.Table.from_pandas])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, "UInt8"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        np.uint8,
+        "UInt8",
+        pytest.param(np.int64, marks=pytest.mark.slow),
+        pytest.param(np.float32, marks=pytest.mark.slow),
+    ],
+)
 def test_frames_follow_the_rules_of_csv_files(make, dtype):
     frame = pd.DataFrame(X, columns=PIXELS, dtype=dtype)
     check(load_frame(make(frame)), y=None)
