@@ -150,7 +150,9 @@ def test_other_networks(params, tmp_path):
 
 
 def test_compiled_network(tmp_path):
-    clf = quick(module=Flat).fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
+    clf = (
+        quick(module=Flat).fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
+    )
     assert hasattr(clf.module_, "_orig_mod")
     check(clf, X, tmp_path / "m")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -96,9 +97,10 @@ def test_a_hub_that_cannot_be_reached_is_an_error(hub, monkeypatch):
         MNISTCNNClassifier.from_pretrained("me/digits")
 
 
-def test_a_classifier_that_is_not_fitted_is_not_uploaded(hub):
+@pytest.mark.parametrize("clf", [quick(), RejectingClassifier(quick())])
+def test_a_classifier_that_is_not_fitted_is_not_uploaded(hub, clf):
     with pytest.raises(NotFittedError):
-        quick().push_to_hub("me/digits")
+        clf.push_to_hub("me/digits")
     assert hub.requests == []
 
 
@@ -122,14 +124,20 @@ def test_a_new_repository_is_private_if_asked(hub, clf, private):
     assert hub.private["me/digits"] is private
 
 
-def test_a_classifier_with_rejection_is_loaded_from_the_hub(hub, clf, tmp_path):
-    rejecting = RejectingClassifier.from_pretrained("digits")
-    rejecting.save(tmp_path / "model.safetensors")
-    content = (tmp_path / "model.safetensors").read_bytes()
-    commit = hub.commit("me/digits", **{"model.safetensors": content})
+def test_a_round_trip_keeps_the_rejection(hub, clf, digits):
+    rejecting = RejectingClassifier.from_pretrained("digits").set_params(accept=0.9)
+    commit = rejecting.push_to_hub("me/digits", metrics={"accuracy": 0.98765})
     again = RejectingClassifier.from_pretrained("me/digits", revision=commit)
-    X, _ = toy(shape=(28, 28))
-    np.testing.assert_array_equal(again.predict_proba(X), rejecting.predict_proba(X))
+    X = np.concatenate([digits[1], 255 - digits[1][:50]])
+    np.testing.assert_array_equal(again.score_samples(X), rejecting.score_samples(X))
+    np.testing.assert_array_equal(again.predict(X), rejecting.predict(X))
+    assert "| accuracy | 0.9877 |" in card_of(hub)
+    [code] = re.findall("```python\n(.*?)```", card_of(hub), re.DOTALL)
+    exec(code, given := {"X": X})
+    np.testing.assert_array_equal(given["labels"], again.set_params(accept=0.9).predict(X))
+
+
+def test_a_classifier_without_rejection_is_not_one_with_it(hub, clf):
     clf.push_to_hub("me/plain")
     with pytest.raises(ValueError, match="it does not reject images"):
         RejectingClassifier.from_pretrained("me/plain")

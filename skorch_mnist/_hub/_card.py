@@ -28,7 +28,7 @@ def model_card(
     stored: StoredModel,
     *,
     title: str,
-    load: str,
+    source: str,
     defaults: Mapping[str, Any],
     metrics: Mapping[str, float],
     dataset: str | None = None,
@@ -39,8 +39,8 @@ def model_card(
     ----------
     stored : StoredModel
     title : str
-    load : str
-        Python expression that loads the classifier.
+    source : str
+        Repository or file, from which ``from_pretrained`` loads the classifier.
     defaults : mapping
         Default values of parameters, which the card leaves out.
     metrics : mapping of str to float
@@ -48,13 +48,17 @@ def model_card(
     dataset : str or None, default=None
         What the metrics were measured on.
     """
-    code = f"from skorch_mnist import MNISTCNNClassifier\n\nclf = {load}\nlabels = clf.predict(X)"
+    rejects = stored.rejection is not None
+    module = "skorch_mnist.rejection" if rejects else "skorch_mnist"
+    name = "RejectingClassifier" if rejects else "MNISTCNNClassifier"
+    code = [f"from {module} import {name}", "", f'clf = {name}.from_pretrained("{source}")']
+    code.append("labels = clf.predict(X)")
     return document(
         title,
         metrics,
         dataset,
         {
-            "Use": f"```python\n{code}\n```",
+            "Use": "\n".join(["```python", *code, "```"]),
             "Input and output": input_and_output(stored),
             "Metrics": metrics_table(metrics, dataset),
             "Recipe": recipe(stored.params, defaults),
@@ -105,7 +109,7 @@ def input_and_output(stored: StoredModel) -> str:
     )
     text += f" and {more} more." if more else "."
     if stored.rejection is not None:
-        return f"{text} Load it with `skorch_mnist.rejection.load` to reject other images."
+        return f"{text} Images of anything else get the label `reject_label_`."
     return f"{text} An image of anything else gets one of these labels, too."
 
 

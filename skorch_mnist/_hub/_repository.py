@@ -65,8 +65,7 @@ def upload(
     private: bool | None,
 ) -> str:
     """Upload a classifier and its card in one commit, and return the hash of the commit."""
-    from_hub = f'MNISTCNNClassifier.from_pretrained("{repo_id}")'
-    card = model_card(stored, title=repo_id, load=from_hub, defaults=defaults, metrics=metrics)
+    card = model_card(stored, title=repo_id, source=repo_id, defaults=defaults, metrics=metrics)
     client = hub()
     with TemporaryDirectory() as folder:
         write_model(Path(folder, MODEL), stored)

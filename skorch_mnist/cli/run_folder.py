@@ -239,7 +239,7 @@ class RunFolder:
         card = model_card(
             read_model(self.path / MODEL)._replace(params=clf.get_params(deep=False)),
             title=f"Classifier of {name}",
-            load=f'MNISTCNNClassifier.load("{MODEL}")',
+            source=MODEL,
             defaults=type(clf)().get_params(deep=False),
             metrics={
                 "accuracy": metrics.accuracy.value,

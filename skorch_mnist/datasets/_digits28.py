@@ -90,4 +90,6 @@ def _centered(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         first, last = inked.argmax(axis=1), SIDE - 1 - inked[:, ::-1].argmax(axis=1)
         starts.append(np.clip(shifts, -first, SIDE - 1 - last))
     rows, columns = ((places - start[:, None]) % SIDE for start in starts)  # (n, 28)
-    return images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    every = np.arange(len(images))[:, None, None]
+    centered: NDArray[np.uint8] = images[every, rows[:, :, None], columns[:, None, :]]
+    return centered

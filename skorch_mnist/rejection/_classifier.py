@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -17,7 +16,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skorch_mnist._compat import HasMethods, Interval, rows_of, validate_parameter_constraints
-from skorch_mnist._hub._repository import pretrained_file
 from skorch_mnist._inputs._pixels import as_array
 from skorch_mnist._inputs._validation import check_images, check_images_and_labels, is_dataset
 from skorch_mnist._outliers import with_outliers
@@ -26,7 +24,7 @@ from skorch_mnist.classifier import MNISTCNNClassifier
 
 from ._calibration import best_temperature, scores_of, softened
 from ._detector import held_out_rows, new_detector
-from ._files import read, write
+from ._files import SavedInFiles
 from ._labels import check_known, reject_label_for
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
@@ -38,7 +36,7 @@ def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
     return all(hasattr(estimator, "partial_fit") for estimator in estimators)
 
 
-class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class RejectingClassifier(SavedInFiles, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Classifier that rejects images which do not belong to any known class.
 
     A second classifier, the detector, learns one more class: generated outliers, such as noise,
@@ -341,58 +339,3 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         by_estimator, by_detector = (np.asarray(p, dtype=float).clip(LEAST) for p in given)
         codes = by_estimator.argmax(axis=1)
         return np.log(by_estimator), by_detector[np.arange(len(codes)), codes]
-
-    # --- files --------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the fitted classifier to one file, without pickle.
-
-        ``MNISTCNNClassifier.load`` reads only the wrapped classifier from this file.
-
-        Parameters
-        ----------
-        path : path-like
-            File to write, in safetensors format. An existing file is replaced atomically.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError
-            If ``estimator`` or ``detector`` is not an ``MNISTCNNClassifier``.
-        ValueError
-            If a network, its labels or ``reject_label`` cannot be stored.
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self)
-        write(path, self)
-
-    @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Self:
-        """Return a fitted one of the package, of a folder, or of the Hugging Face Hub.
-
-        Parameters
-        ----------
-        name, revision :
-            As in ``MNISTCNNClassifier.from_pretrained``. "digits" also rejects what is not a digit.
-
-        Raises
-        ------
-        ValueError
-            As there, or if the file holds a classifier that does not reject images.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skorch_mnist.rejection import RejectingClassifier
-        >>> clf = RejectingClassifier.from_pretrained("digits")
-        >>> clf.predict(np.zeros((1, 784), dtype=np.uint8))
-        array([-1])
-        """
-        rejecting: Self = read(pretrained_file(name, revision), cls)
-        if not isinstance(rejecting, cls):
-            raise ValueError(f"{name} cannot be loaded: it does not reject images.")
-        for estimator in (rejecting.estimator, rejecting.estimator_):
-            estimator.set_params(verbose=0)
-        return rejecting
