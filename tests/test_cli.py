@@ -339,7 +339,7 @@ def test_the_card_has_the_metrics_and_the_parameters(run_once):
     accuracy = re.search(r"Test accuracy: (0\.\d{4}) on 360 images", out)[1]
     assert f"| accuracy | {accuracy} |" in card
     assert "| max\\_epochs | 2 |" in card
-    assert 'MNISTCNNClassifier.load("model.safetensors")' in card
+    assert 'MNISTCNNClassifier.from_pretrained("model.safetensors")' in card
     assert "| 2 |" in card.partition("## History")[2]
 
 
