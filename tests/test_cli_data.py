@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skorch_mnist.cli import data, named_data
+from skorch_mnist import MNISTCNNClassifier
+from skorch_mnist.cli import data, main, named_data
 from skorch_mnist.cli import images as cli_images
 from skorch_mnist.cli.config import Source
 from skorch_mnist.cli.messages import Screen
@@ -259,6 +260,21 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
         fetch_emnist(split="nothing")
 
 
+@pytest.mark.parametrize("label", ["0", "-1"])
+def test_the_column_of_labels_can_be_given(label, few_digits):
+    X, y = few_digits.train
+    other = (y + 1) % 5
+    rows = np.column_stack([y, X[:, :-1], other])  # either column can hold the labels
+    np.savetxt("two.csv", rows, "%d", delimiter=",")
+    with pytest.raises(DatasetError, match=r"Pass label=0 or label=-1"):
+        load("two.csv")
+    options = ["--dataset", "two.csv", "--label", label, "--max-epochs", "1", "--json"]
+    assert main(["train", *options]) == 0
+    assert main(["evaluate", "skorch_mnist_output"]) == 0  # the label is part of the configuration
+    clf = MNISTCNNClassifier.load("skorch_mnist_output/model.safetensors")
+    assert set(clf.classes_) == set(y if label == "0" else other)
+
+
 # --- what is refused --------------------------------------------------------------------------
 
 
@@ -279,8 +295,11 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
         (Source("idx", preprocess=True), "idx does not contain folders of pictures"),
         (
             Source("unlabelled.csv"),
-            "no labels were found in unlabelled.csv: name their column label",
+            "no labels were found in unlabelled.csv: say where they are with --label",
         ),
+        (Source("digits", label="y"), "--label is only for your own images"),
+        (Source("own.csv", preprocess=True, label="0"), "--label has no effect with --preprocess"),
+        (Source("own.csv", label="kind"), "label='kind' is not a column"),
         (Source("only_test"), "only_test has test images but no training images"),
         (Source("two"), "two contains several datasets: a-train-images-idx3-ubyte of shape"),
         (

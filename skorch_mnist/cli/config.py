@@ -17,6 +17,7 @@ SECTIONS: dict[str, dict[str, type]] = {
         "test_dataset": str,
         "data_home": str,
         "preprocess": bool,
+        "label": str,
         "sha256": str,
     },
     "parameters": {},
@@ -44,6 +45,7 @@ class Source(NamedTuple):
     test_dataset: str | None = None
     data_home: str | None = None
     preprocess: bool = False
+    label: str | None = None
 
 
 class Config(NamedTuple):

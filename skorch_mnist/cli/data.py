@@ -20,7 +20,7 @@ def resolved(source: Source) -> Source:
     paths: dict[str, Any] = {
         name: str(Path(value).resolve())
         for name, value in source._asdict().items()
-        if isinstance(value, str) and value not in NAMES
+        if isinstance(value, str) and name != "label" and value not in NAMES
         if name == "data_home" or Path(value).exists()
     }
     return source._replace(**paths)

@@ -41,7 +41,7 @@ def load_by_name(source: Source, screen: Screen) -> Data:
     """Load a dataset by name."""
     from skorch_mnist.datasets import DatasetError, download_limits
 
-    for name in ("test_dataset", "preprocess"):
+    for name in ("test_dataset", "preprocess", "label"):
         if getattr(source, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} is only for your own images: {source.dataset} already "

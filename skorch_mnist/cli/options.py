@@ -131,6 +131,16 @@ Preprocess = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_NUMBER",
+        help="Location of the labels in your own images, if they are not found: the name or number "
+        "of a column, where -1 is the last one, or the number of a part of the file names.",
+        parser=some_text,
+        rich_help_panel=DATA,
+    ),
+]
 
 
 @dataclass
@@ -161,6 +171,7 @@ class TrainingOptions:
     ] = None
     data_home: DataHome = None
     preprocess: Preprocess = None
+    label: Label = None
     recipe: Annotated[
         str | None,
         typer.Option(

@@ -17,14 +17,16 @@ TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing")
 
 def read_own(source: Source) -> Parts:
     """Read training and test images from one or two paths."""
-    parts = read_path(source.dataset, source.preprocess)
+    if source.preprocess and source.label is not None:
+        raise UsageError("--label has no effect with --preprocess: folders are the labels")
+    parts = read_path(source.dataset, source)
     if source.test_dataset is None:
         return parts
-    others = read_path(source.test_dataset, source.preprocess)
+    others = read_path(source.test_dataset, source)
     return Parts(parts.train or parts.test, others.test or others.train)
 
 
-def read_path(text: str, preprocess: bool) -> Parts:
+def read_path(text: str, source: Source) -> Parts:
     """Read a file, folder or archive, or convert a folder of pictures by class."""
     path = Path(text)
     if not path.exists():
@@ -36,22 +38,20 @@ def read_path(text: str, preprocess: bool) -> Parts:
         )
     if not path.is_file() and not path.is_dir():
         raise UsageError(f"{text} is neither a file nor a folder")
-    if preprocess:
+    if source.preprocess:
         if not path.is_dir():
             raise UsageError(f"--preprocess requires a folder of pictures, but {text} is a file")
         return convert_pictures(path)
     from skorch_mnist.datasets import PictureFormError, load_images
 
     try:
-        bunch: Any = load_images(path)
+        bunch: Any = load_images(path, label=as_label(source.label))
     except PictureFormError as error:
         raise ValueError(
             f"{error.fault}: add --preprocess to convert pictures to the form of MNIST"
         ) from error
     if bunch.target is None:
-        raise ValueError(
-            f"no labels were found in {text}: name their column label, class, target or y"
-        )
+        raise ValueError(f"no labels were found in {text}: say where they are with --label")
     for line in bunch.DESCR.splitlines():
         if line.startswith("Ignored"):
             report("warning", f"{text}: {line[0].lower()}{line[1:].rstrip('.')}")
@@ -69,6 +69,14 @@ def read_path(text: str, preprocess: bool) -> Parts:
         part: Images(images.X[rows[part]], images.y[rows[part]])
         for part in Parts._fields if part in rows
     })  # fmt: skip
+
+
+def as_label(text: str | None) -> int | str | None:
+    """Return the location of the labels as ``load_images`` expects it: an index or a name."""
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return text
 
 
 def in_parts(bunches: Mapping[str, Any]) -> Parts:

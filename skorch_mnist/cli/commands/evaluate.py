@@ -14,7 +14,7 @@ from ..data import check_labels_known, load_data, load_test_images, resolved
 from ..images import Images
 from ..messages import Screen, report
 from ..named_data import title_of
-from ..options import DATA, OUTPUT, DataHome, Json, Model, Preprocess, usage_errors
+from ..options import DATA, OUTPUT, DataHome, Json, Label, Model, Preprocess, usage_errors
 from ..report import write_report
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def evaluate(
     dataset: Dataset = None,
     data_home: DataHome = None,
     preprocess: Preprocess = False,
+    label: Label = None,
     output: Output = None,
     json: Json = False,
 ) -> None:
@@ -73,7 +74,8 @@ def evaluate(
     run = run_folder.RunFolder(file.parent, [file.name], screen, "--output")
     with run.opened():
         home = None if data_home is None else str(data_home)
-        name, images = images_of(path, Source(dataset or "", None, home, bool(preprocess)), screen)
+        source = Source(dataset or "", None, home, bool(preprocess), label)
+        name, images = images_of(path, source, screen)
         check_labels_known(images, clf.classes_.tolist(), "that the classifier does not know")
         labels, proba = classify(images.X, loaded)
         accepted = None if loaded is clf else np.array([label is not None for label in labels])
