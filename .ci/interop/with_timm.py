@@ -15,7 +15,7 @@ def network_of_timm(image_shape, n_classes, name="resnet18", pretrained=False):
     return timm.create_model(name, pretrained, in_chans=channels, num_classes=n_classes)
 
 
-for name in ("resnet18", "convnext_atto"):
+for name in ("resnet18", "mobilenetv3_small_050"):
     clf = MNISTCNNClassifier(network_of_timm, module__name=name, max_epochs=1, random_state=0)
     clf.fit(X[:600], y[:600]).save("model.safetensors")
     again = MNISTCNNClassifier.load("model.safetensors", module=network_of_timm)

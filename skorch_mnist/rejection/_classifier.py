@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -11,21 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skorch_mnist._compat import HasMethods, Interval, rows_of, validate_parameter_constraints
-from skorch_mnist._inputs._pixels import as_array
-from skorch_mnist._inputs._validation import check_images, check_images_and_labels, is_dataset
+from skorch_mnist._compat import HasMethods, Interval, rows_of
+from skorch_mnist._hub._repository import pretrained_file, upload
+from skorch_mnist._inputs._validation import check_images
 from skorch_mnist._outliers import with_outliers
-from skorch_mnist._storage._model_file import N_QUANTILES
+from skorch_mnist._storage._model_file import N_QUANTILES, write_model
 from skorch_mnist.classifier import MNISTCNNClassifier
 
 from ._calibration import best_temperature, scores_of, softened
+from ._checks import check_known, check_params, check_samples, reject_label_for
 from ._detector import held_out_rows, new_detector
-from ._files import SavedInFiles
-from ._labels import check_known, reject_label_for
+from ._files import read, to_stored
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
 SHARES = np.linspace(0, 1, N_QUANTILES)  # levels of the quantiles of held-out scores
@@ -36,7 +37,7 @@ def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
     return all(hasattr(estimator, "partial_fit") for estimator in estimators)
 
 
-class RejectingClassifier(SavedInFiles, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Classifier that rejects images which do not belong to any known class.
 
     A second classifier, the detector, learns one more class: generated outliers, such as noise,
@@ -157,8 +158,8 @@ class RejectingClassifier(SavedInFiles, ClassifierMixin, MetaEstimatorMixin, Bas
         ValueError
             If a parameter, ``X``, ``y`` or ``outliers`` is not valid.
         """
-        random_state = self._check_params()
-        X, images, y = self._check(X, y, reset=True)
+        random_state = check_params(self)
+        X, images, y = check_samples(self, X, y, reset=True)
         self.classes_ = np.unique(y)
         self.reject_label_ = reject_label_for(self.classes_, self.reject_label)
         self.estimator_ = clone(self.estimator)
@@ -187,26 +188,10 @@ class RejectingClassifier(SavedInFiles, ClassifierMixin, MetaEstimatorMixin, Bas
             As in ``fit``, or if ``y`` has other classes.
         """
         check_is_fitted(self)
-        random_state = self._check_params()
-        X, images, y = self._check(X, y, reset=False)
+        random_state = check_params(self)
+        X, images, y = check_samples(self, X, y, reset=False)
         check_known(y, self.classes_)
         return self._learn(X, y, images, outliers, random_state, "partial_fit")
-
-    def _check_params(self) -> np.random.RandomState:
-        params = self.get_params(deep=False)
-        validate_parameter_constraints(self._parameter_constraints, params, type(self).__name__)
-        random_state: np.random.RandomState = check_random_state(self.random_state)
-        return random_state
-
-    def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any], NDArray[Any]]:
-        """Return X, its images of shape (n_samples, channels, height, width), and labels."""
-        if is_dataset(X):
-            raise ValueError(f"X must be an array of images; got {type(X).__name__}.")
-        X = as_array(X)
-        checked = check_images_and_labels(self, X, y, reset=reset)
-        if reset:
-            self.image_shape_ = checked.images.shape[1:]
-        return X, checked.images, checked.y
 
     @property
     def image_shape(self) -> Any:
@@ -339,3 +324,77 @@ class RejectingClassifier(SavedInFiles, ClassifierMixin, MetaEstimatorMixin, Bas
         by_estimator, by_detector = (np.asarray(p, dtype=float).clip(LEAST) for p in given)
         codes = by_estimator.argmax(axis=1)
         return np.log(by_estimator), by_detector[np.arange(len(codes)), codes]
+
+    # --- files --------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted classifier to one file, without pickle.
+
+        ``MNISTCNNClassifier.load`` reads only the wrapped classifier from this file.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, in safetensors format. An existing file is replaced atomically.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError
+            If ``estimator`` or ``detector`` is not an ``MNISTCNNClassifier``.
+        ValueError
+            If a network, its labels or ``reject_label`` cannot be stored.
+        OSError
+            If the file cannot be written.
+        """
+        write_model(path, to_stored(self))
+
+    @classmethod
+    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Self:
+        """Return a fitted one of the package, of a folder, or of the Hugging Face Hub.
+
+        Parameters
+        ----------
+        name, revision :
+            As in ``MNISTCNNClassifier.from_pretrained``. "digits" also rejects what is not a digit.
+
+        Raises
+        ------
+        ValueError
+            As there, or if the file holds a classifier that does not reject images.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skorch_mnist.rejection import RejectingClassifier
+        >>> clf = RejectingClassifier.from_pretrained("digits")
+        >>> clf.predict(np.zeros((1, 784), dtype=np.uint8))
+        array([-1])
+        """
+        rejecting: Self = read(pretrained_file(name, revision), cls)
+        if not isinstance(rejecting, cls):
+            raise ValueError(f"{name} cannot be loaded: it does not reject images.")
+        for estimator in (rejecting.estimator, rejecting.estimator_):
+            estimator.set_params(verbose=0)
+        return rejecting
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        private: bool | None = None,
+    ) -> str:
+        """Upload the fitted classifier to the Hugging Face Hub, with a model card.
+
+        Parameters, errors and files are those of ``MNISTCNNClassifier.push_to_hub``.
+
+        Returns
+        -------
+        str
+            Hash of the commit, for ``from_pretrained(repo_id, revision=...)``.
+        """
+        stored = to_stored(self)
+        defaults = MNISTCNNClassifier.__init__.__kwdefaults__ or {}
+        return upload(repo_id, stored, defaults=defaults, metrics=metrics or {}, private=private)

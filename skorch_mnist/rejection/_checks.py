@@ -1,4 +1,4 @@
-"""Labels of rejected images, and checks of labels."""
+"""Checks of parameters and samples, and the label of rejected images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from skorch_mnist._compat import validate_parameter_constraints
+from skorch_mnist._inputs._pixels import as_array
+from skorch_mnist._inputs._validation import check_images_and_labels, is_dataset
+
+
+def check_params(rejecting: Any) -> np.random.RandomState:
+    """Raise an error unless the parameters are valid; return the random state."""
+    constraints, params = rejecting._parameter_constraints, rejecting.get_params(deep=False)
+    validate_parameter_constraints(constraints, params, type(rejecting).__name__)
+    random_state: np.random.RandomState = check_random_state(rejecting.random_state)
+    return random_state
+
+
+def check_samples(
+    rejecting: Any, X: Any, y: Any, *, reset: bool
+) -> tuple[Any, NDArray[Any], NDArray[Any]]:
+    """Return X, its images of shape (n_samples, channels, height, width), and labels."""
+    if is_dataset(X):
+        raise ValueError(f"X must be an array of images; got {type(X).__name__}.")
+    X = as_array(X)
+    checked = check_images_and_labels(rejecting, X, y, reset=reset)
+    if reset:
+        rejecting.image_shape_ = checked.images.shape[1:]
+    return X, checked.images, checked.y
 
 
 def reject_label_for(classes: NDArray[Any], label: Any) -> Any:
