@@ -1,5 +1,4 @@
-"""Jupyter: progress bars, the table of epochs and the diagram of a classifier in a notebook, and
-every page of the gallery as the notebook that it offers for download."""
+"""Jupyter: bars, tables and diagrams in notebooks, and the pages of the gallery as notebooks."""
 # requires: nbclient ipykernel ipywidgets sphinx-gallery matplotlib pandas
 
 import os

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._digits import cut_out, in_picture, stages_of
+from ._digits import NEAR, cut_out, in_picture, stages_of
 from ._fields import find_fields
 from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
 from ._layout import digits_among, in_reading_order, separated, usual_height
@@ -203,6 +203,7 @@ def _of_polarity(
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
     shapes = find_shapes(separated(shapes, usual), ink, 0)
     digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual, cell))
+    ink = (ink + np.where(erased, 0, contrast_map(gray, NEAR * usual, is_light))) / 2
     zoom = max(picture.shape[:2]) / longer
     boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
     return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
