@@ -15,7 +15,6 @@ from ._mnist_form import distance_to_edge, mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
 from ._sheet import only_sheet, without_edges
 
-NEAR = 0.6  # of the height of a digit: if paper is as near, the eyes of a blurred digit are paper
 _SMALL, _LARGE = 160, 320  # pixels of the longer side while one digit is searched for
 _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 _THICKEST = 0.05  # of the longer side: a thicker line is a stroke

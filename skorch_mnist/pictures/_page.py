@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._digits import NEAR, cut_out, in_picture, stages_of
+from ._digits import cut_out, in_picture, stages_of
 from ._fields import find_fields
 from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
 from ._layout import digits_among, in_reading_order, separated, usual_height
@@ -26,6 +26,7 @@ _REACH = 1 / 12  # of the longer side: anything wider counts as paper
 _THICKEST = 0.016  # of the longer side: anything thicker is not a line
 _SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
 _LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
+_NEAR = 0.6  # of that height: half of the contrast is to paper as near, such as blurred eyes
 _CELL = 0.9  # times the height of a usual digit: a smaller cell of a grid does not hold one
 _IN_GRID = 0.25, 0.9  # times the side of a cell: the heights of the digits in a grid
 _IN_FIELD = 0.5, 1.4  # times the width of a cell: and of those in the fields of a form
@@ -203,7 +204,7 @@ def _of_polarity(
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
     shapes = find_shapes(separated(shapes, usual), ink, 0)
     digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual, cell))
-    ink = (ink + np.where(erased, 0, contrast_map(gray, NEAR * usual, is_light))) / 2
+    ink = (ink + np.where(erased, 0, contrast_map(gray, _NEAR * usual, is_light))) / 2
     zoom = max(picture.shape[:2]) / longer
     boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
     return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
