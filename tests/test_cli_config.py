@@ -193,7 +193,7 @@ def model_in(folder):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_run_is_repeated_bit_for_bit(recipe, tmp_path, capsys):
+def test_a_run_is_repeated_bit_for_bit(recipe, few_digits, tmp_path, capsys):
     first, again = tmp_path / "first", tmp_path / "again"
     options = ["--recipe", recipe, "--set", "iterator_valid__batch_size=16", "--random-state", 3]
     assert train(*options, "--output-dir", first) == 0
