@@ -57,15 +57,17 @@ class LayerInputs:
         self.thread = threading.get_ident()
         self.tensors: list[torch.Tensor] = []
 
-    def keep(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def keep(
+        self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> None:
         """Copy the first tensor, because later layers may change it. This is a hook of the layer.
 
-        Calls from other threads, which may use the network at the same time, are ignored.
+        Calls from other threads, which may use the network at the same time, are ignored. They miss
+        ``kwargs`` if the hook is added or removed while PyTorch calls it.
         """
         if threading.get_ident() == self.thread:
-            given = (
-                value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)
-            )
+            values = (*args, *(kwargs or {}).values())
+            given = (value for value in values if isinstance(value, torch.Tensor))
             first = next(given, torch.empty(0))
             self.tensors.append(first.detach().to("cpu", torch.float64, copy=True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -155,6 +156,29 @@ def test_threads_do_not_mix_up_features(clf):
         for number, answer in enumerate(pool.map(work, range(24))):
             if number % 3 < 2:
                 np.testing.assert_array_equal(answer, expected[number % 4])
+
+
+def test_a_prediction_may_outlast_the_hook_of_another_thread(clf):
+    expected = clf.predict(X)
+    entered, finished, answers = threading.Event(), threading.Event(), []
+    first = threading.get_ident()
+
+    def pause(layer, args):
+        if threading.get_ident() != first:
+            entered.set()
+            assert finished.wait(timeout=30)
+        elif not answers:  # the hook of transform is registered now
+            answers.append(pool.submit(clf.predict, X))
+            assert entered.wait(timeout=30)
+
+    handle = clf.module_.output.register_forward_pre_hook(pause)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            clf.transform(X)
+        finally:
+            finished.set()
+            handle.remove()
+        np.testing.assert_array_equal(answers[0].result(), expected)
 
 
 def test_a_callback_that_scores_sees_features():
