@@ -17,6 +17,8 @@ _INKED = 0.9  # unless there is ink in as much of the gap between them
 _BENT = 0.1  # pixels per pixel of an inked gap by which the line may bend in it
 _STEADY = 0.8  # of a piece: the smallest share that is straight and as thick as the rest
 _FEWEST = 3  # lines in each direction: as many that cross are a grid
+_BEYOND = 0.3  # of the side of a cell: lines of a grid extend less beyond the last ones they cross
+_MOST = 0.5  # of the lines
 _SQUARE = 2.0  # times as long as the other: the side of a longer cell does not hold one digit
 
 
@@ -282,9 +284,32 @@ def grids(lines: Lines, slack: float, smallest: float) -> list[Grid]:
         outline = cv2.convexHull(np.array([point for *_, point in points], np.float32))[:, 0]
         height, width = _cell_sides(points)
         side = np.sqrt(height * width)
-        if side > smallest and 1 / _SQUARE < width / height < _SQUARE:
+        is_square = 1 / _SQUARE < width / height < _SQUARE
+        if side > smallest and is_square and not _run_on(points, lines, _BEYOND * side):
             found.append(Grid(np.asarray(outline, np.float32), float(side)))
     return found
+
+
+def _run_on(points: list[_Crossing], lines: Lines, length: float) -> bool:
+    """Return whether most lines in both directions extend beyond their crossings by a length.
+
+    Those of squared paper do, because it is cut anywhere.
+    """
+    n_level = len(lines.level)
+    level: list[list[float]] = [[] for _ in lines.level]
+    upright: list[list[float]] = [[] for _ in lines.upright]
+    for i, j, (x, y) in points:
+        level[i].append(x)
+        upright[j - n_level].append(y)
+    for some, places in ((lines.level, level), (lines.upright, upright)):
+        beyond = [
+            max(min(at) - line.start, line.end - max(at)) > length
+            for line, at in zip(some, places, strict=True)
+            if at
+        ]
+        if np.mean(beyond) <= _MOST:
+            return False
+    return True
 
 
 def _cell_sides(crossings: list[_Crossing]) -> tuple[float, float]:
