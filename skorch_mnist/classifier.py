@@ -711,7 +711,8 @@ class MNISTCNNClassifier(
             "digits" comes with the package and needs no network access: it reads digits in the form
             of MNIST, 28x28 pixels, white on black. Otherwise a model file, or a folder that
             contains ``model.safetensors``; if there is none, the repository "user/name" on the Hub,
-            from which this file is downloaded once. It is checked like any other: see ``load``.
+            from which this file is downloaded once. It is checked like any other: see ``load``. A
+            ``Path`` is never read from the Hub.
         revision : str or None, default=None
             Branch, tag or commit of the repository. Give a commit, as ``push_to_hub`` returns it,
             to get the same classifier each time. None takes the newest.
