@@ -167,6 +167,8 @@ def test_a_round_trip_keeps_the_rejection(hub, clf, digits):
     X = np.concatenate([digits[1][:30], 255 - digits[1][:10]])
     np.testing.assert_array_equal(again.score_samples(X), rejecting.score_samples(X))
     np.testing.assert_array_equal(again.predict(X), rejecting.predict(X))
+    alone = MNISTCNNClassifier.from_pretrained("me/digits")
+    np.testing.assert_array_equal(alone.predict(X), rejecting.estimator_.predict(X))
     assert "| accuracy | 0.9877 |" in card_of(hub)
     [code] = re.findall("```python\n(.*?)```", card_of(hub), re.DOTALL)
     exec(code, given := {"X": X})
