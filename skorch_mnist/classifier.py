@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -838,7 +839,8 @@ class MNISTCNNClassifier(
     def _check_on_meta_device(self, weights: Any, own: bool) -> None:
         """Compare weights with a network on the meta device, if it can be created there."""
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # trained weights are not copied there
                 network: Any = self.module(**self.get_params_for("module"))
         except Exception:  # a custom network may not support that device
             if own:
