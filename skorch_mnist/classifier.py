@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -711,7 +712,8 @@ class MNISTCNNClassifier(
             "digits" comes with the package and needs no network access: it reads digits in the form
             of MNIST, 28x28 pixels, white on black. Otherwise a model file, or a folder that
             contains ``model.safetensors``; if there is none, the repository "user/name" on the Hub,
-            from which this file is downloaded once. It is checked like any other: see ``load``.
+            from which this file is downloaded once. It is checked like any other: see ``load``. A
+            ``Path`` is never read from the Hub.
         revision : str or None, default=None
             Branch, tag or commit of the repository. Give a commit, as ``push_to_hub`` returns it,
             to get the same classifier each time. None takes the newest.
@@ -837,7 +839,8 @@ class MNISTCNNClassifier(
     def _check_on_meta_device(self, weights: Any, own: bool) -> None:
         """Compare weights with a network on the meta device, if it can be created there."""
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # trained weights are not copied there
                 network: Any = self.module(**self.get_params_for("module"))
         except Exception:  # a custom network may not support that device
             if own:

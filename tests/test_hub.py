@@ -75,6 +75,42 @@ def test_a_local_path_wins_over_a_repository_of_the_same_name(hub, clf, tmp_path
         MNISTCNNClassifier.from_pretrained("me/digits", revision="main")
 
 
+def test_a_file_of_the_same_name_wins_over_a_repository(hub, clf, tmp_path):
+    quick(random_state=1).fit(*toy()).push_to_hub("me/digits")
+    (tmp_path / "me").mkdir()
+    clf.save("me/digits")
+    assert MNISTCNNClassifier.from_pretrained("me/digits").classes_[0] == "ant"
+
+
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_a_folder_without_a_model_does_not_hide_a_repository(hub, clf, tmp_path, revision):
+    clf.push_to_hub("me/digits")
+    (tmp_path / "me" / "digits").mkdir(parents=True)
+    again = MNISTCNNClassifier.from_pretrained("me/digits", revision=revision)
+    assert again.classes_[0] == "ant"
+
+
+def test_a_path_is_never_read_from_the_hub(hub, clf, tmp_path):
+    clf.push_to_hub("me/digits")
+    hub.requests.clear()
+    with pytest.raises(ValueError, match=r"it must be .* an existing file or folder"):
+        MNISTCNNClassifier.from_pretrained(Path("me/digits"))
+    (tmp_path / "me" / "digits").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        MNISTCNNClassifier.from_pretrained(Path("me/digits"))
+    assert hub.requests == []
+
+
+def test_the_errors_name_a_folder_without_a_model(hub, tmp_path, monkeypatch):
+    (tmp_path / "me" / "digits").mkdir(parents=True)
+    missing = re.escape(f"{Path('me', 'digits', 'model.safetensors')} does not exist, and ")
+    with pytest.raises(OSError, match=f"{missing}.* cannot be read from the Hub"):
+        MNISTCNNClassifier.from_pretrained("me/digits")
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=f"{missing}.* requires huggingface_hub"):
+        MNISTCNNClassifier.from_pretrained("me/digits")
+
+
 def test_a_file_from_the_hub_is_audited_like_any_other(hub, clf, tmp_path):
     clf.save(tmp_path / "model.safetensors")
     content = bytearray((tmp_path / "model.safetensors").read_bytes())
@@ -131,6 +167,8 @@ def test_a_round_trip_keeps_the_rejection(hub, clf, digits):
     X = np.concatenate([digits[1][:30], 255 - digits[1][:10]])
     np.testing.assert_array_equal(again.score_samples(X), rejecting.score_samples(X))
     np.testing.assert_array_equal(again.predict(X), rejecting.predict(X))
+    alone = MNISTCNNClassifier.from_pretrained("me/digits")
+    np.testing.assert_array_equal(alone.predict(X), rejecting.estimator_.predict(X))
     assert "| accuracy | 0.9877 |" in card_of(hub)
     [code] = re.findall("```python\n(.*?)```", card_of(hub), re.DOTALL)
     exec(code, given := {"X": X})

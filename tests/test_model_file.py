@@ -10,6 +10,7 @@ import os
 import pickle
 import stat
 import tracemalloc
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -405,6 +406,23 @@ def test_network_argument_that_is_not_plain_data_cannot_be_saved(tmp_path):
     partial = functools.partial(Net, activation=torch.sigmoid)
     fitted = quick(module=partial).fit(X, Y)
     loaded = round_trip(fitted, tmp_path / "m", module=partial)
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_a_network_that_begins_with_trained_weights_is_loaded_without_warnings(tmp_path):
+    trained = Net(3).state_dict()
+
+    class Trained(Net):
+        def __init__(self, n_classes):
+            super().__init__(n_classes)
+            self.load_state_dict(trained)
+
+    fitted = quick(module=Trained).fit(X, Y)
+    fitted.save(tmp_path / "m")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = load(tmp_path / "m", module=Trained)
+    assert caught == []
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 

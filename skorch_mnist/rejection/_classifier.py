@@ -351,7 +351,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         write_model(path, to_stored(self))
 
     @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Self:
+    def from_pretrained(cls, name: str | os.PathLike[str], *, revision: str | None = None) -> Self:
         """Return a fitted one of the package, of a folder, or of the Hugging Face Hub.
 
         Parameters
@@ -388,7 +388,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     ) -> str:
         """Upload the fitted classifier to the Hugging Face Hub, with a model card.
 
-        Parameters, errors and files are those of ``MNISTCNNClassifier.push_to_hub``.
+        Parameters as in ``MNISTCNNClassifier.push_to_hub``, errors as there and in ``save``.
 
         Returns
         -------
