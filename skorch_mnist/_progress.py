@@ -6,25 +6,38 @@ import multiprocessing
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback, PrintLog
 from skorch.dataset import get_len
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from skorch_mnist._compat import history_columns
 from skorch_mnist._inputs._streams import Chunk
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", TqdmWarning)  # in notebooks without ipywidgets, bars are text
+    from tqdm.auto import tqdm
 
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
 TIME_LEFT = "{desc} {percentage:3.0f}%|{bar:20}| {remaining} left"
 
 
 class Bar(tqdm):  # type: ignore[misc, unused-ignore]
-    """A tqdm bar without a monitor thread, because loaders fork their worker processes."""
+    """A tqdm bar that disappears in the end, and is only shown if someone can see it.
+
+    It has no monitor thread, because loaders fork their worker processes. In notebooks, text goes
+    to standard output, because standard error is shown in red boxes.
+    """
 
     monitor_interval = 0
+
+    def __init__(self, *, disable: bool = False, **kwargs: Any) -> None:
+        file = sys.stdout if in_notebook() else sys.stderr
+        super().__init__(leave=False, disable=disable or not is_watched(), file=file, **kwargs)
 
 
 class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
@@ -55,8 +68,6 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
                 unit_scale=True,
                 smoothing=0,  # validation is faster than training
                 bar_format=f"{TIME_LEFT}, {{rate_fmt}}{{postfix}}",
-                leave=False,
-                disable=not is_watched(),
             )
         self.bar_.set_description_str(name, refresh=False)
         self.bar_.update(n_images * (epoch - 1) - self.bar_.n)  # if a loader yields another number
@@ -85,13 +96,7 @@ class TrainingBar(Callback):  # type: ignore[misc, unused-ignore]
 
 def count_images(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """Show the number of images read in the first pass over a stream of unknown length."""
-    with Bar(
-        desc="first pass",
-        unit=" images",
-        unit_scale=True,
-        leave=False,
-        disable=not is_watched(),
-    ) as bar:
+    with Bar(desc="first pass", unit=" images", unit_scale=True) as bar:
         for chunk in chunks:
             yield chunk
             bar.update(len(chunk.images))

@@ -42,8 +42,8 @@ def terminal(monkeypatch):
 
 
 class EagerBar(Bar):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs, mininterval=0.0)
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, mininterval=0.0)
 
 
 def shown(text):
@@ -232,7 +232,8 @@ def test_a_notebook_shows_bar_and_colors(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     quick().fit(*toy())
     out, err = capsys.readouterr()
-    assert "\x1b[" in out and "images/s" in err
+    assert "\x1b[" in out and "images/s" in out
+    assert err == ""
 
 
 def test_the_table_is_a_print_log_of_skorch_and_comes_last():

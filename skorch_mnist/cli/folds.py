@@ -101,15 +101,9 @@ class FoldsBar:
     """A progress bar over all training runs, above the bar of the current one."""
 
     def __init__(self, total: int, screen: Screen) -> None:
-        from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
+        from skorch_mnist._progress import TIME_LEFT, Bar
 
-        self.bar = Bar(
-            total=total,
-            bar_format=TIME_LEFT,
-            leave=False,
-            smoothing=0,
-            disable=screen.as_json or not is_watched(),
-        )
+        self.bar = Bar(total=total, bar_format=TIME_LEFT, smoothing=0, disable=screen.as_json)
 
     def __enter__(self) -> Self:
         """Show the bar until the block ends."""

@@ -143,7 +143,7 @@ def read_all(
     quiet: bool,
 ) -> Iterator[tuple[str, list[Digit] | ValueError]]:
     """Yield each file name with its digits or the error, and show a progress bar."""
-    from skorch_mnist._progress import TIME_LEFT, Bar, is_watched
+    from skorch_mnist._progress import TIME_LEFT, Bar
     from skorch_mnist._threads import in_threads
     from skorch_mnist.pictures import PictureError
     from skorch_mnist.reading import read_digits
@@ -164,8 +164,7 @@ def read_all(
         desc="pictures:",
         total=len(names),
         bar_format=TIME_LEFT,
-        leave=False,
-        disable=quiet or len(names) == 1 or not is_watched(),
+        disable=quiet or len(names) == 1,
     ) as bar:
         found = in_threads(read, ((name,) for name in names), n_jobs=-1)
         for name, digits in zip(names, found, strict=True):
