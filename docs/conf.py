@@ -31,6 +31,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "capture_repr": (),  # pages show what is printed and plotted, nothing else
+    "first_notebook_cell": '%pip install --quiet "skorch_mnist[plot]" pandas',
 }
 
 html_theme = "pydata_sphinx_theme"
