@@ -804,8 +804,8 @@ class MNISTCNNClassifier(
         stored = self._to_stored()
         if not self._writes_files():
             return None
-        defaults = MNISTCNNClassifier.__init__.__kwdefaults__ or {}
-        return upload(repo_id, stored, defaults=defaults, metrics=metrics or {}, private=private)
+        defaults = MNISTCNNClassifier().get_params(deep=False)
+        return upload(repo_id, stored, defaults=defaults, metrics=metrics, private=private)
 
     def _take_over(self, stored: StoredModel) -> None:
         """Restore the state of a fitted classifier; check weights before allocating memory."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import numpy as np
+import pytest
 import safetensors.torch
 
 from skorch_mnist import MNISTCNNClassifier
@@ -20,6 +21,14 @@ def toy(n=60, classes=(0, 1, 2), shape=(6, 6), seed=0):
     X = rng.integers(0, 60, (n, *shape), dtype=np.uint8)
     X.reshape(n, -1)[np.arange(n), codes] = 255
     return X, np.array(classes)[codes]
+
+
+def slow_unless(kept, params):
+    """Parameters of a test by name; only those in ``kept`` belong to the fast tier."""
+    return [
+        pytest.param(value, id=name, marks=() if name in kept else pytest.mark.slow)
+        for name, value in params.items()
+    ]
 
 
 def quick(**params):

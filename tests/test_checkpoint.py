@@ -22,7 +22,7 @@ import pytest
 import safetensors.torch
 import torch
 from filelock import FileLock
-from helpers import assert_same_weights, quick, toy, weights_of
+from helpers import assert_same_weights, quick, slow_unless, toy, weights_of
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from skorch import NeuralNetClassifier
@@ -169,7 +169,7 @@ SETTINGS = {
         lambda: [EarlyStopping("valid_loss", patience=3, threshold=0.5, load_best=True)],
     ),
 }
-QUICK = (  # one for each part of a checkpoint
+IN_FAST_TIER = (  # one for each part of a checkpoint
     "batch normalization",
     "weights that average",
     "early stopping",
@@ -186,10 +186,7 @@ QUICK = (  # one for each part of a checkpoint
     [[(2, 1), (3, None)], pytest.param([(1, None), (3, 4)], marks=pytest.mark.slow)],
     ids=["two", "two more"],
 )
-@pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS],
-)
+@pytest.mark.parametrize("name", slow_unless(IN_FAST_TIER, {name: name for name in SETTINGS}))
 def test_a_resumed_run_has_the_same_result_as_an_uninterrupted_one(name, moments, tmp_path):
     params, callbacks = SETTINGS[name]
 

@@ -275,6 +275,19 @@ def test_the_column_of_labels_can_be_given(label, few_digits):
     assert set(clf.classes_) == set(y if label == "0" else other)
 
 
+def test_the_label_of_a_configuration_can_be_replaced(few_digits, capsys):
+    X, y = few_digits.train
+    np.savetxt("two.csv", np.column_stack([y, X[:, :-1], (y + 1) % 10]), "%d", delimiter=",")
+    options = ["--label", "0", "--max-epochs", "1", "--output-dir", "first"]
+    assert main(["train", "--dataset", "two.csv", *options]) == 0
+    config = ["--config", "first/config.toml", "--output-dir", "second"]
+    assert main(["train", *config, "--label", "-1"]) == 0
+    assert 'label = "-1"' in Path("second/config.toml").read_text()
+    capsys.readouterr()
+    assert main(["evaluate", "first", "--label", "-1"]) == 0
+    assert "has changed since the classifier was trained" in capsys.readouterr().err
+
+
 # --- what is refused --------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 import torch
-from helpers import quick, toy
+from helpers import quick, slow_unless, toy
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from sklearn.exceptions import NotFittedError
 from torch import nn
@@ -63,10 +63,6 @@ def exported(fitted, tmp_path_factory):
     return path
 
 
-def slow_unless(quick, name, value):
-    return pytest.param(value, id=name, marks=() if name in quick else pytest.mark.slow)
-
-
 LAYOUTS = {
     "rows": (36,),
     "gray": (6, 6),
@@ -77,9 +73,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize(
-    "shape", [slow_unless(("colors last",), *layout) for layout in LAYOUTS.items()]
-)
+@pytest.mark.parametrize("shape", slow_unless({"colors last"}, LAYOUTS))
 def test_the_layout_of_fit_is_kept(shape, tmp_path):
     pixels = X.reshape(-1, *shape)
     clf = quick(module=Flat).fit(pixels, Y)
@@ -113,7 +107,7 @@ DTYPES_AND_LABELS = {
 
 @pytest.mark.parametrize(
     "dtype",
-    [slow_unless(("uint8", "float32"), name, name) for name in DTYPES_AND_LABELS],
+    slow_unless({"uint8", "float32"}, {name: name for name in DTYPES_AND_LABELS}),
 )
 def test_pixels_and_labels_of_any_dtype(dtype, tmp_path):
     pixels, values = (X // 2).astype(dtype), DTYPES_AND_LABELS[dtype]
@@ -142,17 +136,14 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize(
-    "params", [slow_unless(("shifted copies",), *network) for network in NETWORKS.items()]
-)
+@pytest.mark.parametrize("params", slow_unless({"shifted copies"}, NETWORKS))
 def test_other_networks(params, tmp_path):
     check(quick(**params).fit(X, Y), X, tmp_path / "m")
 
 
 def test_compiled_network(tmp_path):
-    clf = (
-        quick(module=Flat).fit(X, Y).set_params(compile=True, compile__backend="eager").initialize()
-    )
+    clf = quick(module=Flat).fit(X, Y)
+    clf.set_params(compile=True, compile__backend="eager").initialize()
     assert hasattr(clf.module_, "_orig_mod")
     check(clf, X, tmp_path / "m")
 

@@ -828,6 +828,16 @@ def test_only_digits_are_found_in_a_form(comb):
     np.testing.assert_allclose(centers(found), [131, 191, 311], atol=5)
 
 
+def test_squared_paper_is_not_a_grid():
+    lines = [(0, y, 700, y + 3) for y in (110, 260, 410)]
+    lines += [(x, 0, x + 3, 500) for x in (120, 270, 420, 570)]
+    beside = [(30, 150), (30, 300), (170, 30), (620, 30), (620, 300)]
+    among = [(170, 150), (320, 300), (470, 150)]
+    written = [box for place in beside + among for box in zero(*place)]
+    found = find_digits(page([*lines, *written], height=500, width=700))
+    assert len(found.boxes) == 8
+
+
 def test_a_blank_page_has_no_digits():
     found = find_digits(np.full((200, 300), 250, np.uint8))
     assert found.boxes.shape == (0, 4)

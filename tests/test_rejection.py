@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import quick, read_model_file, toy, write_forged
+from helpers import assert_same_weights, quick, read_model_file, toy, write_forged
 from outliers import KINDS, outliers
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
@@ -23,6 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skorch_mnist import MNISTCNNClassifier, load_digits28
 from skorch_mnist.displays import expected_calibration_error
+from skorch_mnist.pretrained import load_exemplars
 from skorch_mnist.rejection import RejectingClassifier, load
 
 LEAST = {  # all of the others
@@ -226,6 +227,23 @@ def test_the_same_seed_gives_the_same_classifier():
     np.testing.assert_array_equal(one.score_samples(X), other.score_samples(X))
     again = pickle.loads(pickle.dumps(one))
     np.testing.assert_array_equal(one.score_samples(X), again.score_samples(X))
+
+
+def test_the_seed_is_that_of_classifiers_without_one():
+    X, y = toy()
+    unseeded = quick(random_state=None)
+    clf = RejectingClassifier(unseeded, detector=unseeded, random_state=3)
+    one, other = (clone(clf).fit(X, y) for _ in range(2))
+    np.testing.assert_array_equal(one.score_samples(X), other.score_samples(X))
+    assert clone(clf).set_params(random_state=4).fit(X, y).detector_.random_state != (
+        one.detector_.random_state
+    )
+    pretrained = [RejectingClassifier.from_pretrained("digits") for _ in range(2)]
+    X, y = (part[::12] for part in load_exemplars(return_X_y=True))
+    one, other = (each.set_params(random_state=0).partial_fit(X, y) for each in pretrained)
+    assert_same_weights(one.estimator_, other.estimator_)
+    assert_same_weights(one.detector_, other.detector_)
+    np.testing.assert_array_equal(one.score_quantiles_, other.score_quantiles_)
 
 
 def test_images_of_any_form_are_taken():

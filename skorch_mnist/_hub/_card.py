@@ -14,7 +14,6 @@ from torch import nn
 
 from skorch_mnist import recipes
 from skorch_mnist._storage._model_file import StoredModel
-from skorch_mnist.network import MNISTCNN
 
 CARD = "README.md"
 FIRST_LINES = "---\nlibrary_name: skorch_mnist\n"
@@ -51,14 +50,16 @@ def model_card(
     rejects = stored.rejection is not None
     module = "skorch_mnist.rejection" if rejects else "skorch_mnist"
     name = "RejectingClassifier" if rejects else "MNISTCNNClassifier"
-    code = [f"from {module} import {name}", "", f'clf = {name}.from_pretrained("{source}")']
-    code.append("labels = clf.predict(X)")
+    code = (
+        f"from {module} import {name}\n\n"
+        f'clf = {name}.from_pretrained("{source}")\nlabels = clf.predict(X)'
+    )
     return document(
         title,
         metrics,
         dataset,
         {
-            "Use": "\n".join(["```python", *code, "```"]),
+            "Use": f"```python\n{code}\n```",
             "Input and output": input_and_output(stored),
             "Metrics": metrics_table(metrics, dataset),
             "Recipe": recipe(stored.params, defaults),
@@ -109,7 +110,7 @@ def input_and_output(stored: StoredModel) -> str:
     )
     text += f" and {more} more." if more else "."
     if stored.rejection is not None:
-        return f"{text} Images of anything else get the label `reject_label_`."
+        return f"{text} Images of anything else get the label `clf.reject_label_`."
     return f"{text} An image of anything else gets one of these labels, too."
 
 
@@ -122,11 +123,10 @@ def metrics_table(metrics: Mapping[str, float], dataset: str | None) -> str:
 
 def recipe(params: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """Return the parameters that are not defaults, named by the recipe that they contain."""
-    usual = {"module": MNISTCNN, **defaults}
     changed = {
         name: value
         for name, value in params.items()
-        if name not in NOT_SHOWN and not (name in usual and value == usual[name])
+        if name not in NOT_SHOWN and not (name in defaults and value == defaults[name])
     }
     for name in NAMED_RECIPES:
         parts = getattr(recipes, name)

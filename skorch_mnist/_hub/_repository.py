@@ -66,11 +66,13 @@ def upload(
     stored: StoredModel,
     *,
     defaults: Mapping[str, Any],
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, float] | None,
     private: bool | None,
 ) -> str:
     """Upload a classifier and its card in one commit, and return the hash of the commit."""
-    card = model_card(stored, title=repo_id, source=repo_id, defaults=defaults, metrics=metrics)
+    card = model_card(
+        stored, title=repo_id, source=repo_id, defaults=defaults, metrics=metrics or {}
+    )
     client = hub("push_to_hub")
     with TemporaryDirectory() as folder:
         write_model(Path(folder, MODEL), stored)

@@ -29,7 +29,7 @@ class InputFormat(NamedTuple):
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> InputFormat:
         """Return the format of images; a dtype that not every machine supports becomes float64."""
-        name = dtype.name  # slow
+        name = dtype.name  # NumPy computes it each time
         return cls(tuple(shape), name if name in PIXEL_DTYPES else "float64")
 
 

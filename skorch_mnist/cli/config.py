@@ -102,7 +102,9 @@ def read_config(
     sha256 = data.pop("sha256", None)
     given_source = {name: value for name, value in source.items() if value is not None}
     if given_source.keys() - {"data_home"}:
-        data, sha256 = {}, None
+        sha256 = None
+    if given_source.keys() - {"data_home", "label"}:
+        data = {}
     return Config(Source(**{**data, **given_source}), parameters, sha256, sections, path)
 
 

@@ -125,7 +125,7 @@ def with_rejection(
     if not isinstance(rejecting, RejectingClassifier):
         return clf
     rejecting.estimator_ = FrozenEstimator(clf)
-    rejecting.detector_.set_params(verbose=0, random_state=clf.random_state)
+    rejecting.detector_.set_params(verbose=0)
     rejecting.set_params(random_state=clf.random_state)
     refitted: RejectingClassifier = rejecting.partial_fit(*data.train)
     return refitted

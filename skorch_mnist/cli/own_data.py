@@ -18,7 +18,7 @@ TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing")
 def read_own(source: Source) -> Parts:
     """Read training and test images from one or two paths."""
     if source.preprocess and source.label is not None:
-        raise UsageError("--label has no effect with --preprocess: folders are the labels")
+        raise UsageError("--label has no effect with --preprocess: folders name the labels")
     parts = read_path(source.dataset, source)
     if source.test_dataset is None:
         return parts

@@ -257,7 +257,8 @@ def grids(lines: Lines, slack: float, smallest: float) -> list[Grid]:
     slack : float
         Pixels by which a line may end before or after the one that it crosses.
     smallest : float
-        Pixels. If the side of a usual cell is shorter, the lines are the squares of squared paper.
+        Pixels. If the side of a usual cell is shorter, or if the lines run on, they are those of
+        squared paper.
     """
     crossings = [
         (i, len(lines.level) + j, point)
@@ -293,7 +294,7 @@ def grids(lines: Lines, slack: float, smallest: float) -> list[Grid]:
 def _run_on(points: list[_Crossing], lines: Lines, length: float) -> bool:
     """Return whether most lines in both directions extend beyond their crossings by a length.
 
-    Those of squared paper do, because it is cut anywhere.
+    Those of squared paper do: they end where the paper ends, not at another line.
     """
     n_level = len(lines.level)
     level: list[list[float]] = [[] for _ in lines.level]

@@ -25,7 +25,7 @@ from skorch_mnist.classifier import MNISTCNNClassifier
 
 from ._calibration import best_temperature, scores_of, softened
 from ._checks import check_known, check_params, check_samples, reject_label_for
-from ._detector import held_out_rows, new_detector
+from ._detector import held_out_rows, new_detector, seed
 from ._files import read, to_stored
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
@@ -59,8 +59,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Label of rejected images, which must not be a class. If None, -1 for numbers (or one less
         than the lowest class, if that is negative), and "rejected" for strings.
     random_state : int, RandomState instance or None, default=None
-        Controls the held-out images, the outliers and the default detector. Pass an int for
-        reproducible results.
+        Controls the held-out images, the outliers, and both classifiers unless they have a
+        ``random_state`` of their own. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -163,8 +163,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         self.reject_label_ = reject_label_for(self.classes_, self.reject_label)
         self.estimator_ = clone(self.estimator)
-        default = new_detector(random_state)
-        self.detector_ = clone(default if self.detector is None else self.detector)
+        self.detector_ = new_detector() if self.detector is None else clone(self.detector)
         return self._learn(X, y, images, outliers, random_state, "fit")
 
     @available_if(_both_have_partial_fit)  # type: ignore[untyped-decorator]
@@ -213,6 +212,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         how: str,
     ) -> Self:
         """Train both classifiers on most of the images, and calibrate them on the others."""
+        seed((self.estimator_, self.detector_), random_state)
         codes = np.searchsorted(self.classes_, y)
         train, held_out = held_out_rows(codes, random_state)
         frozen = isinstance(self.estimator_, FrozenEstimator)
@@ -395,6 +395,5 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         str
             Hash of the commit, for ``from_pretrained(repo_id, revision=...)``.
         """
-        stored = to_stored(self)
-        defaults = MNISTCNNClassifier.__init__.__kwdefaults__ or {}
-        return upload(repo_id, stored, defaults=defaults, metrics=metrics or {}, private=private)
+        defaults = MNISTCNNClassifier().get_params(deep=False)
+        return upload(repo_id, to_stored(self), defaults=defaults, metrics=metrics, private=private)

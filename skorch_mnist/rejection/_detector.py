@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 
 from skorch_mnist._batches._split import split_rows
 from skorch_mnist.classifier import MNISTCNNClassifier
@@ -26,9 +28,18 @@ DETECTOR: dict[str, Any] = {
 }
 
 
-def new_detector(random_state: np.random.RandomState) -> MNISTCNNClassifier:
+def new_detector() -> MNISTCNNClassifier:
     """Return a small network that is trained for three epochs."""
-    return MNISTCNNClassifier(**DETECTOR, random_state=random_state.randint(2**31 - 1))
+    return MNISTCNNClassifier(**DETECTOR)
+
+
+def seed(estimators: Sequence[Any], random_state: np.random.RandomState) -> None:
+    """Set the parameter ``random_state`` where it is None, except in frozen estimators."""
+    drawn = random_state.randint(2**31 - 1)
+    for estimator in estimators:
+        is_frozen = isinstance(estimator, FrozenEstimator)
+        if not is_frozen and getattr(estimator, "random_state", drawn) is None:
+            estimator.set_params(random_state=drawn)
 
 
 def held_out_rows(

@@ -94,7 +94,8 @@ def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]
     sha256 = of_run.pop("sha256", None)
     if source.dataset:
         return load_test_images(resolved(source), sha256, screen)
-    given = {"data_home": source.data_home} if source.data_home else {}
+    options = {"data_home": source.data_home, "label": source.label}
+    given = {name: value for name, value in options.items() if value is not None}
     if not of_run:
         return load_test_images(source._replace(dataset="auto"), None, screen)
     data = load_data(Source(**{**of_run, **given}), screen)
