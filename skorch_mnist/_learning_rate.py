@@ -20,7 +20,7 @@ RATES = ("lr", "momentum", "betas")  # values that schedulers change in groups o
 def one_cycle(done: float) -> float:
     """Return the learning rate, relative to its peak, after a fraction ``done`` of training.
 
-    It rises linearly in the first 30 % of the training run, then falls to 0 along half a cosine.
+    It rises linearly in the first 30% of the training run, then falls to 0 along half a cosine.
     """
     if done < RISE:
         return done / RISE

@@ -93,7 +93,7 @@ class MNISTCNNClassifier(
     lr : float, default=1e-3
         Learning rate, positive.
     lr_schedule : "one_cycle" or None, default=None
-        Schedule of the learning rate. "one_cycle" raises it to ``lr`` in the first 30 % of the
+        Schedule of the learning rate. "one_cycle" raises it to ``lr`` in the first 30% of the
         training run, then lowers it to nearly 0. Each call to ``fit`` or ``partial_fit`` is a full
         cycle. None keeps the learning rate constant.
     batch_size : int, default=64
@@ -112,8 +112,8 @@ class MNISTCNNClassifier(
         Shape of the images if ``X`` has flat rows. If None, images are assumed to be square.
     augment : {"affine", "robust"}, callable or None, default=None
         Changes the images of training batches, but not those of validation or prediction.
-        "affine" randomly rotates each image by up to 12 degrees, stretches its sides by up to 12 %,
-        shears it by up to 15 % and shifts it by up to 1/14 of its sides, or a little more. "robust"
+        "affine" randomly rotates each image by up to 12 degrees, stretches its sides by up to 12%,
+        shears it by up to 15% and shifts it by up to 1/14 of its sides, or a little more. "robust"
         also distorts it locally and gives some images another pen, a random filter, leftover lines,
         patches, blur, less contrast, uneven light or noise. A callable receives float32 images of
         shape (batch, channels, height, width), on the pixel scale of ``X`` and on the device, and

@@ -20,7 +20,7 @@ __all__ = ["ACCURATE", "FAST", "FINE_TUNE", "ROBUST", "TUTORIAL"]
 #: epochs of ``MNISTCNN``.
 TUTORIAL: dict[str, Any] = {}
 
-#: One epoch of a small network: 99.0 % accuracy on MNIST in less than 1/30 of the tutorial's time.
+#: One epoch of a small network: 99.0% accuracy on MNIST in less than 1/30 of the tutorial's time.
 FAST: dict[str, Any] = {
     "module": BatchNormCNN,
     "module__widths": (16, 24),
@@ -33,7 +33,7 @@ FAST: dict[str, Any] = {
     "train_split": None,
 }
 
-#: A wider network, trained with augmented images: 99.7 % accuracy on MNIST.
+#: A wider network, trained with augmented images: 99.7% accuracy on MNIST.
 ACCURATE: dict[str, Any] = {
     "module": BatchNormCNN,
     "module__shifted_copies": True,

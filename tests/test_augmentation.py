@@ -154,6 +154,6 @@ def test_strengths_are_as_documented():
 
     text = " ".join(MNISTCNNClassifier.__doc__.split())
     assert f"rotates each image by up to {_augmentation.ROTATION:g} degrees" in text
-    assert f"stretches its sides by up to {_augmentation.SCALE:.0%}".replace("%", " %") in text
-    assert f"shears it by up to {_augmentation.SHEAR:.0%}".replace("%", " %") in text
+    assert f"stretches its sides by up to {_augmentation.SCALE:.0%}" in text
+    assert f"shears it by up to {_augmentation.SHEAR:.0%}" in text
     assert f"shifts it by up to 1/{math.ceil(1 / _augmentation.SHIFT)}" in text

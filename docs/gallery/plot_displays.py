@@ -78,7 +78,7 @@ plt.show()
 # Reliability
 # -----------
 #
-# Are predictions with a probability of 80 % right in 80 of 100 cases? Points below the diagonal are
+# Are predictions with a probability of 80% right in 80 of 100 cases? Points below the diagonal are
 # overconfident predictions, points above it are underconfident ones.
 
 from skorch_mnist.displays import ReliabilityDisplay

@@ -13,7 +13,7 @@ from torch import nn
 
 
 def with_other_pen(ink: torch.Tensor) -> torch.Tensor:
-    """Make the lines of 40 % of the digits thinner or thicker, with softer or sharper edges."""
+    """Make the lines of 40% of the digits thinner or thicker, with softer or sharper edges."""
     soft = _blurred(ink, 0.8)
     soft = soft / soft.amax((1, 2, 3), keepdim=True).clamp_min(0.1)
     edge, sharpness = _uniform(ink, 0.2, 0.65), _uniform(ink, 4, 12)

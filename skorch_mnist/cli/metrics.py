@@ -15,7 +15,7 @@ N_BINS = 10  # for the expected calibration error
 
 
 class Figure(NamedTuple):
-    """A figure, and its 95 % confidence interval."""
+    """A figure, and its 95% confidence interval."""
 
     value: float
     low: float

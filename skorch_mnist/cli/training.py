@@ -54,7 +54,7 @@ def train_and_write(
         f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {name}.",
         style="bold",
     )
-    screen.say(f"95 % interval: {accuracy.low:.4f} to {accuracy.high:.4f}\n")
+    screen.say(f"95% interval: {accuracy.low:.4f} to {accuracy.high:.4f}\n")
     say_confusions(metrics, screen)
     run.write_training(fitted, metrics, name)
     if start is not None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import INNER, MIDDLE, SIDE
 
-# Pixels. Measured: the strokes of 90 % of the MNIST training images are between these widths.
+# Pixels. Measured: the strokes of 90% of the MNIST training images are between these widths.
 _THINNEST, _THICKEST = 1.7, 4.4
 _FINE = 140  # pixels of the longer side of the digit while its edge is drawn
 _BLURRED = 6.0  # pixels then: the standard deviation of a blur that closes eyes
@@ -77,7 +77,7 @@ def _normalize_stroke(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def distance_to_edge(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the distance of each pixel inside to the nearest one outside, 0 for those outside.
 
-    It is exact to 2 %, which takes a sixth of the time of an exact transform (G. Borgefors,
+    It is exact to 2%, which takes a sixth of the time of an exact transform (G. Borgefors,
     "Distance transformations in digital images", 1986).
     """
     return np.asarray(cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5))

@@ -75,7 +75,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     temperature_ : float
         Divisor of the logits of ``estimator``; 2.5 times as high if the detector disagrees.
     score_quantiles_ : ndarray of shape (1001,)
-        Scores of the held-out images in ascending order, in steps of 0.1 %.
+        Scores of the held-out images in ascending order, in steps of 0.1%.
     n_features_in_, feature_names_in_ :
         Number of pixels per image, and names of the columns of a data frame.
     image_shape_ : tuple of int

@@ -184,7 +184,7 @@ def test_drawings_of_all_digits_are_read(digit, page):
     assert page.answer().startswith(f"{digit}, ")
     assert page.labels() == [str(digit)]
     bars = page.page.locator("#digits dd").all_inner_texts()
-    shares = [float(text.removesuffix(" %")) for text in bars]
+    shares = [float(text.removesuffix("%")) for text in bars]
     assert np.argmax(shares) == digit and sum(shares) == pytest.approx(100, abs=1)
     seen = page.page.evaluate(
         "[...document.querySelector('.seen').getContext('2d').getImageData(0, 0, 28, 28).data]"

@@ -106,7 +106,7 @@ def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]
 
 def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:
     """Print the metrics of all images and of each class."""
-    screen.say(f"{metrics.n_images:,} images of {title_of(name)}, 95 % intervals in brackets\n")
+    screen.say(f"{metrics.n_images:,} images of {title_of(name)}, 95% intervals in brackets\n")
     value, low, high = metrics.accuracy
     interval = f"[{low:.4f}, {high:.4f}]"
     screen.say(f"Accuracy                    {value:.4f} {interval}", style="bold")

@@ -290,7 +290,7 @@ async function request(address, options) {
   return content;
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => `${(100 * share).toFixed(1)}%`;
 const nameOf = (digit) => (digit.label === null ? "not a digit" : String(digit.label));
 
 function say(text) {
