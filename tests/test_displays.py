@@ -38,7 +38,8 @@ def no_window(monkeypatch):
 
 
 def curves_of(ax):
-    return {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+    curves = {line.get_label(): line.get_xydata().tolist() for line in ax.lines}
+    return {label: points for label, points in curves.items() if points}
 
 
 def draw(display):
@@ -179,10 +180,45 @@ def test_folds_are_drawn_as_mean_and_band(digits):
     assert (heights.min(), heights.max()) == pytest.approx((losses.min(), losses.max()))
 
 
-def test_the_mean_of_an_epoch_is_over_the_folds_that_reached_it():
-    fits = [[{"train_loss": 0.5}, {"train_loss": 0.3}], [{"train_loss": 0.7}]]
-    display = HistoryDisplay.from_estimator([fake_net(epochs) for epochs in fits])
-    assert curves_of(display.ax_)["training"] == [[1, 0.6], [2, 0.3]]
+def test_the_mean_ends_with_the_shortest_fold_and_the_band_with_the_longest():
+    fits = [[0.5, 0.3, 0.2], [0.7, 0.5], [0.6, 0.4, 0.3]]
+    nets = [fake_net([{"train_loss": loss} for loss in losses]) for losses in fits]
+    ax = HistoryDisplay.from_estimator(nets).ax_
+    drawn = np.array(curves_of(ax)["training"])
+    np.testing.assert_allclose(drawn, [[1, 0.6], [2, 0.4], [3, np.nan]])
+    (outline,) = ax.collections[0].get_paths()
+    at_the_end = outline.vertices[outline.vertices[:, 0] == 3, 1]
+    assert (at_the_end.min(), at_the_end.max()) == (0.2, 0.3)
+
+
+def test_folds_without_a_record_do_not_count():
+    fits = [[{"train_loss": 0.5, "valid_loss": 0.4}], [{"train_loss": 0.7}]]
+    ax = HistoryDisplay.from_histories(fits).ax_
+    assert curves_of(ax) == {"training": [[1, 0.6]], "validation": [[1, 0.4]]}
+
+
+def test_names_tell_displays_on_the_same_axes_apart(fitted):
+    ax = Figure().subplots()
+    for name in ("first", "second"):
+        HistoryDisplay.from_estimator(fitted, name=name, ax=ax)
+    shown = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert shown == [
+        "first (training)", "first (validation)", "second (training)", "second (validation)",
+    ]  # fmt: skip
+    assert len({line.get_color() for line in ax.lines}) == 4
+
+
+def test_validation_has_the_same_color_in_every_plot(fitted):
+    colors = []
+    for kind in ("loss", "accuracy"):
+        lines = HistoryDisplay.from_estimator(fitted, kind=kind).ax_.lines
+        colors += [line.get_color() for line in lines if line.get_label() == "validation"]
+    assert len(colors) == 2 and len(set(colors)) == 1
+
+
+def test_a_named_learning_rate_has_a_legend():
+    ax = HistoryDisplay([0.1, 0.2], kind="learning rate", name="one cycle").plot().ax_
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one cycle (training)"]
 
 
 def test_accuracy_has_a_linear_axis(fitted):
@@ -204,8 +240,27 @@ def test_learning_rate_of_one_cycle(digits):
 def test_values_that_were_not_recorded_cannot_be_drawn(fitted):
     with pytest.raises(ValueError, match=r"not contain any learning rate values\. Set lr_schedule"):
         HistoryDisplay.from_estimator(fitted, kind="learning rate")
+    with pytest.raises(ValueError, match=r"any accuracy values\. .* train_split must not be None"):
+        HistoryDisplay.from_histories([[{"train_loss": 0.5}]], kind="accuracy")
     with pytest.raises(ValueError, match="must be one of 'loss', 'accuracy', 'learning rate'"):
         HistoryDisplay.from_estimator(fitted, kind="los")
+
+
+def test_a_history_in_the_place_of_something_else_is_an_error(fitted):
+    for wrong in (fitted.history_, [fitted.history_]):
+        with pytest.raises(TypeError, match=r"but a history\. Use from_histories, as in "):
+            HistoryDisplay.from_estimator(wrong)
+    with pytest.raises(TypeError, match=r"must be a list of histories; got one\. Pass \[history\]"):
+        HistoryDisplay.from_histories(fitted.history_)
+
+
+@pytest.mark.parametrize(
+    "display", [HistoryDisplay, FiltersDisplay, AttributionDisplay, MistakesDisplay]
+)
+def test_an_estimator_in_the_place_of_arrays_is_an_error(display, fitted):
+    more = {HistoryDisplay: 0, FiltersDisplay: 0, AttributionDisplay: 1, MistakesDisplay: 2}
+    with pytest.raises(TypeError, match=f"use {display.__name__}.from_estimator"):
+        display(fitted, *[[]] * more[display])
 
 
 # --- mistakes -------------------------------------------------------------------------------
@@ -270,8 +325,12 @@ def test_invalid_input_of_mistakes():
         MistakesDisplay.from_predictions(["seven.jpg", "four.png"], [1, 2], [1, 1])
     with pytest.raises(ValueError, match="n_images=0 is not valid: it must be a positive"):
         MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 1], n_images=0)
-    with pytest.raises(ValueError, match=r"\b2\b.*\b1\b"):
+    with pytest.raises(ValueError, match="y_pred has 1 values, but X has 2 images"):
         MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1])
+    with pytest.raises(ValueError, match="probabilities has 3 values, but X has 2 images"):
+        MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 2], np.ones(3))
+    with pytest.raises(ValueError, match=r"\[2, 1\]"):
+        MistakesDisplay.from_estimator(DummyClassifier(), np.zeros((2, 4)), [1])
     with pytest.raises(ValueError, match="image_shape"):
         MistakesDisplay.from_predictions(np.zeros((2, 4)), [1, 2], [1, 1], image_shape=(3, 3))
 

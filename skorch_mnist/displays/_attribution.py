@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from skorch_mnist._inputs._layouts import known_layout
 
 from ._axes import Display, as_shown, image_grid, shortened
-from ._estimators import fitted_net
+from ._estimators import fitted_net, refuse_estimator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +44,11 @@ class AttributionDisplay(Display):
     ax_, figure_ :
         The axes around them, and their figure.
 
+    Raises
+    ------
+    TypeError
+        If ``images`` is an estimator.
+
     References
     ----------
     M. D. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", 2014,
@@ -62,6 +67,7 @@ class AttributionDisplay(Display):
     def __init__(
         self, images: ArrayLike, attributions: ArrayLike, labels: ArrayLike | None = None
     ) -> None:
+        refuse_estimator(self, images)
         self.images = images
         self.attributions = attributions
         self.labels = labels

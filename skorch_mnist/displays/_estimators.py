@@ -30,3 +30,13 @@ def check_positive(name: str, value: Any) -> None:
     """Raise a ValueError unless ``value`` is a positive integer."""
     if not isinstance(value, Integral) or int(value) < 1:
         raise ValueError(f"{name}={value!r} is not valid: it must be a positive integer.")
+
+
+def refuse_estimator(display: Any, values: Any) -> None:
+    """Raise a TypeError if an estimator was passed where a display takes values."""
+    if hasattr(values, "fit"):
+        name = type(display).__name__
+        raise TypeError(
+            f"{name} takes arrays, but got {type(values).__name__}. To draw a fitted classifier, "
+            f"use {name}.from_estimator."
+        )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._axes import Display, as_shown, image_grid
-from ._estimators import fitted_net
+from ._estimators import fitted_net, refuse_estimator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,11 @@ class FiltersDisplay(Display):
     ax_, figure_ :
         The axes around them, and their figure.
 
+    Raises
+    ------
+    TypeError
+        If ``kernels`` is an estimator.
+
     Examples
     --------
     >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
@@ -43,6 +48,7 @@ class FiltersDisplay(Display):
     """
 
     def __init__(self, kernels: ArrayLike) -> None:
+        refuse_estimator(self, kernels)
         self.kernels = kernels
 
     @classmethod

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from skorch_mnist._inputs._layouts import check_image_shape, infer_layout
 
 from ._axes import Display, as_shown, image_grid, shortened
-from ._estimators import check_positive, last_step
+from ._estimators import check_positive, last_step, refuse_estimator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +41,11 @@ class MistakesDisplay(Display):
     ax_, figure_ :
         The axes around them, and their figure.
 
+    Raises
+    ------
+    TypeError
+        If ``images`` is an estimator.
+
     Examples
     --------
     >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
@@ -59,6 +64,7 @@ class MistakesDisplay(Display):
         y_pred: ArrayLike,
         probabilities: ArrayLike | None = None,
     ) -> None:
+        refuse_estimator(self, images)
         self.images = images
         self.y_true = y_true
         self.y_pred = y_pred
@@ -92,7 +98,13 @@ class MistakesDisplay(Display):
         Returns
         -------
         MistakesDisplay
+
+        Raises
+        ------
+        ValueError
+            If the lengths of ``X`` and ``y`` differ, or as in :meth:`from_predictions`.
         """
+        check_consistent_length(X, y)
         probabilities = estimator.predict_proba(X)
         y_pred = estimator.classes_[probabilities.argmax(axis=1)]
         shape = getattr(last_step(estimator), "image_shape_", None)
@@ -150,7 +162,13 @@ class MistakesDisplay(Display):
                 "of the same kind."
             )
         sure = np.ones(len(answers)) if probabilities is None else np.asarray(probabilities)
-        check_consistent_length(pixels, true, answers, sure)
+        given = {"y_true": true, "y_pred": answers, "probabilities": sure}
+        for name, values in given.items():
+            if len(values) != len(pixels):
+                raise ValueError(
+                    f"{name} has {len(values)} values, but X has {len(pixels)} images. Pass one "
+                    "value for each image."
+                )
         wrong = np.flatnonzero(true != answers)
         rows = wrong[np.argsort(-sure[wrong], kind="stable")][:n_images]
         shape = None if image_shape is None else check_image_shape(image_shape)
