@@ -1,5 +1,7 @@
 """Sphinx configuration. The build needs no network."""
 
+import re
+
 import skorch_mnist
 
 project = "skorch_mnist"
@@ -45,3 +47,13 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {"**": []}
+
+
+def link_to_pages(app, docname, source):
+    """Let links to programs of the gallery, which work on GitHub, lead to their pages."""
+    page = re.sub(r"\(\.\./gallery/(\w+)\.py\)", r"(../auto_examples/\1.rst)", source[0])
+    source[0] = page.replace("(../gallery)", "(../auto_examples/index.rst)")
+
+
+def setup(app):
+    app.connect("source-read", link_to_pages)

@@ -46,7 +46,7 @@ print(digits.DESCR)
 # content is stored next to the file, in the format of ``sha256sum``. A damaged or short file is
 # named and replaced; with ``download_if_missing=False``, it is an error. Mirrors are tried one
 # after the other; one that does not respond is given up after 30 seconds. A file is only used once
-# it is complete and verified, so neither a killed process nor eight at once leave a partial
+# it is complete and verified, so neither a killed process nor several at once can leave a partial
 # download. Proxies are taken from ``https_proxy``.
 #
 # If nothing can be downloaded, the error says what was tried, and where to put the files:

@@ -27,7 +27,8 @@ clf = MNISTCNNClassifier(max_epochs=5, random_state=0, verbose=0).fit(X_train, y
 # -------
 #
 # Loss or accuracy of each epoch. For several training runs, such as the folds of a
-# cross-validation, it shows their mean and the band from the lowest to the highest.
+# cross-validation, it shows their mean and the band from the lowest to the highest. To compare
+# classifiers on the same ``ax``, give each a ``name``.
 
 from skorch_mnist.displays import HistoryDisplay
 
@@ -38,7 +39,7 @@ HistoryDisplay.from_estimator(folds, kind="accuracy", ax=right)
 plt.show()
 
 # %%
-# The same as a data frame:
+# The same as a data frame, for which pandas must be installed:
 
 print(clf.history_frame()[["train_loss", "valid_loss", "valid_acc"]].round(4))
 

@@ -124,9 +124,9 @@ show(picture, digits)
 # Read a page
 # -----------
 #
-# A picture may show a single digit, a number, several rows, a form or a grid. In a grid, only the
-# digits in its squares count. Pass ``page=True`` for several digits, or ``page=False`` for a single
-# one; ``"auto"``, the default, decides by the picture.
+# A picture may show a single digit, a number, several rows, a form or a grid. In a grid, only
+# digits inside its cells are returned. Pass ``page=True`` for several digits, or ``page=False`` for
+# a single one; ``"auto"``, the default, decides by the picture.
 
 digits = read_digits(grid)
 show(grid, digits)
@@ -150,8 +150,17 @@ except PictureError as error:
 
 # %%
 # If digits are missed, leave a margin around them, and try ``page=True``, or ``page=False`` for a
-# single digit. If the background is taken for ink, set ``polarity="dark_on_light"`` or
-# ``"light_on_dark"``. :doc:`plot_your_own_pictures` shows what each pixel is taken for.
+# single digit. If the background is mistaken for ink, set ``polarity="dark_on_light"`` or
+# ``"light_on_dark"``. On a page with much else on it, crop the picture to the number or the grid.
+# To see what each pixel of a single digit is taken for, crop the picture to its box with a few
+# pixels around it: see :doc:`plot_your_own_pictures`.
+#
+# Phones store in a photograph which side is up. If that is wrong, digits are read sideways, or
+# rejected. Pass the pixels instead, ``np.asarray(Image.open("page.jpg"))``, and turn them with
+# ``np.rot90`` if necessary.
+#
+# A label can be wrong, especially if its probability is low. What is not a digit gets the label
+# None: see :doc:`../guide/rejection`.
 
 # %%
 # Use another classifier
@@ -196,7 +205,9 @@ print(f"after:  {clf.score(X[others], y[others]):.4f}")
 
 # %%
 # ``clf.save("mine.safetensors")`` keeps it, and ``read_digits(picture, classifier=clf)`` uses it.
-# On the command line, with pictures in one folder for each digit::
+# Unlike the classifier of ``read_digits``, it does not reject anything. The command line trains
+# both networks, so that its result rejects what is not a digit. The pictures are in one folder for
+# each digit::
 #
 #    skorch-mnist train --from digits --preprocess --dataset my_pictures --output-dir mine
 #    skorch-mnist predict number.jpg --model mine

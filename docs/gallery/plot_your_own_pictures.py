@@ -75,8 +75,8 @@ for picture in (squared, boxed, dry, blotted, chalk):
 #
 # ``stages`` shows what happens to a picture. ``ink`` is the picture without light and shadows,
 # whether ink is darker or lighter than paper. ``kinds`` says what each pixel was taken for: paper,
-# the digit, a ruled line, a frame, or dirt. The strokes of the digit get the width that they have
-# in MNIST, and ``image`` shows the digit in 20x20 pixels, centered in 28x28.
+# the digit, a ruled line, a frame, or dirt. Strokes are adjusted to the width used in MNIST, and
+# ``image`` shows the digit in 20x20 pixels, centered in 28x28.
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgba

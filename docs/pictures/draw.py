@@ -37,7 +37,7 @@ STROKES = [  # 4, 2 and 7 on the drawing of 400x300 units
 
 
 def draw_read_digits() -> None:
-    """Draw what ``read_digits`` finds on four pages, made of MNIST test images and of fonts."""
+    """Draw what ``read_digits`` finds in four pages, made from MNIST test images and fonts."""
     mnist = fetch_mnist(subset="test")
     figure = plt.figure(figsize=(10, 3.6), layout="constrained", facecolor="white")
     grid = figure.add_gridspec(2, 3, width_ratios=(1.2, 1.6, 1.25))
