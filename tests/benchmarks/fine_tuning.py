@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, fetch_mnist, load_digits28
 from skorch_mnist.pretrained import load_exemplars
 from skorch_mnist.pretrained._drawn import draw_digit
-from skorch_mnist.pretrained._printed import print_digit
+from skorch_mnist.pretrained._printed import print_character
 from skorch_mnist.recipes import FINE_TUNE
 
 N_LEARNED, N_TESTED = 10, 40  # pictures of each digit
@@ -72,7 +72,7 @@ def styles(args, pretrained):
         rng = np.random.default_rng([args.seed, number])
 
         def ink(digit, rng, font=font):
-            return print_digit(digit, font, float(np.exp(rng.uniform(3.0, 4.6))), rng)
+            return print_character(str(digit), font, float(np.exp(rng.uniform(3.0, 4.6))), rng)
 
         yield Path(font).stem, pictures(ink, N_LEARNED, rng), pictures(ink, N_TESTED, rng)
     left, seed = args.writers, args.seed
