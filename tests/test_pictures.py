@@ -309,7 +309,7 @@ def test_a_file_that_is_open_in_text_mode_is_refused(tmp_path):
         transform(file)
 
 
-def test_heic_is_read_if_pillow_heif_is_installed(monkeypatch, request):
+def test_heic_is_read_if_pillow_heif_is_installed(monkeypatch, request, tmp_path):
     register = pictures._reading._register_heif
     request.addfinalizer(register.cache_clear)
     monkeypatch.setattr(Image, "ID", [*Image.ID])
@@ -327,8 +327,10 @@ def test_heic_is_read_if_pillow_heif_is_installed(monkeypatch, request):
         monkeypatch.setitem(sys.modules, "pillow_heif", installed)
         register.cache_clear()
         if installed is None:
-            with pytest.raises(PictureError, match="picture 0 is not in a supported picture"):
-                transform(content)
+            (tmp_path / "seven.heic").write_bytes(content)
+            for picture in (content, tmp_path / "seven.heic"):
+                with pytest.raises(PictureError, match=r"has the format HEIC\. .* pillow-heif"):
+                    transform(picture)
         else:
             np.testing.assert_array_equal(transform(content), transform(seven()))
 
@@ -372,7 +374,7 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (np.zeros((50, 60, 4), np.uint8), "No digit was found in picture 0"),
         (np.zeros((0, 5)), r"picture 0 has type ndarray and shape \(0, 5\)"),
         (np.zeros((3, 4, 5, 6)), r"ndarray and shape \(3, 4, 5, 6\)"),
-        (np.full((30, 30), np.nan), r"of shape \(30, 30\) has values from nan to nan"),
+        (np.full((30, 30), np.nan), r"of shape \(30, 30\) has NaN values\. Pass values"),
         (np.full((30, 30), -1.0), "values from -1.0"),
         (np.full((30, 30), "a"), "type <U1"),
         (np.zeros((5, 784)), "too narrow for a digit"),
@@ -380,6 +382,9 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (object(), "has type object"),
         ("nowhere.png", "nowhere.png cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),
+        ("https://example.com/7.png", "^https://example.com/7.png is a URL. Download the picture"),
+        ("data:image/png;base64," + 5000 * "A", r"^data:image/png;base64,A{1,30}\.\.\. is a data"),
+        (["seven.png"], "picture 0 has type list .* Pass one path"),
     ],
 )
 def test_the_error_names_the_invalid_picture(picture, message):

@@ -18,9 +18,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
+_SHOWN = 40  # characters of a data URL in a message
 _STRIP = 4_000_000  # pixels to convert at a time, which takes little memory
 # Pillow runs another program for the first two, and unpacks the others before their size is known.
 _REFUSED = {"EPS", "WMF", "BLP", "ICNS", "ICO", "IPTC"}
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # brands of files
 _LOADING = Lock()  # Pillow images are loaded lazily, and one may be in a batch twice
 _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by EXIF orientation
     2: np.fliplr,
@@ -35,6 +37,14 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {  # by 
 
 class PictureError(ValueError):
     """Raised if a picture cannot be read or does not show a digit."""
+
+
+class DamagedPictureError(PictureError):
+    """Raised if a decoder fails; the message ends with its reason."""
+
+
+class HeicError(PictureError):
+    """Raised for a picture of an iPhone if pillow-heif is not installed."""
 
 
 class NoDigitError(PictureError):
@@ -219,9 +229,12 @@ def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     try:
         with Image.open(file, formats=_formats()) as image:
             return _decoded(image, name, max_pixels)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise PictureError(f"{name} cannot be read: {error.strerror}") from error
     except UnidentifiedImageError as error:
+        if _is_heif(file) and "HEIF" not in Image.ID:
+            raise HeicError(
+                f"{name} has the format HEIC. Install pillow-heif to read it, with pip install "
+                "pillow-heif, or try PNG or JPEG."
+            ) from error
         raise PictureError(
             f"{name} is not in a supported picture format. Try PNG or JPEG."
         ) from error
@@ -230,7 +243,32 @@ def _from_file(file: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     except PictureError:
         raise
     except Exception as error:  # a decoder may raise anything for a damaged file
-        raise PictureError(f"{name} cannot be read: {error}") from error
+        if isinstance(error, OSError) and error.filename is not None:
+            raise _not_opened(name, error) from error
+        raise DamagedPictureError(f"{name} cannot be read: {error}") from error
+
+
+def _is_heif(file: Any) -> bool:
+    """Return whether a file that Pillow does not know is a HEIC picture."""
+    if isinstance(file, io.BytesIO):
+        head = bytes(file.getbuffer()[:12])
+    else:
+        with open(file, "rb") as stream:
+            head = stream.read(12)
+    return head[4:8] == b"ftyp" and head[8:] in _HEIF
+
+
+def _not_opened(name: str, error: OSError) -> PictureError:
+    """Return the error for a path that does not lead to a readable file."""
+    scheme = name.partition(":")[0].lower()
+    if scheme in ("http", "https"):
+        return PictureError(f"{name} is a URL. Download the picture, and pass its path or bytes.")
+    if scheme == "data":
+        return PictureError(
+            f"{name[:_SHOWN]}... is a data URL. Decode what follows the comma with "
+            "base64.b64decode, and pass the bytes."
+        )
+    return PictureError(f"{name} cannot be read: {error.strerror}")
 
 
 def _too_large(name: str, max_pixels: int) -> str:
@@ -259,7 +297,7 @@ def _decoded(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8
     except PictureError:
         raise
     except Exception as error:  # a decoder may raise anything for a damaged file
-        raise PictureError(f"{name} is damaged: {error}") from error
+        raise DamagedPictureError(f"{name} is damaged: {error}") from error
 
 
 def _orientation(image: Image.Image) -> int:
@@ -317,8 +355,8 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4) or not array.size:
         raise PictureError(
             f"{name} has type {type(picture).__name__} and shape {array.shape}, which is not "
-            "supported. Pass an array of shape (height, width) or (height, width, channels) with 1 "
-            "to 4 channels."
+            "supported. Pass one path, file, bytes, PIL image or array of shape (height, width) or "
+            "(height, width, channels) with 1 to 4 channels."
         )
     array = _as_bytes(array, name)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -336,9 +374,10 @@ def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
         return array
     lowest, highest = float(array.min()), float(array.max())
     if not (lowest >= 0 and highest <= 65_535):  # or not a number
+        values = f"values from {array.min()} to {array.max()}" if lowest == lowest else "NaN values"
         raise PictureError(
-            f"{name} of shape {array.shape} has values from {array.min()} to {array.max()}. Pass "
-            "values from 0 to 1, 0 to 255 or 0 to 65,535."
+            f"{name} of shape {array.shape} has {values}. Pass values from 0 to 1, 0 to 255 or "
+            "0 to 65,535."
         )
     # This holds for black ink on a transparent background too: its alpha channel has 255.
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
