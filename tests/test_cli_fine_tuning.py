@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import assert_same_weights, quick
+from outliers import outliers
 from PIL import Image
+from synthetic_pictures import draw_print
 
-from skorch_mnist import MNISTCNNClassifier, cli, load_digits28, rejection
+from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, cli, load_digits28, rejection
 from skorch_mnist.pretrained import load_exemplars
 
 pytestmark = pytest.mark.usefixtures("few_digits")
@@ -52,8 +55,11 @@ def load(folder="tuned"):
 def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
     assert train("--preprocess", "--dataset", pictures) == 0
     out = capsys.readouterr().out
-    assert "Added 600 images of digits" in out
+    assert "Added 600 of the images that digits was trained on" in out
     assert "Test accuracy before training: " in out
+    assert re.search(r"^Accepted before training: [01]\.\d{4}$", out, re.MULTILINE)
+    assert re.search(r"^Accepted: [01]\.\d{4}$", out, re.MULTILINE)
+    assert "model.safetensors      the trained classifier, for skorch_mnist.rejection.load" in out
     before = MNISTCNNClassifier.from_pretrained("digits")
     tuned = load()
     assert tuned.n_iter_ == before.n_iter_ + 1
@@ -64,21 +70,28 @@ def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
     assert start["model"] == "digits" and len(start["sha256"]) == 64
 
 
-def test_the_threshold_is_set_anew(pictures):
+def test_what_was_accepted_before_is_still_accepted(pictures):
     assert train("--preprocess", "--dataset", pictures) == 0
     tuned = rejection.load("tuned/model.safetensors")
-    before = rejection.RejectingClassifier.from_pretrained("digits")
-    assert tuned.threshold_ != before.threshold_
+    before = rejection.RejectingClassifier.from_pretrained("digits").set_params(accept=0.995)
+    assert tuned.accept == before.accept and tuned.threshold_ <= before.threshold_
     assert_same_weights(tuned.estimator_, load())
-    assert np.mean(tuned.predict(load_exemplars(return_X_y=True)[0]) != -1) > 0.9
+    prints = [draw_print(i % 10, np.random.default_rng([3, i])) for i in range(40)]
+    X = DigitPreprocessor().transform(prints)  # other digits than those of the pictures
+    assert tuned.score_samples(X).mean() > before.score_samples(X).mean() - 0.015
+    assert np.mean(tuned.predict(X) != -1) >= np.mean(before.predict(X) != -1)
     assert (tuned.predict(np.zeros((2, 784), np.uint8)) == -1).all()
+    assert np.mean(tuned.predict(outliers("shapes", 100, seed=0)) == -1) > 0.9
 
 
-def test_json_has_the_accuracy_before(pictures, capsys):
+def test_json_has_the_figures_before_and_after(pictures, capsys):
     assert train("--preprocess", "--dataset", pictures, "--json") == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert 0 <= json.loads(out)["accuracy_before"] <= 1
+    result = json.loads(out)
+    assert 0 <= result["accuracy_before"] <= 1 and 0 <= result["accepted_before"] <= 1
+    assert 0 <= result["rejection"]["accepted"]["value"] <= 1
+    assert result["rejection"] == json.loads(Path("tuned/metrics.json").read_text())["rejection"]
 
 
 @pytest.mark.slow
@@ -124,7 +137,9 @@ def test_a_folder_of_a_run_and_other_classes(tmp_path, capsys):
     for i, (image, label) in enumerate(zip(X.reshape(-1, 28, 28), y, strict=True)):
         Image.fromarray(image).save(Path("words", label, f"{i}.png"))
     assert train("--dataset", "words", start="run") == 0
-    assert "may forget what it has learned" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "may forget what it has learned" in out and "for MNISTCNNClassifier.load" in out
+    assert "Accepted" not in out
     assert load().n_iter_ == 2
     assert tomllib.loads(Path("tuned/config.toml").read_text())["from"]["model"] == str(
         Path("run/model.safetensors").resolve()
@@ -180,5 +195,7 @@ def test_images_of_another_size_are_refused(tmp_path, capsys):
         Path("small", label).mkdir(parents=True)
         for i in range(5):
             Image.new("L", (20, 20), i).save(Path("small", label, f"{i}.png"))
-    assert train("--dataset", "small") == 1
-    assert "400" in error_of(capsys)
+    for command in (["train", "--from", "digits"], ["evaluate", "digits", "--output", "a.html"]):
+        assert cli.main([*command, "--dataset", "small"]) == 1
+        message = error_of(capsys)
+        assert "400 pixels" in message and "28x28: add --preprocess" in message

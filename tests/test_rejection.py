@@ -80,11 +80,20 @@ def test_handwriting_of_others_is_accepted(pretrained):
 def test_the_pretrained_classifier_can_be_trained_further(pretrained, digits):
     X, _, y, _ = digits
     rejecting = RejectingClassifier.from_pretrained("digits")
-    threshold = rejecting.threshold_
     rejecting.partial_fit(X, y)
-    assert rejecting.threshold_ != threshold
     assert np.mean(rejecting.predict(X) == y) > 0.9
-    assert pretrained.threshold_ == threshold
+    assert (rejecting.score_quantiles_ <= pretrained.score_quantiles_).all()
+
+
+def test_training_further_lowers_the_threshold_if_the_new_images_need_it(pretrained):
+    rng = np.random.default_rng(0)
+    X, y = load_exemplars(return_X_y=True)
+    noisy = np.where(rng.random(X.shape) < 0.2, 128, X).astype(np.uint8)
+    rejecting = RejectingClassifier.from_pretrained("digits").set_params(random_state=0)
+    rejecting.estimator_ = FrozenEstimator(rejecting.estimator_)
+    rejecting.partial_fit(noisy, y)
+    assert rejecting.threshold_ < pretrained.threshold_
+    assert np.mean(rejecting.predict(noisy) != -1) > np.mean(pretrained.predict(noisy) != -1) + 0.3
 
 
 # --- what accept means ------------------------------------------------------------------------

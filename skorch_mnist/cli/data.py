@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config import Source
 from .images import Data, Images, split
 from .messages import Screen
 from .named_data import NAMES, load_by_name
 from .own_data import read_own
+
+if TYPE_CHECKING:
+    from skorch_mnist.classifier import MNISTCNNClassifier
 
 MOST_NAMED = 5  # labels in a message
 
@@ -73,6 +76,19 @@ def check_labels_known(
         raise ValueError(
             f"{whose} have labels {what}: {some(strangers)}. Known labels: "
             f"{some(sorted(set(known), key=str))}"
+        )
+
+
+def check_size(images: Images, clf: MNISTCNNClassifier) -> None:
+    """Raise a ValueError unless the images have the size of those that the classifier takes."""
+    from skorch_mnist._geometry import SIDE
+
+    size, (_, *taken) = images.X.shape[1:], clf.image_shape_
+    if size not in ((clf.n_features_in_,), tuple(taken)):
+        hint = ": add --preprocess to convert pictures" if taken == [SIDE, SIDE] else ""
+        raise ValueError(
+            f"the images have {'x'.join(map(str, size))} pixels, but the classifier takes images "
+            f"of {'x'.join(map(str, taken))}{hint}"
         )
 
 

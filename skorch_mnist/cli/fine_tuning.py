@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .config import Config, check_classifier, lay_over
-from .data import check_labels_known
+from .data import check_labels_known, check_size
 from .images import Data, Images
 from .messages import Screen, UsageError, report
 from .options import usage_errors
-from .run_folder import digest, find_model, load_classifier, load_rejecting
+from .run_folder import digest, find_model
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
@@ -56,8 +56,10 @@ def find_start(given: Path | None, config: Config) -> Start | None:
     return start
 
 
-def prepare_to_continue(start: Start, config: Config, screen: Screen) -> MNISTCNNClassifier:
-    """Load the fitted classifier, and set its parameters for fine-tuning.
+def prepare_to_continue(
+    start: Start, loaded: Any, config: Config, screen: Screen
+) -> MNISTCNNClassifier:
+    """Return the fitted classifier, without rejection, with the parameters for fine-tuning.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def prepare_to_continue(start: Start, config: Config, screen: Screen) -> MNISTCN
     """
     from skorch_mnist.recipes import FINE_TUNE
 
-    clf = load_classifier(Path(start.model))
+    clf: MNISTCNNClassifier = getattr(loaded, "estimator_", loaded)
     own = clf.get_params(deep=False)
     params = dict(own)
     for layer in (FINE_TUNE, {"verbose": 2}, config.parameters, {"warm_start": True}):
@@ -92,7 +94,7 @@ def with_exemplars(clf: MNISTCNNClassifier, data: Data, screen: Screen) -> Data:
     Raises
     ------
     ValueError
-        If the data has labels that the classifier does not know.
+        If the data has labels that the classifier does not know, or images of another size.
     """
     import numpy as np
 
@@ -101,31 +103,51 @@ def with_exemplars(clf: MNISTCNNClassifier, data: Data, screen: Screen) -> Data:
     known = clf.classes_.tolist()
     check_labels_known(data.train, known, NOT_KNOWN, whose="the images")
     check_labels_known(data.test, known, NOT_KNOWN)
+    for images in (data.train, data.test):
+        check_size(images, clf)
     X, y = load_exemplars(return_X_y=True)
     reads_digits = clf.image_shape_ == (1, 28, 28) and known == list(range(10))
     if not reads_digits or clf.score(X, y) < KNOWN_WELL:
         screen.say("The classifier trains only on your images, and may forget what it has learned.")
         return data
     own, labels = data.train
-    if own.shape[1:] != X.shape[1:]:
-        return data  # fit raises an error
-    screen.say(f"Added {len(y)} images of digits, so that the classifier does not forget them.")
+    screen.say(
+        f"Added {len(y)} of the images that digits was trained on, so that the classifier does not "
+        "forget them."
+    )
     return data._replace(train=Images(np.concatenate([own, X]), np.concatenate([labels, y])))
 
 
+def test_before(
+    loaded: MNISTCNNClassifier | RejectingClassifier, images: Images, screen: Screen
+) -> dict[str, float]:
+    """Print and return the figures of the test images before training."""
+    from .metrics import measure_classifier
+
+    metrics = measure_classifier(loaded, images)
+    before = {"accuracy_before": metrics.accuracy.value}
+    screen.say(f"Test accuracy before training: {before['accuracy_before']:.4f}")
+    if metrics.rejection is not None:
+        before["accepted_before"] = metrics.rejection.accepted.value
+        screen.say(f"Accepted before training: {before['accepted_before']:.4f}")
+    screen.say()
+    return before
+
+
 def with_rejection(
-    start: Start, clf: MNISTCNNClassifier, data: Data
+    start: MNISTCNNClassifier | RejectingClassifier | None, clf: MNISTCNNClassifier, data: Data
 ) -> MNISTCNNClassifier | RejectingClassifier:
     """Return the trained classifier; if it rejected images before training, refit the rejection."""
     from sklearn.frozen import FrozenEstimator
 
+    from skorch_mnist.recipes import FINE_TUNE
     from skorch_mnist.rejection import RejectingClassifier
 
-    rejecting = load_rejecting(Path(start.model))
-    if not isinstance(rejecting, RejectingClassifier):
+    if not isinstance(start, RejectingClassifier):
         return clf
-    rejecting.estimator_ = FrozenEstimator(clf)
-    rejecting.detector_.set_params(verbose=0)
-    rejecting.set_params(random_state=clf.random_state)
-    refitted: RejectingClassifier = rejecting.partial_fit(*data.train)
+    start.estimator_ = FrozenEstimator(clf)
+    # At the rate of its first training, the detector would forget, and reject many digits.
+    start.detector_.set_params(lr=FINE_TUNE["lr"], verbose=0)
+    start.set_params(random_state=clf.random_state)
+    refitted: RejectingClassifier = start.partial_fit(*data.train)
     return refitted

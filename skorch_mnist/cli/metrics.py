@@ -10,6 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skorch_mnist.classifier import MNISTCNNClassifier
+    from skorch_mnist.rejection import RejectingClassifier
+
+    from .images import Images
+
 CONFIDENCE = 0.95  # for all intervals
 N_BINS = 10  # for the expected calibration error
 
@@ -70,6 +75,24 @@ class Metrics(NamedTuple):
             "rejection": self.rejection
             and {name: figure._asdict() for name, figure in self.rejection._asdict().items()},
         }
+
+
+def predictions_of(
+    clf: MNISTCNNClassifier | RejectingClassifier, X: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+    """Return the probability of each class, and, if the classifier rejects, what it accepts."""
+    from skorch_mnist.reading import classify
+    from skorch_mnist.rejection import RejectingClassifier
+
+    labels, proba = classify(X, clf)
+    rejects = isinstance(clf, RejectingClassifier)
+    return proba, np.array([label is not None for label in labels]) if rejects else None
+
+
+def measure_classifier(clf: MNISTCNNClassifier | RejectingClassifier, images: Images) -> Metrics:
+    """Compute the metrics of a classifier, as ``measure`` does."""
+    proba, accepted = predictions_of(clf, images.X)
+    return measure(images.y, proba, clf.classes_, accepted)
 
 
 def measure(

@@ -30,10 +30,11 @@ CARD = "README.md"
 OF_TRAINING = (MODEL, METRICS, HISTORY, LOSSES, CONFUSIONS, CARD)
 CHECKPOINT, RUN, LOCK = "checkpoint", "run.json", ".lock"
 
+LOADERS = ("MNISTCNNClassifier.load", "skorch_mnist.rejection.load")  # the second rejects images
 MEANINGS = {
     CANDIDATES: "accuracy of each candidate, best first",
     FOLDS: "accuracy and duration of each fold",
-    MODEL: "the trained classifier, for MNISTCNNClassifier.load",
+    MODEL: "the trained classifier, for {loader}",
     METRICS: "accuracy and other metrics",
     HISTORY: "losses and other values of each epoch",
     LOSSES: "training and validation loss of each epoch",
@@ -60,6 +61,7 @@ class RunFolder:
         self, path: Path, names: Sequence[str], screen: Screen, option: str = "--output-dir"
     ) -> None:
         self.path, self.names, self.screen, self.option = path, names, screen, option
+        self.loader = LOADERS[False]
 
     @contextmanager
     def opened(self, config: Path | None = None) -> Iterator[None]:
@@ -220,10 +222,10 @@ class RunFolder:
     def write_model(self, clf: MNISTCNNClassifier | RejectingClassifier) -> None:
         """Write the classifier."""
         clf.save(self.path / MODEL)
+        self.loader = LOADERS[hasattr(clf, "reject_label_")]
 
     def write_training(self, clf: MNISTCNNClassifier, metrics: Metrics, name: str) -> None:
-        """Write the model, its metrics, its history and two plots."""
-        self.write_model(clf)
+        """Write the metrics, the history and two plots."""
         self.write_json(METRICS, metrics.as_json())
         histories = [clf.history_ or []]
         self.write_csv(HISTORY, history_rows(histories))
@@ -271,7 +273,7 @@ class RunFolder:
         """Print the names of the files."""
         self.screen.say(f"\nWritten to {self.path.resolve()}:")
         for name in self.names:
-            self.screen.say(f"  {name:<22} {MEANINGS[name]}")
+            self.screen.say(f"  {name:<22} {MEANINGS[name].format(loader=self.loader)}")
 
 
 def check_matplotlib() -> None:
@@ -347,10 +349,13 @@ def load_classifier(path: Path) -> MNISTCNNClassifier:
 
 def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
     """Load a classifier with its rejection, if it has one."""
+    from skorch_mnist.reading import ACCEPT
     from skorch_mnist.rejection import RejectingClassifier, load
 
     if is_pretrained(path):
-        return RejectingClassifier.from_pretrained(str(path))
+        pretrained = RejectingClassifier.from_pretrained(str(path))
+        pretrained.set_params(accept=ACCEPT)
+        return pretrained
     model = find_model(path)
     try:
         return load(model)

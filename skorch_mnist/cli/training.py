@@ -13,8 +13,8 @@ from .options import usage_errors
 
 if TYPE_CHECKING:
     from skorch_mnist.classifier import MNISTCNNClassifier
+    from skorch_mnist.rejection import RejectingClassifier
 
-    from .fine_tuning import Start
     from .images import Data
     from .messages import Screen
     from .metrics import Metrics
@@ -40,25 +40,35 @@ def with_checkpoint(
 
 
 def train_and_write(
-    clf: MNISTCNNClassifier, data: Data, run: RunFolder, screen: Screen, start: Start | None = None
+    clf: MNISTCNNClassifier,
+    data: Data,
+    run: RunFolder,
+    screen: Screen,
+    start: MNISTCNNClassifier | RejectingClassifier | None = None,
 ) -> Metrics:
-    """Train and test, write the files of ``RunFolder.write_training``, and return the metrics."""
+    """Train and test, write the files of ``RunFolder.write_training``, and return the metrics.
+
+    If ``start`` rejects images, so does the classifier that is tested and written.
+    """
     from .fine_tuning import with_rejection
-    from .metrics import measure
+    from .metrics import measure_classifier
 
     with parameter_errors():
         fitted = with_checkpoint(clf, run).fit(*data.train).set_params(callbacks=clf.callbacks)
-    metrics = measure(data.test.y, fitted.predict_proba(data.test.X), fitted.classes_)
+    trained = with_rejection(start, fitted, data)
+    metrics = measure_classifier(trained, data.test)
     accuracy, name = metrics.accuracy, title_of(data.name)
     screen.say(
         f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {name}.",
         style="bold",
     )
-    screen.say(f"95% interval: {accuracy.low:.4f} to {accuracy.high:.4f}\n")
+    screen.say(f"95% interval: {accuracy.low:.4f} to {accuracy.high:.4f}")
+    if metrics.rejection is not None:
+        screen.say(f"Accepted: {metrics.rejection.accepted.value:.4f}")
+    screen.say()
     say_confusions(metrics, screen)
+    run.write_model(trained)
     run.write_training(fitted, metrics, name)
-    if start is not None:
-        run.write_model(with_rejection(start, fitted, data))
     run.write_card(fitted, metrics, name)
     return metrics
 

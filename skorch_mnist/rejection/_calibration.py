@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from skorch_mnist._storage._model_file import N_QUANTILES
+
+SHARES = np.linspace(0, 1, N_QUANTILES)  # levels of the quantiles of held-out scores
 LARGEST_TEMPERATURE = 10.0
 # If the detector disagrees, the temperature of an image is 1 + DOUBT times as high. Chosen on
 # generated pictures, many of which differ from the training images of the network.

@@ -20,16 +20,15 @@ from skorch_mnist._compat import HasMethods, Interval, rows_of
 from skorch_mnist._hub._repository import pretrained_file, upload
 from skorch_mnist._inputs._validation import check_images
 from skorch_mnist._outliers import with_outliers
-from skorch_mnist._storage._model_file import N_QUANTILES, write_model
+from skorch_mnist._storage._model_file import write_model
 from skorch_mnist.classifier import MNISTCNNClassifier
 
-from ._calibration import best_temperature, scores_of, softened
+from ._calibration import SHARES, best_temperature, scores_of, softened
 from ._checks import check_known, check_params, check_samples, reject_label_for
 from ._detector import held_out_rows, new_detector, seed
 from ._files import read, to_stored
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
-SHARES = np.linspace(0, 1, N_QUANTILES)  # levels of the quantiles of held-out scores
 
 
 def _both_have_partial_fit(rejecting: RejectingClassifier) -> bool:
@@ -89,9 +88,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Notes
     -----
     ``fit`` holds out a tenth of the images to set the threshold and the temperature: at least 200
-    images, but at most a third of them. ``partial_fit`` keeps the temperature of a frozen
-    ``estimator``. A score is the log-probability that the detector assigns to the label of
-    ``estimator``, plus three times the calibrated log-probability of ``estimator``.
+    images, but at most a third of them. ``partial_fit`` never raises the threshold, and keeps the
+    temperature of a frozen ``estimator``. A score is the log-probability that the detector assigns
+    to the label of ``estimator``, plus three times the calibrated one of ``estimator``.
 
     References
     ----------
@@ -168,7 +167,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_both_have_partial_fit)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: ArrayLike, outliers: Any = None) -> Self:
-        """Train a fitted classifier for one more epoch, and set the threshold on the new images.
+        """Train a fitted classifier for one more epoch; lower the threshold if new images need it.
 
         Parameters
         ----------
@@ -230,7 +229,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         X, codes = rows_of(X, held_out), codes[held_out]
         if how == "fit" or not frozen:
             self.temperature_ = best_temperature(*self._logits_and_agreement(X), codes)
-        self.score_quantiles_ = np.quantile(self.score_samples(X), SHARES)
+        quantiles = np.quantile(self.score_samples(X), SHARES)
+        earlier = quantiles if how == "fit" else self.score_quantiles_  # whose images stay accepted
+        self.score_quantiles_: NDArray[np.float64] = np.minimum(quantiles, earlier)
         return self
 
     # --- prediction ---------------------------------------------------------------------------
@@ -352,7 +353,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, revision: str | None = None) -> Self:
-        """Return a fitted one of the package, of a folder, or of the Hugging Face Hub.
+        """Load a fitted classifier from the package, a folder or the Hugging Face Hub.
 
         Parameters
         ----------
@@ -362,7 +363,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As there, or if the file holds a classifier that does not reject images.
+            As for ``MNISTCNNClassifier.from_pretrained``, or if the classifier does not reject.
 
         Examples
         --------

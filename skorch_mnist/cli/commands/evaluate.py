@@ -10,7 +10,7 @@ import typer
 from .. import run_folder
 from ..arguments import complete_dataset, some_path, some_text
 from ..config import Source, read_file
-from ..data import check_labels_known, load_data, load_test_images, resolved
+from ..data import check_labels_known, check_size, load_data, load_test_images, resolved
 from ..images import Images
 from ..messages import Screen, report
 from ..named_data import title_of
@@ -60,11 +60,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Test a classifier, and write a self-contained HTML report."""
-    import numpy as np
-
-    from skorch_mnist.reading import classify
-
-    from ..metrics import measure
+    from ..metrics import measure, predictions_of
 
     screen = Screen(json)
     loaded: Any = run_folder.load_rejecting(model)
@@ -77,8 +73,8 @@ def evaluate(
         source = Source(dataset or "", None, home, bool(preprocess), label)
         name, images = images_of(path, source, screen)
         check_labels_known(images, clf.classes_.tolist(), "that the classifier does not know")
-        labels, proba = classify(images.X, loaded)
-        accepted = None if loaded is clf else np.array([label is not None for label in labels])
+        check_size(images, clf)
+        proba, accepted = predictions_of(loaded, images.X)
         metrics = measure(images.y, proba, clf.classes_, accepted)
         say_metrics(metrics, name, screen)
         write_report(file, clf, metrics, images, proba, name, path, accepted)

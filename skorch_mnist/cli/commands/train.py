@@ -11,7 +11,7 @@ from .. import run_folder
 from ..arguments import some_path
 from ..data import load_data
 from ..document import CONFIG, document, warn_of_differences
-from ..fine_tuning import find_start, prepare_to_continue, with_exemplars
+from ..fine_tuning import find_start, prepare_to_continue, test_before, with_exemplars
 from ..messages import Screen, UsageError
 from ..options import TRAINING, Json, Resume, TrainingOptions, output_dir, with_options
 from ..training import prepare, say_data, train_and_write
@@ -52,13 +52,14 @@ def train(
     """Train and test a classifier, and write the model, its metrics and plots."""
     screen = Screen(json)
     config = options.read()
-    start = find_start(start_from, config)
+    start, loaded = find_start(start_from, config), None
     if start is None:
         clf = prepare(config, screen)
     elif options.recipe is not None:
         raise UsageError("--recipe cannot be combined with --from, which keeps the network")
     else:
-        clf = prepare_to_continue(start, config, screen)
+        loaded = run_folder.load_rejecting(Path(start.model))
+        clf = prepare_to_continue(start, loaded, config, screen)
     run = run_folder.RunFolder(folder, [*run_folder.OF_TRAINING, CONFIG], screen)
     with run.opened(config.path):
         data = load_data(config.source, screen)
@@ -66,12 +67,11 @@ def train(
         of_run = document(config, data, clf, {} if start is None else {"from": start._asdict()})
         warn_of_differences(config, clf, of_run)
         before = {}
-        if start is not None:
+        if loaded is not None:
             data = with_exemplars(clf, data, screen)
-            before["accuracy_before"] = clf.score(*data.test)
-            screen.say("Test accuracy before training: {accuracy_before:.4f}\n".format(**before))
+            before = test_before(loaded, data.test, screen)
         with run.kept({"command": "train", **of_run}, resume):
-            metrics = train_and_write(clf, data, run, screen, start)
+            metrics = train_and_write(clf, data, run, screen, loaded)
             run.write_run("train", of_run, clf)
     run.say_what_was_written()
     result = {"folder": str(folder.resolve()), "data": data.name, **before, **metrics.as_json()}
