@@ -24,6 +24,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skorch_mnist import MNISTCNNClassifier, cli, load_digits28
 from skorch_mnist.displays import ReliabilityDisplay
+from skorch_mnist.rejection import RejectingClassifier
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 QUICK = ["--dataset", "digits", "--max-epochs", "1"]
@@ -112,7 +113,9 @@ def test_evaluate_writes_a_self_contained_page(model, few_digits, capsys):
 
 
 def test_evaluate_reports_what_was_rejected(few_digits, capsys):
-    assert run("evaluate", "digits", "--dataset", "digits", "--output", "report.html") == 0
+    strict = RejectingClassifier.from_pretrained("digits").set_params(accept=0.9)
+    strict.save("strict.safetensors")
+    assert run("evaluate", "strict.safetensors", "--dataset", "digits") == 0
     text = capsys.readouterr().out
     assert "Accepted  " in text and "Accuracy if accepted  " in text
     page = Path("report.html").read_text(encoding="utf-8")

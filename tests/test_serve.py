@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -226,6 +227,7 @@ def test_arrays_are_on_the_scale_of_the_training_images(digits):
 
 
 BLANK = [[0] * 28] * 28
+ARRAYS = json.dumps({"instances": [BLANK]})
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ BLANK = [[0] * 28] * 28
         (json.dumps({"instances": [[0] * 784, [0] * 783]}), "the same shape"),
         (json.dumps({"instances": [[256] + [0] * 783]}), "from 0 to 256"),
         (json.dumps({"instances": [[-1] + [0] * 783]}), "from -1 to 0"),
-        (json.dumps({"instances": [[float("nan")] + [0] * 783]}), "from nan to nan"),
+        (json.dumps({"instances": [[float("nan")] + [0] * 783]}), "contain NaN"),
         (json.dumps({"instances": [[float("inf")] + [0] * 783]}), "to inf"),
         (json.dumps({"instances": [[1] * 784]}), "too faint"),  # on a scale of 0 to 1
     ],
@@ -356,11 +358,9 @@ def bomb(side):
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"seven",
         b"%!PS-Adobe-3.0 EPSF-3.0\n(/etc/passwd) run\n",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        PICTURE[: len(PICTURE) // 2],
         PICTURE[:8] + b"\0" * 100,
         as_png(np.zeros((10, 300), np.uint8)),  # a strip
         bomb(5001),
@@ -373,6 +373,36 @@ def test_files_that_are_not_pictures_are_refused(content, server):
         assert answer.json["error"] == (
             "The picture cannot be read. Send a PNG or JPEG file with at most 25,000,000 pixels."
         )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "The picture is empty."),
+        (PICTURE[: len(PICTURE) // 2], "The picture is damaged or incomplete."),
+        (b"\0\0\0\x18ftypheic" + PICTURE, "install pillow-heif on the server"),
+    ],
+)
+def test_the_error_says_what_is_wrong_with_a_picture(content, sentence, server, monkeypatch):
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    for body, headers in ((content, {}), form(("/home/me/seven.png", content))):
+        answer = server.predict(body, headers)
+        assert answer.status == 400 and sentence in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?page=true", "'page' is not a valid parameter"),
+        ("?details=yes", "details='yes' is not valid: it must be true or false"),
+        ("?details=true&accept=0.9", "'accept' is not a valid parameter"),
+    ],
+)
+def test_unknown_parameters_are_refused(query, sentence, server):
+    for body, headers in ((PICTURE, {}), (ARRAYS, JSON)):
+        answer = server.predict(body, headers, query=query)
+        assert answer.status == 400 and sentence in answer.json["error"]
+    assert "only for pictures" in server.predict(ARRAYS, JSON, "?details=true").json["error"]
 
 
 @pytest.mark.parametrize(
@@ -701,3 +731,17 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     quick().fit(X, y).save(tmp_path / "small.safetensors")
     error = error_of(["--port", "0", "--model", str(tmp_path / "small.safetensors")], capsys)
     assert "was fitted on images of shape (1, 20, 20) with 400 pixels" in error
+
+
+def test_a_classifier_is_served_with_the_card_of_its_run(few_digits, monkeypatch):
+    assert (
+        cli.main(["train", "--dataset", "digits", "--recipe", "fast", "--output-dir", "run"]) == 0
+    )
+    cards = []
+    monkeypatch.setattr(_app, "make_app", lambda reader, *_: cards.append(reader.about["card"]))
+    monkeypatch.setattr(_server.Server, "run", lambda *_, **__: None)
+    shutil.copy("run/model.safetensors", "alone.safetensors")
+    for model in ("run", "run/model.safetensors", "alone.safetensors"):
+        assert cli.main(["serve", "--port", "0", "--model", model]) == 0
+    card = Path("run/README.md").read_text(encoding="utf-8")
+    assert cards == [card, card, None]

@@ -328,6 +328,14 @@ def config_of(model: Path) -> Path | None:
     return None
 
 
+def card_of(path: Path) -> str | None:
+    """Return the card of a classifier, if it is in the output folder of the run that wrote it."""
+    config = config_of(find_model(path))
+    if config is None or not (config.parent / CARD).is_file():
+        return None
+    return (config.parent / CARD).read_text(encoding="utf-8", errors="replace")
+
+
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -103,10 +103,12 @@ class Api:
         """Read a picture or arrays."""
         content_type = request.headers.get("content-type", "")
         kind = content_type.partition(";")[0].strip().lower()
+        with_details = details_in(request)
         if kind == "application/json":
+            if with_details:
+                raise HTTPException(400, "details is only for pictures, not for arrays.")
             async with self._bodies.of(request, MOST_JSON) as body:
                 return await in_thread(self._for_arrays, self._reader.instances, body)
-        with_details = request.query_params.get("details") == "true"
         async with self._bodies.of(request, MOST_PICTURE) as body:
             name, content = (None, body)
             if kind == "multipart/form-data":
@@ -120,6 +122,24 @@ class Api:
         assert self._examples is not None
         async with self._bodies.of(request, MOST_JSON) as body:
             return await in_thread(self._for_arrays, self._examples.keep, json_object(body))
+
+
+def details_in(request: Request) -> bool:
+    """Return whether a query asks for details.
+
+    Raises
+    ------
+    HTTPException
+        400 if the query has other parameters or values.
+    """
+    for name, value in request.query_params.multi_items():
+        if name != "details":
+            raise HTTPException(
+                400, f"{name!r} is not a valid parameter. The only one is details, true or false."
+            )
+        if value not in ("true", "false"):
+            raise HTTPException(400, f"details={value!r} is not valid: it must be true or false.")
+    return request.query_params.get("details") == "true"
 
 
 async def in_thread(

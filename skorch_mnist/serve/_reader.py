@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from skorch_mnist._geometry import SIDE
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.pictures import PictureError
+from skorch_mnist.pictures._reading import DamagedPictureError, HeicError
 from skorch_mnist.reading import as_json, check_classifier, classify, pretrained, read_closely
 from skorch_mnist.rejection import RejectingClassifier
 
@@ -30,6 +31,8 @@ class Reader:
     ----------
     classifier : MNISTCNNClassifier, RejectingClassifier or None
         If None, the one that comes with the package.
+    card : str or None, default=None
+        Model card of the classifier, if it is not the one that comes with the package.
 
     Attributes
     ----------
@@ -44,18 +47,23 @@ class Reader:
         If the classifier was not fitted on images in the form of MNIST.
     """
 
-    def __init__(self, classifier: MNISTCNNClassifier | RejectingClassifier | None) -> None:
+    def __init__(
+        self,
+        classifier: MNISTCNNClassifier | RejectingClassifier | None,
+        card: str | None = None,
+    ) -> None:
         self.classifier = pretrained() if classifier is None else classifier
         check_classifier(self.classifier)
         self.classes: list[Any] = np.asarray(self.classifier.classes_).tolist()
         known = self.classifier.pixel_statistics_
-        card = files("skorch_mnist.pretrained") / "digits.md"
+        if classifier is None:
+            card = (files("skorch_mnist.pretrained") / "digits.md").read_text(encoding="utf-8")
         self.about = {
             "classes": self.classes,
             "input": {"shape": [SIDE, SIDE], "lowest": known.low, "highest": known.high},
             "versions": {"python": platform.python_version()}
             | {name: version(name) for name in DISTRIBUTIONS},
-            "card": card.read_text(encoding="utf-8") if classifier is None else None,
+            "card": card,
         }
 
     def picture(self, name: str | None, content: bytes, with_details: bool) -> list[dict[str, Any]]:
@@ -75,11 +83,23 @@ class Reader:
         HTTPException
             400 if the picture cannot be read.
         """
+        if not content:
+            raise HTTPException(400, "The picture is empty. Send the content of its file.")
         try:
             reading = read_closely(
                 content, self.classifier, page="auto", polarity="auto", max_pixels=MOST_PIXELS
             )
-        except PictureError as error:  # its message may come from a decoder
+        except DamagedPictureError as error:  # its message is that of a decoder
+            raise HTTPException(
+                400, "The picture is damaged or incomplete. Send it again, or another one."
+            ) from error
+        except HeicError as error:
+            raise HTTPException(
+                400,
+                "The picture has the format HEIC. Send a PNG or JPEG file, or install pillow-heif "
+                "on the server.",
+            ) from error
+        except PictureError as error:
             raise HTTPException(
                 400,
                 "The picture cannot be read. Send a PNG or JPEG file with at most "
@@ -123,9 +143,8 @@ class Reader:
             raise HTTPException(400, f'Send {{"instances": [...]}}, where each one is {valid}.')
         lowest, highest = float(images.min()), float(images.max())
         if not (known.low <= lowest and highest <= known.high):  # or not a number
-            raise HTTPException(
-                400, f"The numbers range from {lowest:g} to {highest:g}. Send {valid}."
-            )
+            found = f"range from {lowest:g} to {highest:g}" if lowest == lowest else "contain NaN"
+            raise HTTPException(400, f"The numbers {found}. Send {valid}.")
         if 0 < highest - known.low <= (known.high - known.low) / 255:
             raise HTTPException(
                 400, f"The largest number is {highest:g}, which is too faint. Send {valid}."

@@ -11,7 +11,7 @@ import typer
 
 from ..arguments import some_path, some_text
 from ..messages import Screen, report
-from ..run_folder import is_pretrained, load_rejecting
+from ..run_folder import card_of, is_pretrained, load_rejecting
 from .predict import ModelOption
 
 Host = Annotated[
@@ -74,8 +74,10 @@ def serve(
         ) from error
     with sock, suppress(KeyboardInterrupt):
         torch.set_num_threads(1)  # requests run in parallel, and one image does not need more
-        own = None if model is None or is_pretrained(model) else load_rejecting(model)
-        reader = Reader(own)
+        if model is None or is_pretrained(model):
+            reader = Reader(None)
+        else:
+            reader = Reader(load_rejecting(model), card_of(model))
         examples = None if keep is None else Examples(keep, reader.classes)
         screen = Screen()
         name = f"[{host}]" if ":" in host else host
