@@ -208,7 +208,7 @@ def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
         ([], 2, "IMAGE"),
         (["a.png", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
         (["a.png", "--polarity", "black"], 2, "black"),
-        (["a.png", str(Path(__file__).parent)], 2, "is a folder: give its pictures"),
+        (["a.png", str(Path(__file__).parent)], 2, "is a folder: pass the pictures in it"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, status, message, capsys):

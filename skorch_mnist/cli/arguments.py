@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from .config import RECIPES
 from .named_data import NAMES
@@ -39,6 +42,23 @@ def n_processes(text: str) -> int:
             f"{text!r} is not valid: give a number of processes, or -1 for one per core"
         )
     return number
+
+
+def number_in(
+    kind: Callable[[str], float], least: float, most: float, valid: str
+) -> Callable[[str], Any]:
+    """Return a parser of numbers in a range, which ``valid`` describes in its message."""
+
+    def parse(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise ValueError(f"{text!r} is not valid: it must be {valid}")
+        return number
+
+    return parse
 
 
 def complete_dataset(incomplete: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from .arguments import (
     complete_parameter,
     complete_recipe,
     n_processes,
+    number_in,
     some_path,
     some_text,
 )
@@ -52,7 +54,7 @@ def folds(default: int) -> Any:
     """Return the option for the number of folds."""
     return typer.Option(
         "--folds",
-        min=2,
+        parser=number_in(int, 2, math.inf, "an integer of 2 or more"),
         metavar="N",
         help=f"Number of folds of the training images [dim](default: {default})[/]",
         rich_help_panel=TRAINING,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..arguments import some_path
+from ..arguments import number_in, some_path
 from ..messages import Screen, UsageError, one_line, report
 from ..options import OUTPUT, Json
 from ..run_folder import MODEL, is_pretrained, load_rejecting
@@ -65,8 +65,7 @@ Accept = Annotated[
         help="Fraction of digits to accept. The others, and images that are not digits, are marked "
         "as such. 1 accepts everything [dim](default: value of the classifier, 0.995 for "
         "digits)[/]",
-        min=0,
-        max=1,
+        parser=number_in(float, 0, 1, "a number in [0, 1]"),
     ),
 ]
 Csv = Annotated[
@@ -131,7 +130,7 @@ def check_names(images: list[str]) -> None:
         if name.endswith(".safetensors") or (Path(name) / MODEL).exists():
             raise UsageError(f"{name} is a model, not a picture: use --model {name}")
         if Path(name).is_dir():
-            raise UsageError(f"{name} is a folder: give its pictures, such as {name}/*")
+            raise UsageError(f"{name} is a folder: pass the pictures in it, such as {name}/*")
 
 
 def read_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import run_folder
-from ..arguments import Backend
+from ..arguments import Backend, number_in
 from ..config import check_classifier, parse_grid
 from ..data import load_data
 from ..document import CONFIG, document, stated, warn_of_differences
@@ -54,7 +55,7 @@ Grid = Annotated[
 NIter = Annotated[
     int | None,
     typer.Option(
-        min=1,
+        parser=number_in(int, 1, math.inf, "a positive integer"),
         metavar="N",
         help="Try only N random candidates, which are the same in each run.",
         rich_help_panel=TRAINING,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..arguments import some_path, some_text
+from ..arguments import number_in, some_path, some_text
 from ..messages import Screen, report
 from ..run_folder import card_of, is_pretrained, load_rejecting
 from .predict import ModelOption
@@ -29,8 +29,7 @@ Port = Annotated[
     typer.Option(
         metavar="PORT",
         help="Port to listen on; 0 selects a free port [dim](default: 8000)[/]",
-        min=0,
-        max=65535,
+        parser=number_in(int, 0, 65535, "an integer from 0 to 65535"),
         show_default=False,
     ),
 ]
