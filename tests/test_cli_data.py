@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 from pathlib import Path
 
@@ -156,6 +157,16 @@ def test_drawings_are_converted_to_the_form_of_mnist(tmp_path):
     found = load(tmp_path / "own", preprocess=True)
     assert found.train.X.shape == (8, 784) and found.train.X.max() == 255
     assert (found.train.X[:, 0] == 0).all()  # ink is bright
+    blank = io.BytesIO()
+    Image.new("L", (50, 50), 255).save(blank, "PNG")
+    path = tmp_path / "own" / "7" / "4.png"
+    for content, fault in (
+        (path.read_bytes()[:100], r"4\.png is damaged: "),
+        (blank.getvalue(), r"no digit was found in .*4\.png"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"{fault}.*: remove or replace this picture$"):
+            load(tmp_path / "own", preprocess=True)
 
 
 def test_images_that_are_not_square_keep_their_shape(tmp_path):

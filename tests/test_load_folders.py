@@ -237,7 +237,7 @@ def test_pictures_that_differ(tmp_path):
         with pytest.raises(PictureFormError, match="must be gray or color"):
             load_images(tmp_path)
     (tmp_path / "9" / "z.png").write_bytes(b"damaged")
-    with pytest.raises(DatasetError, match=r"z\.png cannot be read"):
+    with pytest.raises(DatasetError, match=r"z\.png cannot be read: .* Remove or replace it"):
         load_images(tmp_path)
 
 

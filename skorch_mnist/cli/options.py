@@ -129,7 +129,8 @@ Preprocess = Annotated[
     bool | None,
     typer.Option(
         "--preprocess",
-        help="Convert drawings and photographs of any size to the form of MNIST.",
+        help="Convert drawings and photographs of any size to the form of MNIST. They must be in "
+        "one folder for each class.",
         rich_help_panel=DATA,
     ),
 ]

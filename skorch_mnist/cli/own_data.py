@@ -100,9 +100,15 @@ def convert_pictures(folder: Path) -> Parts:
 def convert_classes(folder: Path) -> Any:
     """Convert pictures in folders by class to the form of MNIST."""
     from skorch_mnist.datasets import load_image_folder
-    from skorch_mnist.pictures import DigitPreprocessor
+    from skorch_mnist.pictures import DigitPreprocessor, NoDigitError, PictureError
 
     bunch: Any = load_image_folder(folder, load_content=False)
-    bunch.data = DigitPreprocessor(n_jobs=-1).transform(bunch.filenames)
+    try:
+        bunch.data = DigitPreprocessor(n_jobs=-1).transform(bunch.filenames)
+    except PictureError as error:
+        fault = str(error).rstrip(".")
+        if isinstance(error, NoDigitError):  # its advice is for read_digits
+            fault = f"no digit was found in {error.args[0]}"
+        raise ValueError(f"{fault}: remove or replace this picture") from error
     bunch.images = bunch.data.reshape(-1, 28, 28)
     return bunch

@@ -143,5 +143,5 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
         except DatasetError:
             raise
         except Exception as error:  # a decoder may raise anything for a damaged file
-            raise DatasetError(f"{name} cannot be read: {error}.") from error
+            raise DatasetError(f"{name} cannot be read: {error}. Remove or replace it.") from error
     return np.stack(images)

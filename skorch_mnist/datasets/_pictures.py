@@ -73,7 +73,7 @@ class Stack:
         except DatasetError:
             raise
         except Exception as error:  # a decoder may raise anything for a damaged file
-            raise DatasetError(f"{name} cannot be read: {error}.") from error
+            raise DatasetError(f"{name} cannot be read: {error}. Remove or replace it.") from error
 
 
 def _holds_several(picture: Any, stream: IO[bytes]) -> bool:
