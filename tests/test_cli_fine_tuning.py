@@ -63,6 +63,7 @@ def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
     before = MNISTCNNClassifier.from_pretrained("digits")
     tuned = load()
     assert tuned.n_iter_ == before.n_iter_ + 1
+    assert f"The epochs continue from {before.n_iter_}, the last one" in out
     assert tuned.pixel_statistics_ == before.pixel_statistics_
     X, y = load_exemplars(return_X_y=True)
     assert tuned.score(X, y) > 0.95

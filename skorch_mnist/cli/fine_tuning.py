@@ -130,7 +130,8 @@ def test_before(
     if metrics.rejection is not None:
         before["accepted_before"] = metrics.rejection.accepted.value
         screen.say(f"Accepted before training: {before['accepted_before']:.4f}")
-    screen.say()
+    n_epochs = getattr(loaded, "estimator_", loaded).n_iter_
+    screen.say(f"The epochs continue from {n_epochs}, the last one of this classifier.\n")
     return before
 
 
