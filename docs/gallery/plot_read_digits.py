@@ -205,9 +205,9 @@ print(f"after:  {clf.score(X[others], y[others]):.4f}")
 
 # %%
 # ``clf.save("mine.safetensors")`` keeps it, and ``read_digits(picture, classifier=clf)`` uses it.
-# Unlike the classifier of ``read_digits``, it does not reject anything. The command line trains
-# both networks, so that its result rejects what is not a digit. The pictures are in one folder for
-# each digit::
+# Unlike the classifier of ``read_digits``, it does not reject anything: see
+# :doc:`../guide/rejection` for how to train both networks. The command line does so, with pictures
+# in one folder for each digit::
 #
 #    skorch-mnist train --from digits --preprocess --dataset my_pictures --output-dir mine
 #    skorch-mnist predict number.jpg --model mine
