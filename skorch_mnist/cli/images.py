@@ -26,11 +26,26 @@ class Parts(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Training and test images."""
+    """Training and test images.
+
+    Attributes
+    ----------
+    name : str
+        Name or path of the training images.
+    train, test : Images
+    test_path : str or None
+        Path of the test images, if they are separate.
+    """
 
     name: str
     train: Images
     test: Images
+    test_path: str | None = None
+
+    @property
+    def test_name(self) -> str:
+        """Name or path of the test images."""
+        return self.test_path or self.name
 
     @property
     def sha256(self) -> str:
