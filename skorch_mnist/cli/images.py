@@ -96,11 +96,11 @@ def named(*bunches: Any) -> list[Images]:
 
 
 def labels_of(bunch: Any) -> NDArray[Any]:
-    """Return the labels of a bunch: the class names, unless all of them are numbers."""
+    """Return the labels of a bunch: numbers, or names if it has names for the numbers."""
     import numpy as np
 
     target: NDArray[Any] = bunch.target
-    if all(name.lstrip("-").isdecimal() for name in bunch.target_names):
+    if target.dtype.kind == "U" or all(n.lstrip("-").isdecimal() for n in bunch.target_names):
         return target
     words: NDArray[Any] = np.asarray(bunch.target_names)[target]
     return words
