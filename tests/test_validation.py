@@ -147,6 +147,14 @@ def test_names_of_a_frame_are_learned_and_compared():
         check_images(estimator, frame.iloc[:, ::-1])
 
 
+def test_images_do_not_need_the_names_of_columns():
+    estimator = fitted(pd.DataFrame(FLAT).add_prefix("pixel"))
+    for images in (PIXELS, PIXELS / 255):
+        np.testing.assert_array_equal(check_images(estimator, images).images[:, 0], images)
+    with pytest.warns(UserWarning):
+        check_images(estimator, FLAT)
+
+
 def polars_frame(columns):
     return pytest.importorskip("polars").DataFrame(columns)
 

@@ -127,6 +127,8 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     plain = not reset and not labels and not hasattr(estimator, "feature_names_in_")
     if plain and integers and flat.size and flat.shape[1:] == (estimator.n_features_in_,):
         checked = flat
+    elif len(item_shape) > 1 and not reset and not labels:  # images do not have column names
+        checked = check_array(flat, order="C", input_name="X", estimator=estimator)
     else:
         checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)

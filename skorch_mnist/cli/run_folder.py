@@ -356,6 +356,9 @@ def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
         return RejectingClassifier.from_pretrained(str(path))
     model = find_model(path)
     try:
-        return load(model)
+        loaded = load(model)
     except OSError as error:
         raise OSError(f"{model} cannot be read: {error.strerror or error}") from error
+    for clf in (loaded, getattr(loaded, "estimator_", loaded)):
+        vars(clf).pop("feature_names_in_", None)  # images of commands do not have column names
+    return loaded
