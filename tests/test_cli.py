@@ -235,7 +235,7 @@ REFUSED = {  # what our message begins with
     "train --set module=nowhere.Net": "module='nowhere.Net' is not valid: nowhere cannot be "
     "imported",
     "train --set callbacks=disable": "callbacks='disable' is not valid",
-    "train --recipe quick": "'quick' is not a recipe: it must be one of tutorial, fast, accurate",
+    "train --recipe quick": "'quick' is not a recipe: it must be one of 'tutorial', 'fast'",
     "train --config nowhere.toml": "nowhere.toml cannot be read: ",
     "search": "--grid is missing: give at least one --grid NAME=VALUE,VALUE",
     "search --grid lr": "'lr' is not valid: it must be NAME=VALUE",
@@ -246,7 +246,7 @@ REFUSED = {  # what our message begins with
     "search --grid lr=0.1 --address tcp://x": "--address requires --backend dask",
     "predict model.safetensors seven.jpg": "model.safetensors is a model, not a picture: use "
     "--model model.safetensors",
-    "train --dataset cifar": "cifar is not a dataset: give the path of a file or folder",
+    "train --dataset cifar": "cifar is neither a known dataset nor an existing file or",
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
     "train --dataset digits --preprocess": "--preprocess is only for your own images",
     "train --set callbacks=EpochScoring": "a callback cannot be created: ",

@@ -216,6 +216,17 @@ def test_images_that_are_not_square(tmp_path):
             {"label": 5},
             "label=5 is not a column of x.csv. Columns: 0 to 4",
         ),
+        (
+            ",".join(f"1x{k}" for k in range(9)) + "\n" + ",".join("123456789") + "\n",
+            {"label": "y"},
+            r"Columns: '1x0', '1x1', '1x2', '1x3', '1x4', '1x5' and 3 more\.$",
+        ),
+        ("7,2,3,4,5\n", {"sep": ";"}, "has a single column if sep=';'"),
+        (
+            "9,2,3,4,one\n5,6,7,8,two\n",
+            {"label": 0},
+            r"has 3 columns .* There are words in the last column, perhaps the labels\.$",
+        ),
         ("7,2,3\n", {}, "has 3 columns of pixels, which do not form a square image. Expected"),
         ("7,2,3,4,5\n", {"image_shape": (2, 3)}, r"an image of shape \(2, 3\)"),
         ("0,5;0,25;0,75;1,0;3\n" * 3, {}, "with decimal points"),

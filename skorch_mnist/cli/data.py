@@ -81,5 +81,5 @@ def check_labels_known(
 
 def some(labels: Sequence[Any]) -> str:
     """Return the first of some labels as a string."""
-    dots = ", ..." if len(labels) > MOST_NAMED else ""
-    return ", ".join(repr(label) for label in labels[:MOST_NAMED]) + dots
+    more = f" and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+    return ", ".join(repr(label) for label in labels[:MOST_NAMED]) + more

@@ -50,7 +50,7 @@ def find_start(given: Path | None, config: Config) -> Start | None:
         try:
             start = Start(str(path), digest(path))
         except OSError as error:
-            raise OSError(f"{path} cannot be read: {error.strerror}") from error
+            raise OSError(f"the model {path} cannot be read: {error.strerror}") from error
     if given is None and of_run.get("sha256") not in (None, start.sha256):
         report("warning", f"{start.model} has changed since the first run started from it")
     return start

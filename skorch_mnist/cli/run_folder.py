@@ -358,7 +358,7 @@ def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
     try:
         loaded = load(model)
     except OSError as error:
-        raise OSError(f"{model} cannot be read: {error.strerror or error}") from error
+        raise OSError(f"the model {model} cannot be read: {error.strerror or error}") from error
     for clf in (loaded, getattr(loaded, "estimator_", loaded)):
         vars(clf).pop("feature_names_in_", None)  # images of commands do not have column names
     return loaded

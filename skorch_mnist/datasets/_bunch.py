@@ -37,7 +37,8 @@ def check_path(name: str, path: object) -> str:
 def check_choice(name: str, value: object, valid: Sequence[str]) -> None:
     """Raise a ValueError if an argument is not one of its valid values."""
     if not isinstance(value, str) or value not in valid:
-        raise ValueError(f"{name}={value!r} is not valid: it must be one of {', '.join(valid)}.")
+        choices = ", ".join(map(repr, valid))
+        raise ValueError(f"{name}={value!r} is not valid: it must be one of {choices}.")
 
 
 def present(

@@ -21,7 +21,7 @@ from ._named_pictures import NameTable, name_table, read_named
 from ._pictures import read_bitmaps, read_pictures
 from ._text import is_narrow, read_arff, read_libsvm, read_table
 from ._values import Part, Shape, as_labels
-from ._words import rest_of, role_of, subset_of
+from ._words import rest_of, role_of, some, subset_of
 
 _TITLES = {
     "npy": "NumPy arrays (.npy)",
@@ -75,10 +75,7 @@ def read_path(
 
 
 def _some(names: Sequence[str]) -> str:
-    names = [*dict.fromkeys(names)]
-    return ", ".join(names[:_SHOWN]) + (
-        f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    )
+    return some([*dict.fromkeys(names)], _SHOWN)
 
 
 def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], list[str]]:
