@@ -9,11 +9,25 @@ from typing import Any
 
 import torch
 
+from skorch_mnist import network
 from skorch_mnist._compat import InvalidParameterError, validate_parameter_constraints
 from skorch_mnist._inputs._layouts import check_image_shape
 
 MIXING = "shuffle", "drop_last", "sampler", "batch_sampler"  # reorder or drop predictions
-COMPONENTS = ("module", "criterion", "optimizer", "iterator_train", "iterator_valid")
+HOMES = {  # of the components, and where their classes are
+    "module": network,
+    "criterion": torch.nn,
+    "optimizer": torch.optim,
+    "iterator_train": torch.utils.data,
+    "iterator_valid": torch.utils.data,
+}
+OTHER_NAMES = {  # of parameters in other libraries
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "max_iter": "max_epochs",
+    "seed": "random_state",
+    "validation_fraction": "train_split",
+}
 
 
 def check_parameters(
@@ -35,6 +49,7 @@ def check_parameters(
         For the first name or value that is not valid.
     """
     check_names(net, params, _explicit_names(type(net)))
+    refuse_names_of_classes(params)
     validate_parameter_constraints(constraints, params, type(net).__name__)
     for name in ("early_stopping", "lr_schedule"):
         if params[name] and params["callbacks"] == "disable":
@@ -51,6 +66,19 @@ def check_parameters(
     if params["image_shape"] is not None:
         check_image_shape(params["image_shape"])
     check_criterion(params)
+
+
+def refuse_names_of_classes(params: Mapping[str, Any]) -> None:
+    """Raise an InvalidParameterError for a component that is a string, which names the class."""
+    for name, home in HOMES.items():
+        value = params[name]
+        if isinstance(value, str):
+            classes = {k.lower(): k for k, one in vars(home).items() if inspect.isclass(one)}
+            found = classes.get(value.lower())
+            advice = f"{home.__name__}.{found}" if found else "the class itself"
+            raise InvalidParameterError(
+                f"{name}={value!r} is not valid: it must not be a string. Pass {advice}."
+            )
 
 
 def check_criterion(params: Mapping[str, Any]) -> None:
@@ -90,7 +118,7 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
     InvalidParameterError
         For the first name that does not exist; the message suggests the closest match.
     """
-    components = {name: getattr(net, name) for name in COMPONENTS} | {"compile": torch.compile}
+    components = {name: getattr(net, name) for name in HOMES} | {"compile": torch.compile}
     nested = any(name.startswith("callbacks__") for name in names)
     callbacks = dict(net._named_callbacks()) if nested else {}
     own = [name for name in own if "__" not in name]
@@ -105,12 +133,7 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
         else:
             valid = [f"{known}__{rest}" for known in [*components, "callbacks"]]
         if valid is not None and name not in valid:
-            meant = [*valid, *own]
-            for known in components:  # iterator_train_shuffle
-                if name.startswith(known):
-                    meant += _argument_names(known, "", components[known]) or []
-            nearest = difflib.get_close_matches(name, meant, n=1, cutoff=0.5)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = _hint(name, [*own, *valid], components)
             owner = getattr(components.get(prefix), "__name__", "") if rest else ""
             of = f" of {owner}" if owner else ""
             what, names_of_all = "parameters", sorted(valid)
@@ -120,6 +143,26 @@ def check_names(net: Any, names: Iterable[str], own: Iterable[str]) -> None:
                 f"{name!r} is not a valid parameter{of}.{hint} Valid {what}: "
                 f"{', '.join(names_of_all)}."
             )
+
+
+def _hint(name: str, valid: Iterable[str], components: Mapping[str, Any]) -> str:
+    """Return the sentence that suggests what a wrong name should be, or an empty string."""
+    prefix, _, rest = name.partition("__")
+    of_other = _argument_names("module", rest, network.BatchNormCNN) or []
+    if components["module"] is network.MNISTCNN and name in of_other:
+        return " It is a parameter of BatchNormCNN, which you can pass as module."
+    is_nested = rest and prefix in (*components, "callbacks")
+    # Without the prefix that they share, unrelated names are not similar.
+    meant = {known.removeprefix(f"{prefix}__" if is_nested else ""): known for known in valid}
+    for component in HOMES if not rest else ():
+        for nested in _argument_names(component, "", components[component]) or []:
+            if name.startswith(component):  # iterator_train_shuffle
+                meant[nested] = nested
+            elif nested == f"{component}__{name}":  # shuffle
+                meant.setdefault(name, nested)
+    nearest = difflib.get_close_matches(rest if is_nested else name, meant, n=1)
+    found = OTHER_NAMES.get(name.removeprefix("optimizer__")) or (nearest and meant[nearest[0]])
+    return f" Did you mean {found!r}?" if found else ""
 
 
 def parameters_of_callbacks(callbacks: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -119,6 +119,11 @@ class EpochTable(PrintLog):  # type: ignore[misc, unused-ignore]
         self.columns_ = columns
         super().on_epoch_end(net, **kwargs)
 
+    def format_row(self, row: dict[str, Any], key: str, color: str) -> Any:
+        """Do not show a low learning rate, as at the end of a cycle, as 0.0000."""
+        cell = super().format_row(row, key, color)
+        return "<1e-04" if key == "event_lr" and cell == "0.0000" and row[key] > 0 else cell
+
     def _sink(self, text: str, verbose: Any) -> None:
         if verbose or self.sink not in (print, show):
             (show if self.sink is print else self.sink)(text)

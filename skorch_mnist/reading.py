@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from functools import cache
 from numbers import Real
@@ -68,10 +69,10 @@ def read_digits(
         A drawing, photograph or scan, as for :func:`~skorch_mnist.pictures.find_digits`.
     classifier : fitted classifier or None, default=None
         Classifier of the digits, with ``predict_proba`` and ``classes_``. It receives an array of
-        shape (n_digits, 784), with pixels from 0 (paper) to 255 (ink). For an
-        ``MNISTCNNClassifier`` that was trained on another range, such as 0 to 1, pixels are
-        rescaled to this range. Only a ``RejectingClassifier`` can distinguish letters and dirt from
-        digits. If None, ``RejectingClassifier.from_pretrained("digits")`` is used.
+        shape (n_digits, 784), with pixels from 0 (paper) to 255 (ink). An ``MNISTCNNClassifier``
+        receives images instead of rows, with pixels in the range that it was trained on, such as 0
+        to 1. Only a ``RejectingClassifier`` can distinguish letters and dirt from digits. If None,
+        ``RejectingClassifier.from_pretrained("digits")`` is used.
     page : bool or "auto", default="auto"
         Whether the picture may show several digits. "auto" decides based on the picture.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
@@ -158,7 +159,7 @@ def read_closely(picture: Any, classifier: Any, **options: Any) -> Reading:
         return Reading([], found.images, np.empty((0, 0)))
     if classifier is None:
         classifier = pretrained()
-    labels, probabilities = classify(_rows(found.images, classifier), classifier)
+    labels, probabilities = classify(_in_range(found.images, classifier), classifier)
     digits = [
         Digit(label, float(row.max()), tuple(box))
         for label, row, box in zip(labels, probabilities, found.boxes.tolist(), strict=True)
@@ -166,16 +167,19 @@ def read_closely(picture: Any, classifier: Any, **options: Any) -> Reading:
     return Reading(digits, found.images, probabilities)
 
 
-def classify(rows: NDArray[Any], classifier: Any) -> tuple[list[Any], NDArray[np.float64]]:
+def classify(images: NDArray[Any], classifier: Any) -> tuple[list[Any], NDArray[np.float64]]:
     """Return the label of each image as a Python scalar, and the probability of each class.
 
     The label of a rejected image is None.
     """
+    shape = getattr(classifier, "image_shape_", ())
+    if math.prod(shape) * len(images) == images.size and hasattr(classifier, "pixel_statistics_"):
+        images = images.reshape(len(images), *shape)  # rows would need the names of columns
     classes = np.asarray(classifier.classes_).tolist()
     if not isinstance(classifier, RejectingClassifier):
-        probabilities = np.asarray(classifier.predict_proba(rows))
+        probabilities = np.asarray(classifier.predict_proba(images))
         return [classes[code] for code in probabilities.argmax(axis=1)], probabilities
-    log_proba, scores = classifier._log_proba_and_scores(rows)
+    log_proba, scores = classifier._log_proba_and_scores(images)
     labels = [classes[code] for code in log_proba.argmax(axis=1)]
     accepted = scores >= classifier.threshold_
     labels = [label if known else None for label, known in zip(labels, accepted, strict=True)]
@@ -195,8 +199,8 @@ def _pretrained() -> RejectingClassifier:
     return classifier
 
 
-def _rows(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
-    """Return the pixels of each image, in the range of the training images of the classifier."""
+def _in_range(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:
+    """Return rows of pixels in the range of the training images of the classifier."""
     rows = images.reshape(len(images), N_PIXELS)
     known = getattr(classifier, "pixel_statistics_", None)
     return rows if known is None else known.low + rows * (known.high - known.low) / 255

@@ -90,6 +90,15 @@ def test_without_network_every_mirror_and_the_manual_alternative_are_named(tmp_p
         read(tmp_path, *mirrors)
 
 
+def test_the_reason_of_a_failed_download_is_short(tmp_path, mirror):
+    with pytest.raises(DatasetError) as caught:
+        read(tmp_path, "http://127.0.0.1:9/", f"{mirror.address}/404/")
+    _, refused, absent, advice = str(caught.value).splitlines()
+    assert re.fullmatch(r"  http://127\.0\.0\.1:9/tiny\S+: (?!.*(http|urllib3)).+", refused)
+    assert re.fullmatch(r"  \S+/404/\S+: 404 Not Found", absent)
+    assert advice.endswith("load_digits28 loads digits without a download.")
+
+
 def test_the_time_limit_holds_for_all_mirrors_together(tmp_path, mirror):
     # A silent mirror answers after 20 seconds: unlimited, the download would succeed.
     with pytest.raises(DatasetError, match="the time limit for downloads was reached"):

@@ -793,7 +793,7 @@ def test_prediction_needs_fit(method):
 
 def test_785_columns_suggest_a_label_column():
     rng = np.random.RandomState(0)
-    with pytest.warns(UserWarning, match="If X contains the column of labels"):
+    with pytest.warns(UserWarning, match="If X still contains the label column"):
         quick().fit(rng.rand(20, 785), np.arange(20) % 2)
 
 

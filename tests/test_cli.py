@@ -226,15 +226,18 @@ REFUSED = {  # what our message begins with
     "train --set batchsize=3": "'batchsize' is not a valid parameter. Did you mean 'batch_size'?",
     "train --set module__dropuot=0.3": "'module__dropuot' is not a valid parameter of MNISTCNN. "
     "Did you mean 'module__dropout'?",
+    "train --set learning_rate=0.1": "'learning_rate' is not a valid parameter. Did you mean 'lr'?",
+    "train --set class_weight={seven:2}": "'{seven:2}' is not valid: quote the strings in it",
+    "search --grid class_weight={seven:2}": "'{seven:2}' is not valid: quote the strings in it",
     "train --set optimizer=Adm": "optimizer='Adm' is not valid: no Optimizer named 'Adm' was found "
     "in torch.optim. Did you mean Adam?",
     "train --set module=os.system": "module='os.system' is not valid: no Module named 'system'",
     "train --set module=nowhere.Net": "module='nowhere.Net' is not valid: nowhere cannot be "
     "imported",
     "train --set callbacks=disable": "callbacks='disable' is not valid",
-    "train --recipe quick": "'quick' is not a recipe: it must be one of tutorial, fast, accurate",
+    "train --recipe quick": "'quick' is not a recipe: it must be one of 'tutorial', 'fast'",
     "train --config nowhere.toml": "nowhere.toml cannot be read: ",
-    "search": "--grid is missing: give --grid NAME=VALUE,VALUE",
+    "search": "--grid is missing: give at least one --grid NAME=VALUE,VALUE",
     "search --grid lr": "'lr' is not valid: it must be NAME=VALUE",
     "search --grid lr=0.1 --grid lr=0.2": "--grid lr is set twice: separate its values with commas",
     "search --grid verbose=0,1": "--grid verbose is not valid: this parameter cannot be searched",
@@ -243,7 +246,7 @@ REFUSED = {  # what our message begins with
     "search --grid lr=0.1 --address tcp://x": "--address requires --backend dask",
     "predict model.safetensors seven.jpg": "model.safetensors is a model, not a picture: use "
     "--model model.safetensors",
-    "train --dataset cifar": "cifar is not a dataset: give the path of a file or folder",
+    "train --dataset cifar": "cifar is neither a known dataset nor an existing file or",
     "train --dataset /dev/zero": "/dev/zero is neither a file nor a folder",
     "train --dataset digits --preprocess": "--preprocess is only for your own images",
     "train --set callbacks=EpochScoring": "a callback cannot be created: ",

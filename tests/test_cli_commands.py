@@ -183,6 +183,24 @@ def test_training_images_are_not_test_images(tmp_path, few_digits, capsys):
         assert result_of(capsys)["n_images"] == n_images
 
 
+@pytest.mark.parametrize("command", ["train", "search", "train --from digits"])
+def test_results_name_the_file_of_test_images(command, few_digits, capsys):
+    write_csv("own.csv", *few_digits.train)
+    write_csv("other.csv", *few_digits.test)
+    grid = ["--grid", "lr=0.001", "--folds", 2] if command == "search" else []
+    data = ["--dataset", "own.csv", "--test-dataset", "other.csv", "--output-dir", "run"]
+    assert run(*command.split(), *data, *grid, "--max-epochs", 1) == 0
+    path = Path("other.csv").resolve()
+    out = capsys.readouterr().out
+    assert f"120 images for training and 60 of {path} for testing." in out
+    assert re.search(rf"Test accuracy: \S+ on 60 images of {re.escape(str(path))}\.", out)
+    card = Path("run", "README.md").read_text()
+    assert f"60 test images of {path}" in card
+    assert "test images of " + str(path.with_name("own.csv")) not in card
+    assert run("evaluate", "run") == 0
+    assert f"60 images of {path}" in capsys.readouterr().out
+
+
 def test_the_configuration_of_another_run_is_not_that_of_the_model(few_digits, capsys):
     assert run("train", *QUICK, "--output-dir", "mix") == 0
     write_csv("own.csv", *few_digits.train)

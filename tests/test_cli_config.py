@@ -124,7 +124,7 @@ def test_another_network_does_not_get_the_arguments_of_the_previous_one(tmp_path
         ("[parameters", "is not valid TOML"),
         ("[speed]\nlr = 1", "contains 'speed', which is not one of recipe"),
         ("data = 3", "contains 'data', which is not one of"),
-        ("[data]\ncolor = 1", r"\[data\] contains 'color', which is not one of dataset"),
+        ("[data]\ncolor = 1", r"\[data\] contains 'color', which is not one of 'dataset', "),
         (
             "[data]\ndataset = 1",
             r"\[data\] contains dataset = 1, but it must be a non-empty string",

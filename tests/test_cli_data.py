@@ -266,7 +266,7 @@ def test_labels_are_numbers_where_the_names_are_digits(few_digits):
 
 
 def test_the_splits_of_emnist_are_those_of_the_fetcher():
-    valid = ", ".join(named_data.EMNIST)
+    valid = ", ".join(map(repr, named_data.EMNIST))
     with pytest.raises(ValueError, match=rf"it must be one of {valid}\.$"):
         fetch_emnist(split="nothing")
 
@@ -307,7 +307,7 @@ def test_the_label_of_a_configuration_can_be_replaced(few_digits, capsys):
     [
         (
             Source("cifar"),
-            "cifar is not a dataset: give the path of a file or folder, or one of auto,",
+            "cifar is neither a known dataset nor an existing file or folder. Known datasets:",
         ),
         (Source("fashion_mnist"), r"\(did you mean fashion-mnist\?\)"),
         (Source("mnist", test_dataset="x.csv"), "--test-dataset is only for your own images"),
@@ -319,11 +319,12 @@ def test_the_label_of_a_configuration_can_be_replaced(few_digits, capsys):
         (Source("idx", preprocess=True), "idx does not contain folders of pictures"),
         (
             Source("unlabelled.csv"),
-            "no labels were found in unlabelled.csv: say where they are with --label",
+            "no labels were found in unlabelled.csv: if there are any, give the name or number",
         ),
         (Source("digits", label="y"), "--label is only for your own images"),
         (Source("own.csv", preprocess=True, label="0"), "--label has no effect with --preprocess"),
         (Source("own.csv", label="kind"), "label='kind' is not a column"),
+        (Source("one.png"), "one.png has only one image, without a label: skorch-mnist predict"),
         (Source("only_test"), "only_test has test images but no training images"),
         (Source("two"), "two contains several datasets: a-train-images-idx3-ubyte of shape"),
         (
@@ -336,7 +337,10 @@ def test_the_label_of_a_configuration_can_be_replaced(few_digits, capsys):
             Source("own.csv", test_dataset="other.csv"),
             "that no training image has: 5. Known labels",
         ),
-        (Source("own.csv", test_dataset="nowhere.csv"), "nowhere.csv is not a dataset"),
+        (
+            Source("own.csv", test_dataset="nowhere.csv"),
+            "nowhere.csv is neither a known",
+        ),
     ],
 )
 def test_bad_sources_are_refused(source, message, images):
@@ -346,6 +350,7 @@ def test_bad_sources_are_refused(source, message, images):
     rows = [",".join(map(str, image.ravel())) for image in X]
     Path("unlabelled.csv").write_text("\n".join(rows))
     write_csv(Path("one.csv"), X[:1], y[:1])
+    Image.fromarray(X[0]).save("one.png")
     for name in ("idx", "only_test", "empty", "two"):
         Path(name).mkdir()
     write_idx(Path("idx/train-images-idx3-ubyte"), X)

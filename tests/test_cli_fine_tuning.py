@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import assert_same_weights, quick
 from outliers import outliers
@@ -145,6 +146,17 @@ def test_a_folder_of_a_run_and_other_classes(tmp_path, capsys):
     assert tomllib.loads(Path("tuned/config.toml").read_text())["from"]["model"] == str(
         Path("run/model.safetensors").resolve()
     )
+
+
+def test_names_of_columns_are_not_expected(tmp_path, capsys):
+    X, y = load_digits28(return_X_y=True)
+    frame, y = pd.DataFrame(X[:300]).add_prefix("pixel"), y[:300]
+    clf = rejection.RejectingClassifier(quick(max_epochs=1), random_state=0).fit(frame, y)
+    clf.save("model.safetensors")
+    np.savez_compressed("own.npz", images=X[:100], labels=y[:100])
+    assert train("--dataset", "own.npz", start="model.safetensors") == 0
+    assert cli.main(["evaluate", "model.safetensors", "--dataset", "own.npz"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_parameters_of_fine_tuning_can_be_set(pictures):

@@ -177,6 +177,18 @@ def test_pictures_that_cannot_be_read_are_named_and_skipped(pictures, tmp_path, 
     ]
 
 
+def test_a_single_picture_that_cannot_be_read_is_one_line(capsys):
+    assert cli.main(["predict", "nowhere.png"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+
+
+def test_a_dataset_is_not_a_picture(capsys):
+    assert cli.main(["predict", "mnist.CSV", "--csv"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "mnist.CSV is a dataset, not a picture: skorch-mnist evaluate" in err
+
+
 @pytest.mark.parametrize("option", [(), ("--page",), ("--no-page",)])
 def test_a_page_without_digits_is_an_error_with_an_empty_list(option, tmp_path, capsys):
     blank = str(tmp_path / "blank.png")

@@ -368,7 +368,7 @@ def test_hdf5_files(tmp_path):
     check_both(tmp_path / "usps.h5")
     with h5py.File(tmp_path / "words.h5", "w") as file:
         file["images"], file["labels"] = X, [f"digit {label}" for label in Y]
-    assert load_images(tmp_path / "words.h5").target_names[3] == "digit 3"
+    assert load_images(tmp_path / "words.h5").target.tolist() == [f"digit {label}" for label in Y]
 
 
 def test_matlab_files_of_version_7_3(tmp_path):
@@ -422,7 +422,10 @@ def test_parquet_files_of_hugging_face(tmp_path):
     check(load_images(path), X[TEST], Y[TEST])
     names = [f"n{k}" for k in range(10)]
     parquet.write_table(hugging_face(TEST, names), path)
-    assert load_images(path).target_names == names
+    found = load_images(path)
+    check(found, X[TEST], Y[TEST])
+    assert found.target_names == names
+    assert "The labels are the numbers of the names in target_names." in found.DESCR
 
 
 def test_parts_of_parquet_files(tmp_path):
@@ -439,7 +442,7 @@ def test_parquet_files_of_arrays_and_columns(tmp_path):
     arrays = pa.table({"image": pa.array(X.tolist()), "label": Y})
     parquet.write_table(arrays, tmp_path / "arrays.parquet")
     check(load_images(tmp_path / "arrays.parquet"))
-    frame = pd.DataFrame(FLAT).rename(columns=str).assign(label=[f"n{label}" for label in Y])
+    frame = pd.DataFrame(FLAT).rename(columns=str).assign(label=Y)
     frame.to_parquet(tmp_path / "columns.parquet")
     check(load_images(tmp_path / "columns.parquet"))
 
@@ -457,7 +460,9 @@ def test_data_frames_are_loaded_directly(make):
     frame["class"] = Y.astype(str)
     check(load_images(make(frame)))
     frame["class"] = [f"n{label}" for label in Y]
-    assert load_images(make(frame)).target_names == [f"n{label}" for label in range(10)]
+    found = load_images(make(frame))
+    assert found.target.tolist() == [f"n{label}" for label in Y]
+    assert found.target_names == [f"n{label}" for label in range(10)]
     pictures = pd.DataFrame({"image": [png(image) for image in X], "label": Y})
     check(load_images(make(pictures)))
 

@@ -139,7 +139,8 @@ def test_labels_that_are_words(tmp_path):
         found = load_images(write(tmp_path / "x.csv", np.column_stack(columns)))
         np.testing.assert_array_equal(found.data, X)
         assert found.target_names == sorted(words)
-        assert [found.target_names[code] for code in found.target] == words[Y].tolist()
+        np.testing.assert_array_equal(found.target, words[Y], strict=True)
+        assert "The labels are strings." in found.DESCR
 
 
 def test_one_label_and_one_row(tmp_path):
@@ -215,6 +216,17 @@ def test_images_that_are_not_square(tmp_path):
             {"label": 5},
             "label=5 is not a column of x.csv. Columns: 0 to 4",
         ),
+        (
+            ",".join(f"1x{k}" for k in range(9)) + "\n" + ",".join("123456789") + "\n",
+            {"label": "y"},
+            r"Columns: '1x0', '1x1', '1x2', '1x3', '1x4', '1x5' and 3 more\.$",
+        ),
+        ("7,2,3,4,5\n", {"sep": ";"}, "has a single column if sep=';'"),
+        (
+            "9,2,3,4,one\n5,6,7,8,two\n",
+            {"label": 0},
+            r"has 3 columns .* There are words in the last column, perhaps the labels\.$",
+        ),
         ("7,2,3\n", {}, "has 3 columns of pixels, which do not form a square image. Expected"),
         ("7,2,3,4,5\n", {"image_shape": (2, 3)}, r"an image of shape \(2, 3\)"),
         ("0,5;0,25;0,75;1,0;3\n" * 3, {}, "with decimal points"),
@@ -270,7 +282,7 @@ def test_arff_of_openml(tmp_path):
     rows = [",".join([*map(str, pixels), f"'digit {y}'"]) for pixels, y in zip(X, Y, strict=True)]
     words = [*header, "@attribute 'class' {'digit 0','digit 1'}", "@data", *rows]
     (tmp_path / "words.arff").write_text("\n".join(words))
-    assert load_images(tmp_path / "words.arff").target_names == [f"digit {k}" for k in range(10)]
+    assert load_images(tmp_path / "words.arff").target.tolist() == [f"digit {y}" for y in Y]
     (tmp_path / "sparse.arff").write_text("\n".join([*numbers[:-22], "@data", "{0 5, 784 1}"]))
     with pytest.raises(DatasetError, match="is a sparse ARFF file"):
         load_images(tmp_path / "sparse.arff")

@@ -15,6 +15,7 @@ from skorch.callbacks import EpochTimer, PrintLog
 from torch import nn
 
 from skorch_mnist import MNISTCNN, MNISTCNNClassifier
+from skorch_mnist.network import BatchNormCNN
 
 REAL = [
     "lr",
@@ -82,13 +83,16 @@ def test_any_other_name_is_refused_with_the_valid_ones(name):
 @pytest.mark.parametrize(
     ("wrong", "nearest"),
     [
-        ("learning_rate", None),
+        ("learning_rate", "lr"),
+        ("optimizer__learning_rate", "lr"),
+        ("model", "module"),
+        ("weight_decay", "optimizer__weight_decay"),
         ("epochs", "max_epochs"),
         ("module__drop_out", "module__dropout"),
         ("modul__dropout", "module__dropout"),
         ("iterator__train_shuffle", None),
         ("iterator_train__shufle", "iterator_train__shuffle"),
-        ("iterator_train_shuffle", None),
+        ("iterator_train_shuffle", "iterator_train__shuffle"),
         ("callbacks__printlog", "callbacks__print_log"),
         ("callbacks__printlog__sink", "callbacks__print_log"),
         ("callbacks__print_log__sing", "callbacks__print_log__sink"),
@@ -110,6 +114,32 @@ def test_message_lists_the_valid_names_of_the_same_component():
         "Valid parameters: module__channel_dropout, module__dropout, module__image_shape, "
         "module__n_classes."
     )
+
+
+@pytest.mark.parametrize("wrong", ["module__hidden", "momentum", "widths", "optimizer__width"])
+def test_nothing_is_suggested_if_nothing_is_similar(wrong):
+    assert re.search(r"^\S+ is not a valid parameter( of \w+)?\. Valid", complaint(wrong))
+
+
+def test_parameters_of_the_other_network_are_recognized():
+    assert "of MNISTCNN. It is a parameter of BatchNormCNN, which" in complaint("module__widths")
+    assert "Did you mean 'module__widths'?" in complaint("widths", module=BatchNormCNN)
+    assert "BatchNormCNN" not in complaint("module__widths", module=exactly)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("optimizer", "SGD", r"torch\.optim\.SGD"),
+        ("optimizer", "adam", r"torch\.optim\.Adam"),
+        ("module", "BatchNormCNN", r"skorch_mnist\.network\.BatchNormCNN"),
+        ("criterion", "NLLLoss", r"torch\.nn\.NLLLoss"),
+        ("iterator_train", "other", "the class itself"),
+    ],
+)
+def test_the_name_of_a_class_is_not_a_class(name, value, advice):
+    with pytest.raises(ValueError, match=f"^{name}='{value}' is not valid: .* Pass {advice}\\.$"):
+        quick(**{name: value}).fit(*toy())
 
 
 def test_the_first_wrong_name_is_in_the_message():

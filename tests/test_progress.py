@@ -97,6 +97,14 @@ def test_table_stays_readable_and_the_bar_goes(terminal):
     assert all(len(line.split()) == 5 for line in lines)
 
 
+def test_a_low_learning_rate_is_not_rounded_to_0(terminal):
+    screen = terminal()
+    quick(max_epochs=1, lr_schedule="one_cycle").fit(*toy())
+    lines = [line.split() for line in shown(screen.getvalue())[0] if line]
+    assert lines[0][-2:] == ["lr", "dur"]
+    assert lines[2][-2] == "<1e-04"
+
+
 class Toys(IterableDataset):
     def __iter__(self):
         return zip(*toy(n=900), strict=True)

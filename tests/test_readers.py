@@ -10,7 +10,7 @@ import pytest
 from misbehaving_mirror import to_idx
 from PIL import Image
 
-from skorch_mnist import load_digits28
+from skorch_mnist import load_digits28, load_images
 from skorch_mnist.datasets import DatasetError, load_csv, load_idx, load_image_folder
 
 IMAGES, LABELS = load_digits28().images[:20], load_digits28().target[:20]
@@ -134,14 +134,14 @@ def test_load_image_folder_reads_a_folder_for_each_class(folder):
     assert load_image_folder(folder, load_content=False).target.tolist() == y.tolist()
 
 
-def test_load_image_folder_numbers_classes_with_names(folder):
+def test_names_of_folders_are_the_labels(folder):
     (folder / "0").rename(folder / "zero")
     bunch = load_image_folder(folder)
     assert bunch.target_names == [*"123456789", "zero"]
-    assert bunch.target.max() == 9
-    (folder / "empty").mkdir()  # classes are numbered by their folders
+    assert bunch.target.tolist() == [*np.sort(LABELS[LABELS > 0]).astype(str), "zero", "zero"]
+    np.testing.assert_array_equal(load_images(folder).target, bunch.target, strict=True)
+    (folder / "empty").mkdir()
     assert load_image_folder(folder).target_names == [*"123456789", "empty", "zero"]
-    assert load_image_folder(folder).target.max() == 10
 
 
 def test_load_image_folder_says_what_is_wrong(folder, tmp_path):

@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import quick, toy
 from PIL import Image, ImageDraw
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -248,6 +250,16 @@ def test_another_classifier(page, fitted):
     assert [digit.probability for digit in digits] == pytest.approx(
         fitted.predict_proba(found.images).max(axis=1), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("reject", [False, True])
+def test_a_classifier_fitted_on_a_data_frame_does_not_warn(reject, page, digits):
+    X, _, y, _ = digits
+    frame = pd.DataFrame(X).add_prefix("pixel")
+    clf = quick(max_epochs=1).fit(frame, y)
+    if reject:
+        clf = RejectingClassifier(FrozenEstimator(clf)).fit(frame[:300], y[:300])
+    assert len(read_digits(page, classifier=clf)) == 3  # warnings are errors
 
 
 def test_labels_are_python_scalars(page, digits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import UserDict
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,14 @@ def test_names_of_a_frame_are_learned_and_compared():
         check_images(estimator, frame.iloc[:, ::-1])
 
 
+def test_images_do_not_need_the_names_of_columns():
+    estimator = fitted(pd.DataFrame(FLAT).add_prefix("pixel"))
+    for images in (PIXELS, PIXELS / 255):
+        np.testing.assert_array_equal(check_images(estimator, images).images[:, 0], images)
+    with pytest.warns(UserWarning):  # noqa: PT030, scikit-learn writes the message
+        check_images(estimator, FLAT)
+
+
 def polars_frame(columns):
     return pytest.importorskip("polars").DataFrame(columns)
 
@@ -201,7 +210,7 @@ def test_rows_that_do_not_form_a_square_are_padded_with_a_warning(n_pixels):
 
 
 @pytest.mark.parametrize(
-    ("n_pixels", "hint"), [(785, " If X contains the column of labels, remove it."), (786, "")]
+    ("n_pixels", "hint"), [(785, " If X still contains the label column, drop it."), (786, "")]
 )
 def test_785_pixels_suggest_a_label_column(n_pixels, hint):
     message = (
@@ -598,7 +607,8 @@ def test_a_dict_is_refused_with_its_keys(kind, method, fitted):
 COLOR = np.zeros((6, 3, 4, 4))
 SINGLE = {
     "gray": (PIXELS, PIXELS[0]),
-    "flat": (FLAT, PIXELS[0]),
+    "image of rows": (FLAT, PIXELS[0]),
+    "row": (FLAT, FLAT[0]),
     "tensor": (PIXELS, torch.as_tensor(PIXELS[0])),
     "lists": (PIXELS, PIXELS[0].tolist()),
     "channel last": (PIXELS, PIXELS[0, ..., None]),
@@ -611,7 +621,8 @@ SINGLE = {
 def test_a_single_image_is_refused(X, image):
     shape = np.asarray(image).shape
     estimator = fitted(X)
-    with pytest.raises(ValueError, match=rf"^X is a single image of shape {re.escape(str(shape))}"):
+    message = f"X is a single image of shape {shape}, but must contain one image per row."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}.* pass X\\[None\\]"):
         check_images(estimator, image)
     assert len(check_images(estimator, np.asarray(image)[None]).images) == 1
 
@@ -620,8 +631,52 @@ def test_a_single_image_is_refused(X, image):
 def test_a_single_pil_image_is_refused(mode):
     image = Image.fromarray(PIXELS[0]).convert(mode)
     for check_one in (lambda: check(image, Y[:1]), lambda: check_images(fitted(), image)):
-        with pytest.raises(ValueError, match=r"^X is a single PIL image, .* pass X\[None\]\.$"):
+        with pytest.raises(ValueError, match=r"^X is a single PIL image, .*read_digits and Dig"):
             check_one()
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ("mnist.csv", "^X is the path 'mnist.csv', .*load_images, a picture with .*read_digits"),
+        (Path("seven.jpg"), "^X is the path 'seven.jpg'"),
+        (["7.png", "8.png"], r"^X contains paths, such as '7\.png', .* DigitPreprocessor\.$"),
+        ("lazy frame", r"^X is a LazyFrame, .* Pass X\.collect\(\)\.$"),
+    ],
+    ids=["dataset", "picture", "pictures", "lazy frame"],
+)
+def test_images_that_were_not_read_are_refused(X, message):
+    if X == "lazy frame":
+        X = polars_frame({f"pixel{k}": FLAT[:, k] for k in range(16)}).lazy()
+    for check_one in (lambda: check(X), lambda: check_images(fitted(), X)):
+        with pytest.raises(ValueError, match=message):
+            check_one()
+
+
+@pytest.mark.parametrize("shape", [(60, 80), (2, 60, 80), (60, 80, 3)])
+def test_large_pictures_are_refused_with_the_name_of_their_reader(shape):
+    estimator = fitted(np.zeros((2, 784)))
+    with pytest.raises(ValueError, match=r"^X has .* is expecting 784 .*read_digits\.$"):
+        check_images(estimator, np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["{}x{}", "pixel{1}", "{}_{}"])
+@pytest.mark.parametrize("table", [pd.DataFrame, polars_frame])
+def test_columns_that_are_sorted_as_text_are_refused(name, table):
+    columns = {name.format(k // 12, k): np.zeros(6, np.uint8) for k in range(144)}
+    check(table(columns))
+    with pytest.raises(ValueError, match=r"^The columns of X are sorted as text: '\w+' is foll"):
+        check(table({name: columns[name] for name in sorted(columns)}))
+
+
+@pytest.mark.parametrize("label", ["label", "Class"])
+def test_a_column_of_labels_in_the_images(label):
+    frame = pd.DataFrame(FLAT).add_prefix("pixel").assign(**{label: Y})
+    for image_shape in (None, (4, 4)):
+        with pytest.raises(ValueError, match=f"^X has the column '{label}' in addition to 16 col"):
+            check(frame, image_shape=image_shape)
+    with pytest.warns(UserWarning, match=f"^X has the column '{label}', which is used as a pixel"):
+        check(frame.iloc[:, 1:])
 
 
 def test_one_gray_image_with_its_channel_is_a_batch_of_one():

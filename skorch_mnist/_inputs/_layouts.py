@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ImageShape = tuple[int, int, int]
+NAMES_OF_LABELS = ("class", "label", "labels", "target", "targets")
 PIXEL_DTYPES = (
     "bool",
     *(f"{kind}{n}" for kind in ("uint", "int") for n in (8, 16, 32, 64)),
@@ -141,7 +144,7 @@ def learn_layout(item_shape: tuple[int, ...], image_shape: tuple[int, ...] | Non
     )
     if layout.padding:
         n_pixels, side = item_shape[0], layout.image_shape[1]
-        hint = " If X contains the column of labels, remove it." if n_pixels == 785 else ""
+        hint = " If X still contains the label column, drop it." if n_pixels == 785 else ""
         warnings.warn(
             f"X has {n_pixels} pixels per row, which do not form a square image: rows are padded "
             f"with zeros to {side}x{side}. If the images have another shape, set image_shape to "
@@ -150,6 +153,47 @@ def learn_layout(item_shape: tuple[int, ...], image_shape: tuple[int, ...] | Non
             stacklevel=2,
         )
     return layout
+
+
+def check_column_names(names: Sequence[str], image_shape: tuple[int, ...] | None) -> None:
+    """Check that the columns of a data frame passed to ``fit`` are pixels in their order.
+
+    Raises
+    ------
+    ValueError
+        If there is one column more than pixels, which is named like labels, or if the numbers in
+        the names are sorted as text.
+
+    Warns
+    -----
+    UserWarning
+        If a column is named like labels, but the images need it.
+    """
+    labels = [name for name in names if name.lower() in NAMES_OF_LABELS]
+    if labels:
+        n_pixels = len(names) - 1
+        needed = math.isqrt(n_pixels) ** 2 if image_shape is None else math.prod(image_shape)
+        if n_pixels == needed:
+            raise ValueError(
+                f"X has the column {labels[0]!r} in addition to {n_pixels} columns of pixels. Drop "
+                "it from X, and pass it as y."
+            )
+        warnings.warn(
+            f"X has the column {labels[0]!r}, which is used as a pixel. If it contains labels, "
+            "drop it.",
+            UserWarning,
+            stacklevel=2,
+        )
+    if len({re.sub(r"\d+", "", name) for name in names}) != 1 or list(names) != sorted(names):
+        return
+    numbers = [[int(digits) for digits in re.findall(r"\d+", name)] for name in names]
+    for place in range(1, len(names)):
+        if numbers[place - 1] > numbers[place]:
+            raise ValueError(
+                f"The columns of X are sorted as text: {str(names[place - 1])!r} is followed by "
+                f"{str(names[place])!r}, so the pixels of the images are in the wrong places. Sort "
+                "the columns by their numbers."
+            )
 
 
 def _guess_layout(item_shape: tuple[int, ...]) -> Layout:

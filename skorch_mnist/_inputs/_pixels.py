@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,20 @@ def to_array(value: Any) -> NDArray[Any]:
         value = value.detach().cpu()
         return np.asarray(value.float() if value.dtype == torch.bfloat16 else value)
     return np.asarray(value)
+
+
+def refuse_unread_images(X: Any) -> None:
+    """Raise a ValueError for paths, and for a lazy frame of polars."""
+    first = X.flat[0] if isinstance(X, np.ndarray) and X.ndim < 2 and X.size else None
+    if isinstance(first, (str, PathLike)):
+        what = "contains paths, such as" if X.ndim else "is the path"
+        raise ValueError(
+            f"X {what} {str(first)!r}, but must contain images. Read a dataset with "
+            "skorch_mnist.load_images, a picture with skorch_mnist.read_digits, or a list of "
+            "pictures with DigitPreprocessor."
+        )
+    if hasattr(first, "collect_schema"):
+        raise ValueError(f"X is a {type(first).__name__}, which has no values. Pass X.collect().")
 
 
 class PixelStatistics(NamedTuple):

@@ -18,9 +18,10 @@ from sklearn.utils.validation import (
 from torch.utils.data import DataLoader
 
 from skorch_mnist._compat import check_sample_weight, check_y
+from skorch_mnist._geometry import SIDE
 
-from ._layouts import InputFormat, known_layout, learn_layout
-from ._pixels import as_array, to_array
+from ._layouts import InputFormat, check_column_names, known_layout, learn_layout
+from ._pixels import as_array, refuse_unread_images, to_array
 from ._torch_data import TORCH_DATA, DatasetImages, images_of, labels_in, labels_of
 
 
@@ -104,10 +105,7 @@ def check_lazy_images(estimator: Any, images: Any, *, reset: bool) -> CheckedIma
     if reset:
         estimator.n_features_in_ = n_pixels
     elif n_pixels != estimator.n_features_in_:
-        raise ValueError(
-            f"X has {n_pixels} features, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input."
-        )
+        raise _other_size(f"{n_pixels} features", estimator)
     if reset:
         layout = learn_layout(images.item_shape, estimator.image_shape)
     else:
@@ -119,14 +117,19 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     X, labels = as_array(X), {name: as_array(y) for name, y in labels.items()}
     shape = np.shape(X)  # works for None, too, which scikit-learn refuses later
     item_shape = shape[1:]
-    if not reset and math.prod(item_shape) != estimator.n_features_in_:
-        refuse_single_image(shape, estimator.image_shape_)
+    if reset:
+        refuse_unread_images(X)
+    elif math.prod(item_shape) != estimator.n_features_in_:
+        refuse_unread_images(X)
+        refuse_other_images(X, shape, estimator)
     flat = X.reshape(len(X), math.prod(item_shape)) if len(item_shape) > 1 else X
     # In such rows, scikit-learn would find nothing, in a tenth of the time of a prediction.
     integers = type(flat) is np.ndarray and flat.dtype.kind in "biu" and flat.flags.c_contiguous
     plain = not reset and not labels and not hasattr(estimator, "feature_names_in_")
     if plain and integers and flat.size and flat.shape[1:] == (estimator.n_features_in_,):
         checked = flat
+    elif len(item_shape) > 1 and not reset and not labels:  # images do not have column names
+        checked = check_array(flat, order="C", input_name="X", estimator=estimator)
     else:
         checked = validate_data(estimator, flat, reset=reset, dtype="numeric", order="C", **labels)
     pixels, y = checked if labels else (checked, None)
@@ -137,6 +140,7 @@ def _check_array(estimator: Any, X: Any, reset: bool, **labels: Any) -> CheckedI
     if len(item_shape) < 2:  # a data frame or a list of rows
         item_shape = pixels.shape[1:]
     if reset:
+        check_column_names(getattr(estimator, "feature_names_in_", ()), estimator.image_shape)
         layout = learn_layout(item_shape, estimator.image_shape)
     else:
         layout = known_layout(item_shape, estimator.image_shape_)
@@ -159,8 +163,9 @@ def refuse_containers(X: Any) -> None:
         )
     if hasattr(X, "getbands"):
         raise ValueError(
-            "X is a single PIL image, but must contain one image per row. Convert it with X = "
-            "np.asarray(X), and pass X[None]."
+            "X is a single PIL image, but must contain one image per row. Pass np.asarray(X)[None] "
+            "if it has the size of the training images. skorch_mnist.read_digits and "
+            "DigitPreprocessor read pictures of any size."
         )
     if isinstance(X, Mapping):
         raise ValueError(
@@ -183,15 +188,28 @@ def refuse_one_hot(y: Any) -> None:
         )
 
 
-def refuse_single_image(shape: tuple[int, ...], image_shape: tuple[int, ...]) -> None:
-    """Raise a ValueError if ``X`` has the shape of one image."""
-    channels, height, width = image_shape
+def refuse_other_images(X: Any, shape: tuple[int, ...], estimator: Any) -> None:
+    """Raise a ValueError for one image, or for an array of images of another size than in fit."""
+    channels, height, width = estimator.image_shape_
     gray = [(height, width)] if channels == 1 else []
-    if shape in [*gray, (channels, height, width), (height, width, channels)]:
+    flat = (estimator.n_features_in_,)
+    if shape in [*gray, (channels, height, width), (height, width, channels), flat]:
         raise ValueError(
-            f"X is a single image of shape {shape}, but must contain one image per row. Pass "
-            "X[None]."
+            f"X is a single image of shape {shape}, but must contain one image per row. Reshape "
+            "your data: pass X[None]."
         )
+    if isinstance(X, np.ndarray) and X.dtype.kind in "buif" and len(shape) > 1:
+        what = f"{shape[1]} features" if len(shape) == 2 else f"images of shape {shape[1:]}"
+        raise _other_size(what, estimator)
+
+
+def _other_size(what: str, estimator: Any) -> ValueError:
+    shape = estimator.image_shape_
+    hint = " To read a picture of any size, use skorch_mnist.read_digits."
+    return ValueError(
+        f"X has {what}, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+        f"features as input, images of shape {shape}." + hint * (shape == (1, SIDE, SIDE))
+    )
 
 
 # --- classes ----------------------------------------------------------------------------------

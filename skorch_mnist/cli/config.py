@@ -154,7 +154,8 @@ def check_section(where: str, section: Mapping[str, Any], types: Mapping[str, ty
     """Raise a ValueError for an unknown name, or a value of the wrong type."""
     for key, value in section.items():
         if key not in types:
-            raise ValueError(f"{where} {key!r}, which is not one of {', '.join(types)}")
+            valid = ", ".join(map(repr, types))
+            raise ValueError(f"{where} {key!r}, which is not one of {valid}")
         if type(value) is not types[key] or value == "":
             raise ValueError(f"{where} {key} = {value!r}, but it must be {KINDS[types[key]]}")
         if isinstance(value, int) and value < LOWEST.get(key, value):
@@ -164,7 +165,8 @@ def check_section(where: str, section: Mapping[str, Any], types: Mapping[str, ty
 def find_recipe(name: Any) -> dict[str, Any]:
     """Return the parameters of a recipe; raise a ValueError that lists the valid names."""
     if name not in RECIPES:
-        raise ValueError(f"{name!r} is not a recipe: it must be one of {', '.join(RECIPES)}")
+        valid = ", ".join(map(repr, RECIPES))
+        raise ValueError(f"{name!r} is not a recipe: it must be one of {valid}")
     if name == "tutorial":
         return {}  # the defaults
     from skorch_mnist import recipes

@@ -46,7 +46,10 @@ def load_data(source: Source, screen: Screen) -> Data:
     train, test = read_own(source)
     if train is None:
         raise ValueError(f"{source.dataset} has test images but no training images")
-    data = Data(source.dataset, train, test) if test else split(source.dataset, train)
+    if test is None:
+        data = split(source.dataset, train)
+    else:
+        data = Data(source.dataset, train, test, source.test_dataset)
     check_labels_known(data.test, data.train.y.tolist(), "that no training image has")
     return data
 
@@ -94,5 +97,5 @@ def check_size(images: Images, clf: MNISTCNNClassifier) -> None:
 
 def some(labels: Sequence[Any]) -> str:
     """Return the first of some labels as a string."""
-    dots = ", ..." if len(labels) > MOST_NAMED else ""
-    return ", ".join(repr(label) for label in labels[:MOST_NAMED]) + dots
+    more = f" and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
+    return ", ".join(repr(label) for label in labels[:MOST_NAMED]) + more

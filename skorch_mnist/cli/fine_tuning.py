@@ -50,7 +50,7 @@ def find_start(given: Path | None, config: Config) -> Start | None:
         try:
             start = Start(str(path), digest(path))
         except OSError as error:
-            raise OSError(f"{path} cannot be read: {error.strerror}") from error
+            raise OSError(f"the model {path} cannot be read: {error.strerror}") from error
     if given is None and of_run.get("sha256") not in (None, start.sha256):
         report("warning", f"{start.model} has changed since the first run started from it")
     return start
@@ -130,8 +130,8 @@ def test_before(
     if metrics.rejection is not None:
         before["accepted_before"] = metrics.rejection.accepted.value
         screen.say(f"Accepted before training: {before['accepted_before']:.4f}")
-    n_epochs = getattr(loaded, "estimator_", loaded).n_iter_
-    screen.say(f"The epochs continue from {n_epochs}, the last one of this classifier.\n")
+    clf: Any = getattr(loaded, "estimator_", loaded)
+    screen.say(f"The epochs continue from {clf.n_iter_}, the last one of this classifier.\n")
     return before
 
 

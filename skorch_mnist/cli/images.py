@@ -26,11 +26,26 @@ class Parts(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Training and test images."""
+    """Training and test images.
+
+    Attributes
+    ----------
+    name : str
+        Name or path of the training images.
+    train, test : Images
+    test_path : str or None
+        Path of the test images, if they are separate.
+    """
 
     name: str
     train: Images
     test: Images
+    test_path: str | None = None
+
+    @property
+    def test_name(self) -> str:
+        """Name or path of the test images."""
+        return self.test_path or self.name
 
     @property
     def sha256(self) -> str:
@@ -81,11 +96,11 @@ def named(*bunches: Any) -> list[Images]:
 
 
 def labels_of(bunch: Any) -> NDArray[Any]:
-    """Return the labels of a bunch: the class names, unless all of them are numbers."""
+    """Return the labels of a bunch: numbers, or names if it has names for the numbers."""
     import numpy as np
 
     target: NDArray[Any] = bunch.target
-    if all(name.lstrip("-").isdecimal() for name in bunch.target_names):
+    if target.dtype.kind == "U" or all(n.lstrip("-").isdecimal() for n in bunch.target_names):
         return target
     words: NDArray[Any] = np.asarray(bunch.target_names)[target]
     return words

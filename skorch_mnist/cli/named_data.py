@@ -66,11 +66,11 @@ def mnist(data_home: str | None) -> Data:
     """Load MNIST."""
     from skorch_mnist.datasets import fetch_mnist
 
-    parts = [
+    train, test = (
         Images(*fetch_mnist(subset=subset, data_home=data_home, return_X_y=True))
         for subset in ("train", "test")
-    ]
-    return Data("mnist", *parts)
+    )
+    return Data("mnist", train, test)
 
 
 def relative_of_mnist(source: Source) -> Data:
@@ -84,7 +84,8 @@ def relative_of_mnist(source: Source) -> Data:
     parts = [
         fetch(subset=subset, data_home=source.data_home, **options) for subset in ("train", "test")
     ]
-    return Data(source.dataset, *named(*parts))
+    train, test = named(*parts)
+    return Data(source.dataset, train, test)
 
 
 def bundled_digits() -> Data:

@@ -33,8 +33,8 @@ def read_path(text: str, source: Source) -> Parts:
         nearest = difflib.get_close_matches(text, NAMES, n=1)
         hint = f" (did you mean {nearest[0]}?)" if nearest else ""
         raise UsageError(
-            f"{text} is not a dataset{hint}: give the path of a file or folder, or one of "
-            f"{', '.join(NAMES)}"
+            f"{text} is neither a known dataset nor an existing file or folder{hint}. Known "
+            f"datasets: {', '.join(NAMES)}"
         )
     if not path.is_file() and not path.is_dir():
         raise UsageError(f"{text} is neither a file nor a folder")
@@ -51,7 +51,14 @@ def read_path(text: str, source: Source) -> Parts:
             f"{error.fault}: add --preprocess to convert pictures to the form of MNIST"
         ) from error
     if bunch.target is None:
-        raise ValueError(f"no labels were found in {text}: say where they are with --label")
+        if len(bunch.images) == 1:
+            raise ValueError(
+                f"{text} has only one image, without a label: skorch-mnist predict reads pictures"
+            )
+        raise ValueError(
+            f"no labels were found in {text}: if there are any, give the name or number of their "
+            "column with --label. Training and testing require labels"
+        )
     for line in bunch.DESCR.splitlines():
         if line.startswith("Ignored"):
             report("warning", f"{text}: {line[0].lower()}{line[1:].rstrip('.')}")

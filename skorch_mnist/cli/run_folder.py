@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from . import plots
 from .document import CONFIG, FIRST_LINE, changed_entries, dumps, environment
 from .messages import InterruptedRunError, Screen
+from .named_data import title_of
 
 if TYPE_CHECKING:
     from skorch_mnist.checkpoint import ResumeCheckpoint
     from skorch_mnist.classifier import MNISTCNNClassifier
     from skorch_mnist.rejection import RejectingClassifier
 
+    from .images import Data
     from .metrics import Metrics
 
 MODEL, METRICS, HISTORY = "model.safetensors", "metrics.json", "history.csv"
@@ -224,23 +226,24 @@ class RunFolder:
         clf.save(self.path / MODEL)
         self.loader = LOADERS[hasattr(clf, "reject_label_")]
 
-    def write_training(self, clf: MNISTCNNClassifier, metrics: Metrics, name: str) -> None:
+    def write_training(self, clf: MNISTCNNClassifier, metrics: Metrics, data: Data) -> None:
         """Write the metrics, the history and two plots."""
         self.write_json(METRICS, metrics.as_json())
         histories = [clf.history_ or []]
         self.write_csv(HISTORY, history_rows(histories))
-        plots.history(histories, "loss", f"Loss on {name}").savefig(self.path / LOSSES, dpi=150)
-        title = f"Test images of {name}, accuracy {metrics.accuracy.value:.4f}"
+        title = f"Loss on {title_of(data.name)}"
+        plots.history(histories, "loss", title).savefig(self.path / LOSSES, dpi=150)
+        title = f"Test images of {title_of(data.test_name)}, accuracy {metrics.accuracy.value:.4f}"
         plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
 
-    def write_card(self, clf: MNISTCNNClassifier, metrics: Metrics, name: str) -> None:
+    def write_card(self, clf: MNISTCNNClassifier, metrics: Metrics, data: Data) -> None:
         """Write the card of the model in the folder, whose metrics are those of the test images."""
         from skorch_mnist._hub._card import model_card
         from skorch_mnist._storage._model_file import read_model
 
         card = model_card(
             read_model(self.path / MODEL)._replace(params=clf.get_params(deep=False)),
-            title=f"Classifier of {name}",
+            title=f"Classifier of {title_of(data.name)}",
             source=MODEL,
             defaults=type(clf)().get_params(deep=False),
             metrics={
@@ -249,7 +252,7 @@ class RunFolder:
                 "log_loss": metrics.log_loss,
                 "expected_calibration_error": metrics.expected_calibration_error,
             },
-            dataset=f"{metrics.n_images:,} test images of {name}",
+            dataset=f"{metrics.n_images:,} test images of {title_of(data.test_name)}",
         )
         (self.path / CARD).write_text(card, encoding="utf-8")
 
@@ -366,6 +369,9 @@ def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
         return pretrained
     model = find_model(path)
     try:
-        return load(model)
+        loaded = load(model)
     except OSError as error:
-        raise OSError(f"{model} cannot be read: {error.strerror or error}") from error
+        raise OSError(f"the model {model} cannot be read: {error.strerror or error}") from error
+    for clf in (loaded, getattr(loaded, "estimator_", loaded)):
+        vars(clf).pop("feature_names_in_", None)  # images of commands do not have column names
+    return loaded

@@ -57,9 +57,9 @@ def train_and_write(
         fitted = with_checkpoint(clf, run).fit(*data.train).set_params(callbacks=clf.callbacks)
     trained = with_rejection(start, fitted, data)
     metrics = measure_classifier(trained, data.test)
-    accuracy, name = metrics.accuracy, title_of(data.name)
+    accuracy, tested_on = metrics.accuracy, title_of(data.test_name)
     screen.say(
-        f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {name}.",
+        f"\nTest accuracy: {accuracy.value:.4f} on {metrics.n_images:,} images of {tested_on}.",
         style="bold",
     )
     screen.say(f"95% interval: {accuracy.low:.4f} to {accuracy.high:.4f}")
@@ -68,8 +68,8 @@ def train_and_write(
     screen.say()
     say_confusions(metrics, screen)
     run.write_model(trained)
-    run.write_training(fitted, metrics, name)
-    run.write_card(fitted, metrics, name)
+    run.write_training(fitted, metrics, data)
+    run.write_card(fitted, metrics, data)
     return metrics
 
 
@@ -85,10 +85,12 @@ def parameter_errors() -> Iterator[None]:
 
 
 def say_data(data: Data, screen: Screen) -> None:
-    """Print the dataset and its size."""
+    """Print the datasets and their sizes."""
     n_train, n_test = len(data.train.y), len(data.test.y)
+    of_test = "" if data.test_path is None else f" of {data.test_path}"
     screen.say(
-        f"Data: {title_of(data.name)}, {n_train:,} images for training and {n_test:,} for testing."
+        f"Data: {title_of(data.name)}, {n_train:,} images for training and {n_test:,}{of_test} for "
+        "testing."
     )
 
 

@@ -21,12 +21,22 @@ HOMES = {
 
 
 def parse_value(text: str) -> Any:
-    """Return the value of a string: a word, a Python literal, or the string itself."""
+    """Return the value of a string: a word, a Python literal, or the string itself.
+
+    Raises
+    ------
+    ValueError
+        If it begins like a dict, but is not valid.
+    """
     if text.strip().lower() in WORDS:
         return WORDS[text.strip().lower()]
     try:
         return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        if text.strip().startswith("{"):
+            raise ValueError(
+                f"{text!r} is not valid: quote the strings in it, as in {{'seven': 2}}"
+            ) from error
         return text
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._cache import DatasetError
 from ._values import Part, Shape, as_images, as_labels, as_pixels
-from ._words import rest_of, role_of, subset_of
+from ._words import rest_of, role_of, some, subset_of
 
 _SHOWN = 8  # arrays in a message
 _FEWEST = 16  # pixels of an image in an array whose name does not say what it contains
@@ -111,8 +111,8 @@ def read_arrays(
 
 
 def _listed(arrays: Sequence[Array]) -> str:
-    shown = [f"{array.title} of shape {array.shape}" for array in arrays[:_SHOWN]]
-    return ", ".join(shown) + (", ..." if len(arrays) > _SHOWN else "")
+    shown = [f"{array.title} of shape {array.shape}" for array in arrays]
+    return some(shown, _SHOWN)
 
 
 def _images_among(group: Sequence[Array], name: str) -> Array | None:

@@ -37,12 +37,13 @@ def check_path(name: str, path: object) -> str:
 def check_choice(name: str, value: object, valid: Sequence[str]) -> None:
     """Raise a ValueError if an argument is not one of its valid values."""
     if not isinstance(value, str) or value not in valid:
-        raise ValueError(f"{name}={value!r} is not valid: it must be one of {', '.join(valid)}.")
+        choices = ", ".join(map(repr, valid))
+        raise ValueError(f"{name}={value!r} is not valid: it must be one of {choices}.")
 
 
 def present(
     images: NDArray[np.uint8],
-    target: NDArray[np.int64] | None,
+    target: NDArray[Any] | None,
     descr: str,
     target_names: Sequence[str] | None = None,
     *,
@@ -66,13 +67,3 @@ def present(
     return Bunch(
         data=data, images=images, target=target, target_names=list(target_names), DESCR=descr
     )
-
-
-def number_labels(labels: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return labels as integers, and the names of the classes in order."""
-    try:
-        target = np.array([int(label) for label in labels], dtype=np.int64)
-    except (ValueError, OverflowError):
-        names, codes = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
-        return codes.astype(np.int64), [str(name) for name in names]
-    return target, [str(label) for label in np.unique(target)]

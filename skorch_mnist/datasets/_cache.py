@@ -246,4 +246,7 @@ def _failed_download(
 ) -> str:
     state = "; ".join(faults) or f"{file.name} is not in {folder}"
     tried = "".join(f"\n  {failure}" for failure in failures)
-    return f"{state}. The download failed:{tried}\nTry again, or {_by_hand(file, folder)}."
+    return (
+        f"{state}. The download failed:{tried}\nTry again, or {_by_hand(file, folder)}. "
+        "load_digits28 loads digits without a download."
+    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ._cache import DatasetError
 from ._values import Part, Shape, as_images, as_labels, as_pixels, fits
-from ._words import COLUMNS_OF_LABELS, COLUMNS_WITHOUT_MEANING
+from ._words import COLUMNS_OF_LABELS, COLUMNS_WITHOUT_MEANING, some
 
 _MOST_CLASSES = 100  # a longer column of 0, 1, 2... is an index
 _MARGIN = 0.9  # fraction of the most frequent value in a column of pixels at the edge of images
@@ -74,7 +74,7 @@ def read_columns(table: Columns, label: Any, image_shape: Shape | None) -> Part:
     elif chosen is not None or label is False:
         index = next((k for k in (left[:1] + left[-1:]) if _is_index(table, k)), None)
         if index is None or not fits(len(left) - 1, image_shape):
-            raise _no_image(table, len(left), image_shape)
+            raise _no_image(table, len(left), image_shape, [k for k in words if k != chosen])
         dropped.append(index)
     elif fits(len(left) - 1, image_shape):
         chosen = _label_among(table, left[0], left[-1], left)
@@ -133,7 +133,7 @@ def _given(table: Columns, label: Any) -> int | None:
         return int(label) % table.n_columns
     columns = f"0 to {table.n_columns - 1}"
     if table.names is not None:
-        columns = ", ".join(map(repr, table.names[:_SHOWN])) + ", ..." * (table.n_columns > _SHOWN)
+        columns = some([repr(name) for name in table.names], _SHOWN)
     raise DatasetError(f"label={label!r} is not a column of {table.title}. Columns: {columns}.")
 
 
@@ -148,7 +148,9 @@ def _is_index(table: Columns, number: int) -> bool:
     return len(values) > 1 and bool((np.diff(values) == 1).all() and values[0] in (0, 1))
 
 
-def _no_image(table: Columns, n_columns: int, image_shape: Shape | None) -> DatasetError:
+def _no_image(
+    table: Columns, n_columns: int, image_shape: Shape | None, words: Sequence[int] = ()
+) -> DatasetError:
     expected = (
         "a square image. Expected a square number, such as 784, and optionally a column of labels, "
         f"named {', '.join(COLUMNS_OF_LABELS[:-1])} or {COLUMNS_OF_LABELS[-1]}, or in the first or "
@@ -158,6 +160,7 @@ def _no_image(table: Columns, n_columns: int, image_shape: Shape | None) -> Data
     )
     return DatasetError(
         f"{table.title} has {n_columns} columns of pixels, which do not form {expected}"
+        + (f" There are words in {_titles(table, words)}, perhaps the labels." if words else "")
     )
 
 

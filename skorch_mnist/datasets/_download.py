@@ -96,7 +96,7 @@ def download(archive: Archive, mirrors: Sequence[str], path: Path, limits: Limit
                 if stream.fault is not None:  # the disk failed, not the mirror
                     path.unlink()
                     raise stream.fault from error
-                fault = str(error)
+                fault = _reason(error)
         if fault is None:
             return []
         path.unlink()
@@ -141,6 +141,14 @@ def _fetch(url: str, stream: _Bounded, limits: Limits) -> None:
         },
     )
     fetch(url, stream, None)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a request failed; the messages of requests repeat the URL several times."""
+    if (response := getattr(error, "response", None)) is not None:
+        return f"{response.status_code} {response.reason}"
+    cause = getattr(error.args[0], "reason", None) if error.args else None  # of urllib3
+    return str(getattr(cause, "original_error", cause) or error).rpartition(": ")[2]
 
 
 def find_fault(path: Path, size: int, sha256: str) -> str | None:

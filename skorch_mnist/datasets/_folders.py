@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._bunch import check_flags, check_path, number_labels, present
+from ._bunch import check_flags, check_path, present
 from ._cache import DatasetError
+from ._values import as_labels
 
 
 class PictureFormError(DatasetError):
@@ -56,9 +57,9 @@ def load_image_folder(
     Returns
     -------
     sklearn.utils.Bunch
-        As for :func:`load_idx`, and ``filenames`` : list of str. If all classes are integers, they
-        are the labels. Otherwise classes are numbered in sorted order, and ``target_names`` lists
-        them.
+        As for :func:`load_idx`, and ``filenames`` : list of str. The labels are the names of the
+        folders: integers if all of them are integers, otherwise strings. ``target_names`` also
+        lists folders without pictures.
     (data, target) : tuple if ``return_X_y`` is True
 
     Raises
@@ -84,16 +85,16 @@ def load_image_folder(
             f"{root} is not a folder. Pass the folder that has one subfolder per class."
         )
     classes = sorted(p.name for p in root.iterdir() if p.is_dir() and _is_visible(p.name))
-    numbers, target_names = number_labels(classes)
-    found = _files_by_class(root, dict(zip(classes, numbers, strict=True))) if classes else []
+    labels, _ = as_labels(classes, str(root))
+    found = _files_by_class(root, dict(zip(classes, labels, strict=True))) if classes else []
     if not found:
         raise DatasetError(
             f"{root} does not contain folders of pictures. Expected files such as "
             f"{root / '7' / 'name.png'}; valid extensions are {', '.join(_PICTURES)}."
         )
     filenames = [file for file, _ in found]
-    # A class without pictures keeps its number, because a small test set may not have all classes.
-    target = np.array([number for _, number in found])
+    target = np.array([label for _, label in found])
+    target_names = [str(label) for label in np.unique(labels)]
     if not load_content:
         if return_X_y:
             return filenames, target
@@ -109,16 +110,16 @@ def _is_visible(name: str) -> bool:
     return not name.startswith((".", "__"))
 
 
-def _files_by_class(root: Path, numbers: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Return each picture with the number of its class."""
+def _files_by_class(root: Path, labels: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return each picture with the label of its folder."""
     from torchvision.datasets.folder import make_dataset  # takes a second, which few need
 
     def is_picture(file: str) -> bool:
         parts = Path(file).relative_to(root).parts
         return file.lower().endswith(_PICTURES) and all(map(_is_visible, parts))
 
-    pictures = make_dataset(root, numbers, is_valid_file=is_picture, allow_empty=True)
-    return [(file, number) for file, number in pictures if os.path.isfile(file)]
+    pictures = make_dataset(root, labels, is_valid_file=is_picture, allow_empty=True)
+    return [(file, label) for file, label in pictures if os.path.isfile(file)]
 
 
 def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:

@@ -14,7 +14,9 @@ from ._columns import read_columns
 from ._content import Budget, File
 from ._pictures import decode_column, is_picture
 from ._values import Part, Shape, as_images, as_labels, as_pixels
-from ._words import COLUMNS_OF_LABELS, role_of
+from ._words import COLUMNS_OF_LABELS, role_of, some
+
+_SHOWN = 6  # columns in a message
 
 
 class Frame:
@@ -117,6 +119,7 @@ def read_frame(
 
 def _column_of_labels(table: Frame, image: int, label: Any) -> int | None:
     others = [k for k in range(table.n_columns) if k != image]
+    columns = some([repr(name) for name in table.names], _SHOWN)
     if label is False:
         return None
     if label is not None:
@@ -124,15 +127,13 @@ def _column_of_labels(table: Frame, image: int, label: Any) -> int | None:
             return table.names.index(label)
         if isinstance(label, int) and -table.n_columns <= label < table.n_columns:
             return label % table.n_columns
-        raise DatasetError(
-            f"label={label!r} is not a column of {table.title}. Columns: {', '.join(table.names)}."
-        )
+        raise DatasetError(f"label={label!r} is not a column of {table.title}. Columns: {columns}.")
     lower = [name.lower() for name in table.names]
     named = [lower.index(known) for known in COLUMNS_OF_LABELS if known in lower]
     named = [k for k in named if k != image] or (others if len(others) == 1 else [])
     if not named and others:
         raise DatasetError(
-            f"No column of labels was found in {table.title}. Columns: {', '.join(table.names)}. "
+            f"No column of labels was found in {table.title}. Columns: {columns}. "
             "Pass its name as label, or label=False if there is none."
         )
     return named[0] if named else None

@@ -14,7 +14,7 @@ from ._cache import DatasetError
 from ._objects import read_object
 from ._reading import Parts, read_path
 from ._text import SEPARATORS
-from ._values import check_image_shape, numbered
+from ._values import check_image_shape, joined
 from ._words import SUBSETS
 
 
@@ -65,9 +65,10 @@ def load_images(
         dtype, or float32 instead of float64.
         ``images`` : ndarray of shape (n, height, width), or (n, height, width, 3) for color, a view
         of the same memory.
-        ``target`` : ndarray of shape (n,), dtype int64, or None if there are no labels.
-        ``target_names`` : list of str, the labels. Labels that are not integers are numbered in
-        sorted order.
+        ``target`` : ndarray of shape (n,), the labels, or None if there are none. The dtype is
+        int64 if all of them are integers, also as text such as "7". Otherwise, they are strings.
+        ``target_names`` : list of str, the classes in ascending order. If the data has names for
+        numbers from 0, as Hugging Face datasets do, these names.
         ``subsets`` : dict of str to slice, the rows of "train", "validation" and "test", if known.
         ``DESCR`` : str, a description of what was recognized.
     (data, target) : tuple if ``return_X_y`` is True
@@ -151,12 +152,11 @@ def _presented(
     images = chosen[0].images
     if len(chosen) > 1:
         images = np.concatenate([part.images for part in chosen])
-    target = names = None
+    target, names, form = None, None, "no labels were found"
     labels = [part.labels for part in chosen if part.labels is not None]
     if labels:
         class_names = next((part.class_names for part in chosen if part.class_names), ())
-        of_parts, names = numbered(labels, class_names)
-        target = of_parts[0] if len(of_parts) == 1 else np.concatenate(of_parts)
+        target, names, form = joined(labels, class_names)
     stops = np.cumsum([len(part.images) for part in chosen]).tolist()
     subsets = {
         name: slice(stop - len(part.images), stop)
@@ -168,7 +168,7 @@ def _presented(
         *notes,
         *dict.fromkeys(note for part in chosen for note in part.notes),
         *([f"order of the images: {', '.join(counts)}"] if counts else []),
-        *([] if labels else ["no labels were found"]),
+        *([form] if form else []),
     ]
     descr = f"Images read from {title}.\n" + "\n".join(
         f"{note[0].upper()}{note[1:]}." for note in notes

@@ -20,8 +20,8 @@ from ._kinds import kind_of, unknown
 from ._named_pictures import NameTable, name_table, read_named
 from ._pictures import read_bitmaps, read_pictures
 from ._text import is_narrow, read_arff, read_libsvm, read_table
-from ._values import Part, Shape
-from ._words import rest_of, role_of, subset_of
+from ._values import Part, Shape, as_labels
+from ._words import rest_of, role_of, some, subset_of
 
 _TITLES = {
     "npy": "NumPy arrays (.npy)",
@@ -75,10 +75,7 @@ def read_path(
 
 
 def _some(names: Sequence[str]) -> str:
-    names = [*dict.fromkeys(names)]
-    return ", ".join(names[:_SHOWN]) + (
-        f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    )
+    return some([*dict.fromkeys(names)], _SHOWN)
 
 
 def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], list[str]]:
@@ -332,8 +329,7 @@ def _read_pictures(
             rows = [k for k, other in enumerate(subsets) if other == subset]
             images, notes = read_pictures([table.pictures[k] for k in rows])
             source = f"labels from {table.file.name}, {table.column}"
-            parts[subset] = Part(
-                images, np.array([table.labels[k] for k in rows]), notes=[source, *notes]
-            )
+            labels, _ = as_labels([table.labels[k] for k in rows], table.file.name)
+            parts[subset] = Part(images, labels, notes=[source, *notes])
         named |= {file.name for file in table.pictures}
     return parts, [file.name for file in pictures if file.name not in named]

@@ -118,6 +118,11 @@ def read_table(file: File, label: Any, sep: str | None, image_shape: Shape | Non
     separator = _separator(lines, sep, file.name)
     rows = split_lines(lines, separator)
     n_columns = len(rows[0])
+    if n_columns == 1 and sep is not None:
+        raise DatasetError(
+            f"{file.name} has a single column if sep={sep!r}. Pass its separator, or None to "
+            "detect it."
+        )
     header = _has_header(rows)
     names = [name.strip() for name in rows[0]] if header else None
     words = _words(rows[1:] if header else rows)

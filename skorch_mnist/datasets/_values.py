@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._bunch import number_labels
 from ._cache import DatasetError
 
 Shape = tuple[int, ...]  # (height, width), or (height, width, 3) for color
@@ -243,14 +242,14 @@ def _as_strings(labels: NDArray[Any], name: str) -> NDArray[Any]:
     return as_labels(numbers, name)[0] if np.isfinite(numbers).all() else np.array(words, str)
 
 
-def numbered(labels: Sequence[NDArray[Any]], class_names: Sequence[str]) -> tuple[Any, list[str]]:
-    """Return labels of several parts as integers, and the names of the classes in order."""
-    if class_names and all(
-        part.dtype.kind == "i" and part.min() >= 0 and part.max() < len(class_names)
-        for part in labels
-    ):
-        return list(labels), list(class_names)
-    if all(part.dtype.kind == "i" for part in labels):
-        return list(labels), [str(label) for label in np.unique(np.concatenate(labels))]
-    codes, names = number_labels(np.concatenate([part.astype(str) for part in labels]).tolist())
-    return np.split(codes, np.cumsum([len(part) for part in labels])[:-1]), names
+def joined(
+    labels: Sequence[NDArray[Any]], class_names: Sequence[str]
+) -> tuple[NDArray[Any], list[str], str]:
+    """Return labels of several parts as one array, the names of the classes, and a note."""
+    if any(part.dtype.kind != "i" for part in labels):  # concatenate would truncate numbers
+        target = np.concatenate([part.astype(str) for part in labels])
+        return target, np.unique(target).tolist(), "the labels are strings"
+    target = np.concatenate(labels)
+    if class_names and target.min() >= 0 and target.max() < len(class_names):
+        return target, list(class_names), "the labels are the numbers of the names in target_names"
+    return target, [str(label) for label in np.unique(target)], ""

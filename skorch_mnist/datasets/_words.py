@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 SUBSETS = ("train", "validation", "test")  # the order in which they are returned
@@ -19,6 +20,12 @@ _FILLER = {"arr", "array", "bz", "dataset", "file", "gz", "idx", "int", "npy", "
 _COMPOUND = re.compile(r"(training|train|testing|test|images?|imgs?|labels?|targets?)")
 COLUMNS_OF_LABELS = ("label", "labels", "class", "target", "y", "digit", "character", "category")
 COLUMNS_WITHOUT_MEANING = ("", "id", "index", "idx", "image_id", "imageid", "no", "row")
+
+
+def some(items: Sequence[str], n_shown: int) -> str:
+    """Return the first items, and how many more there are."""
+    more = f" and {len(items) - n_shown} more" if len(items) > n_shown else ""
+    return ", ".join(items[:n_shown]) + more
 
 
 @lru_cache(maxsize=1024)  # names of folders recur

@@ -97,7 +97,7 @@ def images_of(model: Path, source: Source, screen: Screen) -> tuple[str, Images]
     data = load_data(Source(**{**of_run, **given}), screen)
     if sha256 != data.sha256:
         report("warning", f"{data.name} has changed since the classifier was trained")
-    return data.name, data.test
+    return data.test_name, data.test
 
 
 def say_metrics(metrics: Metrics, name: str, screen: Screen) -> None:

@@ -73,6 +73,8 @@ Csv = Annotated[
     typer.Option("--csv", help="Print comma-separated values.", rich_help_panel=OUTPUT),
 ]
 
+TABLES = (".csv", ".tsv", ".arff", ".parquet", ".npy", ".npz", ".mat", ".h5", ".hdf5")
+
 EXAMPLES = (
     "skorch-mnist predict seven.jpg photos/*.png",
     "skorch-mnist predict number.jpg sheet.jpg --model skorch_mnist_output --json",
@@ -120,15 +122,22 @@ def predict(
     else:
         write_text(digits, screen)
     screen.result(results)
+    if failures == len(images) == 1:
+        raise typer.Exit(1)  # the error was reported
     if failures:
         raise RuntimeError(f"{failures} of {len(images)} pictures could not be read")
 
 
 def check_names(images: list[str]) -> None:
-    """Raise a UsageError for a model or a folder among the pictures."""
+    """Raise a UsageError for a model, a dataset or a folder among the pictures."""
     for name in images:
         if name.endswith(".safetensors") or (Path(name) / MODEL).exists():
             raise UsageError(f"{name} is a model, not a picture: use --model {name}")
+        if name.lower().endswith(TABLES):
+            raise UsageError(
+                f"{name} is a dataset, not a picture: skorch-mnist evaluate reads it if it has "
+                "labels, and load_images in Python"
+            )
         if Path(name).is_dir():
             raise UsageError(f"{name} is a folder: pass the pictures in it, such as {name}/*")
 

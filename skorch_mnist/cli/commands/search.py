@@ -91,7 +91,7 @@ def search(
     with usage_errors():
         values = parse_grid(grid or (), section)
         if not values:
-            raise ValueError("--grid is missing: give --grid NAME=VALUE,VALUE")
+            raise ValueError("--grid is missing: give at least one --grid NAME=VALUE,VALUE")
     clf = prepare(config, screen)
     n_iter = n_iter or section.get("n_iter")
     n_folds = n_folds or section.get("folds", N_FOLDS)
