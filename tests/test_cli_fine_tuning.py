@@ -151,8 +151,8 @@ def test_a_folder_of_a_run_and_other_classes(tmp_path, capsys):
 def test_names_of_columns_are_not_expected(tmp_path, capsys):
     X, y = load_digits28(return_X_y=True)
     frame, y = pd.DataFrame(X[:300]).add_prefix("pixel"), y[:300]
-    clf = rejection.RejectingClassifier(quick(max_epochs=1), random_state=0).fit(frame, y)
-    clf.save("model.safetensors")
+    clf = rejection.RejectingClassifier(quick(max_epochs=1), accept=1, random_state=0)
+    clf.fit(frame, y).save("model.safetensors")
     np.savez_compressed("own.npz", images=X[:100], labels=y[:100])
     assert train("--dataset", "own.npz", start="model.safetensors") == 0
     assert cli.main(["evaluate", "model.safetensors", "--dataset", "own.npz"]) == 0

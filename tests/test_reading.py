@@ -258,7 +258,7 @@ def test_a_classifier_fitted_on_a_data_frame_does_not_warn(reject, page, digits)
     frame = pd.DataFrame(X).add_prefix("pixel")
     clf = quick(max_epochs=1).fit(frame, y)
     if reject:
-        clf = RejectingClassifier(FrozenEstimator(clf)).fit(frame[:300], y[:300])
+        clf = RejectingClassifier(FrozenEstimator(clf), accept=1).fit(frame[:300], y[:300])
     assert len(read_digits(page, classifier=clf)) == 3  # warnings are errors
 
 

@@ -26,6 +26,7 @@ from skorch_mnist.displays import expected_calibration_error
 from skorch_mnist.pretrained import load_exemplars
 from skorch_mnist.rejection import RejectingClassifier, load
 
+ACCEPTS_OUTLIERS = pytest.mark.filterwarnings("ignore:.* of generated outliers:UserWarning")
 LEAST = {  # all of the others
     "smooth_noise": 0.995,
     "strokes": 0.95,
@@ -214,6 +215,7 @@ def test_any_classifier_can_reject(digits):
     assert np.mean(clf.predict(outliers("uniform_noise", 50, seed=0)) == -1) > 0.9
 
 
+@ACCEPTS_OUTLIERS
 def test_it_works_in_pipelines_searches_and_cross_validation():
     X, y = toy(n=90)
     pipeline = make_pipeline(MinMaxScaler(), RejectingClassifier(quick(), random_state=0))
@@ -230,6 +232,7 @@ def test_a_frozen_estimator_keeps_its_weights(fitted, digits):
     np.testing.assert_array_equal(clf.estimator_.predict(X), fitted.predict(X))
 
 
+@ACCEPTS_OUTLIERS
 def test_the_same_seed_gives_the_same_classifier():
     X, y = toy()
     one, other = (RejectingClassifier(quick(), random_state=3).fit(X, y) for _ in range(2))
@@ -238,6 +241,7 @@ def test_the_same_seed_gives_the_same_classifier():
     np.testing.assert_array_equal(one.score_samples(X), again.score_samples(X))
 
 
+@ACCEPTS_OUTLIERS
 def test_the_seed_is_that_of_classifiers_without_one():
     X, y = toy()
     unseeded = quick(random_state=None)
@@ -255,6 +259,7 @@ def test_the_seed_is_that_of_classifiers_without_one():
     np.testing.assert_array_equal(one.score_quantiles_, other.score_quantiles_)
 
 
+@ACCEPTS_OUTLIERS
 def test_images_of_any_form_are_taken():
     X, y = toy(shape=(6, 6))
     frame = pd.DataFrame(X.reshape(len(X), -1), columns=[f"p{i}" for i in range(36)])
@@ -265,6 +270,13 @@ def test_images_of_any_form_are_taken():
     clf = RejectingClassifier(quick(), random_state=0).fit(color, y)
     assert clf.image_shape_ == (3, 6, 6)
     assert clf.predict_proba(color).shape == (len(X), 3)
+
+
+def test_a_weak_estimator_triggers_a_warning():
+    clf = RejectingClassifier(quick(max_epochs=1), random_state=0)
+    with pytest.warns(UserWarning, match=r"^\d+% of generated outliers, .* set a lower accept\.$"):
+        clf.fit(*toy())
+    clf.set_params(accept=1.0).fit(*toy())  # no threshold
 
 
 def test_outliers_of_the_user_are_learned(digits):

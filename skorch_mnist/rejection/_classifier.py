@@ -19,13 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 from skorch_mnist._compat import HasMethods, Interval, rows_of
 from skorch_mnist._hub._repository import pretrained_file, upload
 from skorch_mnist._inputs._validation import check_images
-from skorch_mnist._outliers import with_outliers
 from skorch_mnist._storage._model_file import write_model
 from skorch_mnist.classifier import MNISTCNNClassifier
 
 from ._calibration import SHARES, best_temperature, scores_of, softened
 from ._checks import check_known, check_params, check_samples, reject_label_for
-from ._detector import held_out_rows, new_detector, seed
+from ._detector import check_rejection, held_out_rows, new_detector, seed, train_detector
 from ._files import read, to_stored
 
 LEAST = 1e-30  # a probability of 0 has no logarithm
@@ -156,6 +155,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If a parameter, ``X``, ``y`` or ``outliers`` is not valid.
+
+        Warns
+        -----
+        UserWarning
+            If most of some generated outliers are accepted.
         """
         random_state = check_params(self)
         X, images, y = check_samples(self, X, y, reset=True)
@@ -217,21 +221,17 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         frozen = isinstance(self.estimator_, FrozenEstimator)
         if not frozen:  # whose partial_fit would train it
             getattr(self.estimator_, how)(rows_of(X, train), y[train])
-        shown, taught = with_outliers(
-            images[train],
-            codes[train],
-            None if outliers is None else check_images(self, outliers).images,
-            n_classes=len(self.classes_),
-            rng=np.random.default_rng(random_state.randint(2**31 - 1)),
-        )
-        kwargs = {"classes": np.arange(len(self.classes_) + 1)} if how == "partial_fit" else {}
-        getattr(self.detector_, how)(shown, taught, **kwargs)
+        given = None if outliers is None else check_images(self, outliers).images
+        rng = np.random.default_rng(random_state.randint(2**31 - 1))
+        shown, taught = images[train], codes[train]
+        train_detector(self.detector_, how, shown, taught, given, len(self.classes_), rng)
         X, codes = rows_of(X, held_out), codes[held_out]
         if how == "fit" or not frozen:
             self.temperature_ = best_temperature(*self._logits_and_agreement(X), codes)
         quantiles = np.quantile(self.score_samples(X), SHARES)
         earlier = quantiles if how == "fit" else self.score_quantiles_  # whose images stay accepted
         self.score_quantiles_: NDArray[np.float64] = np.minimum(quantiles, earlier)
+        check_rejection(self, images[held_out], codes)
         return self
 
     # --- prediction ---------------------------------------------------------------------------
