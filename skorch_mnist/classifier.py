@@ -774,7 +774,7 @@ class MNISTCNNClassifier(
         Parameters
         ----------
         repo_id : str
-            Name of the repository, as "user/name". It is created if it does not exist.
+            Name of the repository, such as "user/name". It is created if it does not exist.
         metrics : mapping of str to float or None, default=None
             Figures for the card, such as ``{"accuracy": clf.score(X_test, y_test)}``.
         private : bool or None, default=None

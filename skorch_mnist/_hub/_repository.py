@@ -47,7 +47,7 @@ def pretrained_file(name: Any, revision: str | None = None) -> Path:
         valid = " or ".join(f'"{model}"' for model in PRETRAINED)
         raise ValueError(
             f"name={name!r} is not valid: it must be {valid}, an existing file or folder, or a "
-            'repository on the Hub, as "user/name".'
+            'repository on the Hub, such as "user/name".'
         )
     missing = "" if local is None else f"{local} does not exist, and "
     client = hub(f"{missing}reading {name} from the Hugging Face Hub")
