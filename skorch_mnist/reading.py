@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from functools import cache
 from numbers import Real
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from skorch_mnist._geometry import SIDE
 from skorch_mnist.pictures import DigitPreprocessor, find_digits
+from skorch_mnist.pictures._judge import pretrained
 from skorch_mnist.pictures._preprocessor import MAX_PIXELS
 from skorch_mnist.rejection import RejectingClassifier
 
@@ -23,10 +22,6 @@ __all__ = ["Digit", "read_digits"]
 
 IMAGE_SHAPE = (1, SIDE, SIDE)  # channels, height and width of a digit in the form of MNIST
 N_PIXELS = SIDE * SIDE
-# Digits in pictures differ more from MNIST than its test images do, so this is higher than for the
-# classifier itself. Chosen on generated pictures and outliers.
-ACCEPT = 0.995
-LOADING = Lock()
 
 
 class Digit(NamedTuple):
@@ -184,19 +179,6 @@ def classify(images: NDArray[Any], classifier: Any) -> tuple[list[Any], NDArray[
     accepted = scores >= classifier.threshold_
     labels = [label if known else None for label, known in zip(labels, accepted, strict=True)]
     return labels, np.exp(log_proba)
-
-
-def pretrained() -> RejectingClassifier:
-    """Return the classifier that comes with the package, loaded once."""
-    with LOADING:  # several threads may need it at the same time
-        return _pretrained()
-
-
-@cache
-def _pretrained() -> RejectingClassifier:
-    classifier = RejectingClassifier.from_pretrained("digits")
-    classifier.set_params(accept=ACCEPT)
-    return classifier
 
 
 def _in_range(images: NDArray[np.uint8], classifier: Any) -> NDArray[Any]:

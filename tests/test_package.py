@@ -20,18 +20,18 @@ TESTS = Path(__file__).parent
 
 # A module may import those above it.
 ORDER = (
-    "_geometry", "_atomic", "_features", "_threads", "network", "recipes", "datasets", "pictures",
+    "_geometry", "_atomic", "_features", "_threads", "network", "recipes", "datasets",
     "_compat", "clusters", "_devices", "_inputs", "displays", "_parameters", "_learning_rate",
     "_progress", "_batches", "_storage", "_listeners", "_processes", "_training", "checkpoint",
-    "_net", "_outliers", "_hub", "classifier", "rejection", "pretrained", "reading", "serve",
-    "__init__", "cli", "__main__",
+    "_net", "_outliers", "_hub", "classifier", "rejection", "pictures", "pretrained", "reading",
+    "serve", "__init__", "cli", "__main__",
 )  # fmt: skip
 ALONE = {  # the only modules of ours that these know
     "network": set(),
     "pretrained": {"classifier", "datasets", "pictures", "recipes", "rejection"},
     "_outliers": set(),
     "datasets": {"_atomic", "_geometry"},
-    "pictures": {"_geometry", "_threads"},
+    "pictures": {"_geometry", "_threads", "rejection"},
     "clusters": {"_compat"},
     "displays": {"_inputs"},
     "reading": {"_geometry", "pictures", "rejection"},

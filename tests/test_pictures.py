@@ -459,6 +459,7 @@ def test_files_whose_size_is_not_known_before_decoding_are_refused(form, monkeyp
     ("parameters", "message"),
     [
         ({"polarity": "black"}, "polarity='black' is not valid: it must be one of auto, dark_on"),
+        ({"retry": "yes"}, "retry='yes' is not valid: it must be True or False"),
         ({"on_error": "ignore"}, "on_error='ignore' is not valid: it must be \"raise\" or"),
         ({"max_pixels": 0}, "max_pixels=0 is not valid: it must be a positive"),
         ({"max_pixels": True}, "max_pixels=True is not valid"),
@@ -702,6 +703,23 @@ def test_a_stroke_is_whole_where_the_pen_presses_less():
     np.testing.assert_allclose(box, (50, 40, 110, 160), atol=3)
 
 
+def test_a_drawing_that_shines_through_is_not_joined_to_the_digit():
+    clean = seven()
+    crossed = Image.fromarray(clean)
+    ImageDraw.Draw(crossed).ellipse((25, 70, 120, 175), outline=120, width=9)
+    both = np.minimum(np.asarray(crossed), clean)  # ink stays as dark as it was
+    digit = transform(clean)
+    assert correlation(transform(both, retry=False), digit) < 0.6
+    assert correlation(transform(both), digit) > 0.95
+
+
+def test_what_does_not_look_like_a_digit_is_left_as_it_was_found():
+    font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+    for letter in "ARK":
+        picture = (255 - 225 * np.pad(printed(letter, font, 120), 40)).astype(np.uint8)
+        np.testing.assert_array_equal(transform(picture), transform(picture, retry=False))
+
+
 def test_stages_are_the_intermediate_results():
     stages = DigitPreprocessor().stages(seven())
     assert stages.picture.shape[:2] == stages.ink.shape == stages.kinds.shape
@@ -917,3 +935,13 @@ def test_a_single_digit_that_fills_the_picture_is_not_a_page(digit, light_on_dar
     ink = np.pad(printed(str(digit), font, 130), 32)
     picture = (255 * (ink if light_on_dark else 1 - ink)).astype(np.uint8)
     assert len(find_digits(picture, page="auto").boxes) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_single_digit_beside_a_hard_shadow_is_not_a_page(seed):
+    picture = seven().astype(float)
+    rows, columns = np.indices(picture.shape)
+    picture[columns > 0.4 * rows + 50] *= 0.6
+    picture += np.random.default_rng(seed).normal(0, 8, picture.shape)
+    (box,) = find_digits(picture.clip(0, 255).astype(np.uint8), page="auto").boxes
+    np.testing.assert_allclose(box, (50, 40, 110, 160), atol=4)

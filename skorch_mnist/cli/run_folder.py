@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import importlib.util
@@ -360,13 +361,11 @@ def load_classifier(path: Path) -> MNISTCNNClassifier:
 
 def load_rejecting(path: Path) -> MNISTCNNClassifier | RejectingClassifier:
     """Load a classifier with its rejection, if it has one."""
-    from skorch_mnist.reading import ACCEPT
-    from skorch_mnist.rejection import RejectingClassifier, load
+    from skorch_mnist.pictures._judge import pretrained
+    from skorch_mnist.rejection import load
 
     if is_pretrained(path):
-        pretrained = RejectingClassifier.from_pretrained(str(path))
-        pretrained.set_params(accept=ACCEPT)
-        return pretrained
+        return copy.deepcopy(pretrained())  # which may be trained further
     model = find_model(path)
     try:
         loaded = load(model)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._ink import Map, border_of, brightness, contrast_map, in_clear_tones, ink_color, scale
+from ._judge import likeness
 from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import distance_to_edge, mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
@@ -21,8 +22,9 @@ _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
 _LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it crosses all
 _FAR_LONGER = 2.0  # times the size of the digit: a longer line across all is a fold, even if dark
-_STRICT = 0.5, 0.5  # edge and weakest ink while the width of strokes is not known
-_EXACT = 0.45, 0.4  # edge and weakest ink once it is known
+_CLEARLY = (
+    4.4  # above the threshold: pieces of a letter rarely look so much like a digit
+)
 _PALE = 0.2, 0.3  # of the ink nearby: edges that are tried once the digit is found
 _GAINED, _LOST = 0.05, 0.02  # of the digit: less is its soft edge; more would be another shape
 _SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
@@ -74,10 +76,39 @@ class Kind(IntEnum):
     DIRT = 4
 
 
-def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) -> Stages | None:
-    """Return the stages of the digit in a picture, or None if no digit was found."""
+class _Assumptions(NamedTuple):
+    """What ink is: its polarity, and the edge and the weakest ink for ``ink_mask``."""
+
+    polarity: str
+    strict: tuple[float, float] = (0.5, 0.5)  # while the width of strokes is not known
+    exact: tuple[float, float] = (0.45, 0.4)  # once it is known
+    has_pale_strokes: bool = True
+
+
+def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages | None:
+    """Return the stages of the digit in a picture, or None if no digit was found.
+
+    With ``retry``, other assumptions are tried if the result does not look like a digit.
+    """
+    usual = _Assumptions(polarity)
+    first = _stages(picture, usual)
+    if not retry or (first is not None and likeness([first.image])[0] >= 0):
+        return first
+    dark = usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False)
+    faint = usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3))
+    others = [stages for how in (dark, faint) if (stages := _stages(picture, how)) is not None]
+    alike = likeness([stages.image for stages in others])
+    if not others or alike.max() < _CLEARLY:
+        return first
+    return others[int(alike.argmax())]
+
+
+def _stages(
+    picture: NDArray[np.uint8], assumed: _Assumptions, closer: bool = True
+) -> Stages | None:
+    """Return the stages of the digit if the assumptions hold, or None if no digit was found."""
     scaled = scale(picture, _SMALL, _LARGE)
-    found = _search(scaled, polarity)
+    found = _search(scaled, assumed)
     if not found.parts:
         return None
     box = bounds(found.shapes, found.parts)
@@ -85,7 +116,7 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) ->
     zoom = max(picture.shape[:2]) / longer
     if closer and zoom > 1 and box.size < _TINY * longer:
         left, top, right, bottom = in_picture(_with_margin(box), zoom, picture.shape)
-        stages = stages_of(picture[top:bottom, left:right], polarity, closer=False)
+        stages = _stages(picture[top:bottom, left:right], assumed, closer=False)
         if stages is None:
             return None
         x0, y0, x1, y1 = stages.box
@@ -95,14 +126,14 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, closer: bool = True) ->
     return Stages(scaled.copy(), found.ink, found.kinds(), digit, mnist_form(digit), whole)
 
 
-def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
+def _search(scaled: NDArray[np.uint8], assumed: _Assumptions) -> _Found:
     """Return the digit, without ruling and without anything wider than its strokes."""
     pixels = in_clear_tones(only_sheet(without_edges(scaled)))
-    weights, is_light = ink_color(pixels, polarity)
+    weights, is_light = ink_color(pixels, assumed.polarity)
     gray = brightness(pixels, weights, is_light)
     reaches = [max(gray.shape) / part for part in _PARTS]
     for reach, wider in zip(reaches, [*reaches[1:], None], strict=True):
-        found = _roughly(gray, reach, is_light)
+        found = _roughly(gray, reach, is_light, assumed.strict)
         if wider is None or (found.parts and not found.is_hollow(gray, wider, is_light)):
             break
     if not found.parts:
@@ -117,9 +148,11 @@ def _search(scaled: NDArray[np.uint8], polarity: str) -> _Found:
         ink = np.where(found.erased, 0, contrast_map(gray, reach, is_light))
         if np.median(ink[core]) > _FILLED * np.median(found.ink[core]):
             break
-    shapes = find_shapes(ink_mask(ink, reaches[-1], *_EXACT) & ~found.erased, ink)
+    shapes = find_shapes(ink_mask(ink, reaches[-1], *assumed.exact) & ~found.erased, ink)
     found = found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
-    return found.with_pale_strokes(reaches[-1]) if found.parts else found
+    if not found.parts or not assumed.has_pale_strokes:
+        return found
+    return found.with_pale_strokes(reaches[-1])
 
 
 class _Found(NamedTuple):
@@ -182,10 +215,10 @@ class _Found(NamedTuple):
         return bool((dark & (known == 0)).sum() > _HOLLOW * digit.sum())
 
 
-def _roughly(gray: Map, reach: float, is_light: bool) -> _Found:
+def _roughly(gray: Map, reach: float, is_light: bool, strict: tuple[float, float]) -> _Found:
     """Return the digit if its strokes are narrower than ``reach`` pixels."""
     ink = contrast_map(gray, reach, is_light)
-    mask = ink_mask(ink, reach, *_STRICT)
+    mask = ink_mask(ink, reach, *strict)
     shapes = find_shapes(mask, ink)
     frames = shapes.mask([k for k in range(len(shapes.boxes)) if is_frame(shapes, k)])
     if frames.any():
@@ -193,7 +226,7 @@ def _roughly(gray: Map, reach: float, is_light: bool) -> _Found:
     rulings = _rulings(mask & ~frames, ink)
     if frames.any() or rulings.any():
         ink = np.where(frames | rulings, 0, ink)
-        shapes = find_shapes(ink_mask(ink, reach, *_STRICT) & ~(frames | rulings), ink)
+        shapes = find_shapes(ink_mask(ink, reach, *strict) & ~(frames | rulings), ink)
     return _Found(ink, shapes, main_digit(shapes), frames, rulings)
 
 

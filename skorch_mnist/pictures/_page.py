@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._digits import cut_out, in_picture, stages_of
+from ._digits import Stages, cut_out, in_picture, stages_of
 from ._fields import find_fields
 from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
+from ._judge import likeness
 from ._layout import digits_among, in_reading_order, separated, usual_height
 from ._lines import Grid, Mask, drawn, extended, find_lines, grids
 from ._mnist_form import mnist_form
@@ -34,6 +35,8 @@ _EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than 
 _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
+_SEGMENTS = 4  # of a digit on a display: as many look like a 1
+_MOST = 0.6  # of what was found on a page: more digits are not dirt
 _SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
 _MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
 
@@ -78,7 +81,8 @@ def find_digits(
         width) is in color.
     page : bool or "auto", default=True
         Whether the page may show several digits. False finds a single digit, like
-        :class:`DigitPreprocessor`. "auto" decides based on the picture.
+        :class:`DigitPreprocessor`. "auto" decides based on the picture: on what looks like a digit
+        to the classifier that comes with the package.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
@@ -124,20 +128,31 @@ def find_digits(
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
     found = _on_page(picture, polarity, page is True) if page else _empty(picture)
-    if _is_page(found) or (page is True and len(found.boxes)):
+    if page is True and len(found.boxes):
         return found
-    single = stages_of(picture, polarity)
-    if single is None:
-        return _empty(picture)
+    single = stages_of(picture, polarity, True)
+    if single is None or _is_page(found, single):
+        return found
     return _digits_at(picture, [single.box], [single.image])
 
 
-def _is_page(found: FoundDigits) -> bool:
-    """Return whether there are several digits rather than the parts of one."""
-    if len(found.boxes) < 2:
-        return False
+def _is_page(found: FoundDigits, single: Stages) -> bool:
+    """Return whether there are several digits rather than a single one, its parts and dirt."""
     heights = found.boxes[:, 3] - found.boxes[:, 1]
-    return bool(np.median(heights) > _ALIKE * heights.max())
+    if len(heights) < 2:
+        return False
+    alike = likeness([single.image, *found.images]) >= 0
+    is_digit, are_digits = alike[0], alike[1:]
+    if not alike.any():
+        return bool(np.median(heights) > _ALIKE * heights.max())
+    if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOST:
+        return True
+    left, top, right, bottom = single.box
+    as_high = are_digits & (heights > _ALIKE * (bottom - top))
+    if not is_digit:
+        return bool(as_high.sum() > 1)
+    x, y = (found.boxes[:, :2] + found.boxes[:, 2:]).T / 2
+    return bool((as_high & ((x < left) | (x > right) | (y < top) | (y > bottom))).any())
 
 
 def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:

@@ -33,6 +33,11 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ----------
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background. "auto" decides for each picture.
+    retry : bool, default=True
+        Whether to search again if what was found does not look like a digit to the classifier that
+        comes with the package: once for the darkest ink only, as above a drawing that shines
+        through the paper, and once for faint ink, too. Set it to False for anything other than
+        digits.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a picture that cannot be read or does not show a digit. "raise" raises a
         ``PictureError`` with its name. "warn" warns, and returns a row of zeros.
@@ -79,11 +84,13 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self,
         *,
         polarity: str = "auto",
+        retry: bool = True,
         on_error: str = "raise",
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
     ) -> None:
         self.polarity = polarity
+        self.retry = retry
         self.on_error = on_error
         self.max_pixels = max_pixels
         self.n_jobs = n_jobs
@@ -194,13 +201,15 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _stages(self, name: str, picture: Any) -> Stages:
         image = read_picture(picture, name, self.max_pixels)
-        stages = stages_of(image, self.polarity)
+        stages = stages_of(image, self.polarity, self.retry)
         if stages is None:
             raise NoDigitError(name)
         return stages
 
     def _check(self) -> None:
         check_polarity(self.polarity)
+        if not isinstance(self.retry, (bool, np.bool_)):
+            raise ValueError(f"retry={self.retry!r} is not valid: it must be True or False.")
         if self.on_error not in ("raise", "warn"):
             raise ValueError(
                 f'on_error={self.on_error!r} is not valid: it must be "raise" or "warn".'

@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from skorch_mnist._geometry import SIDE
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.pictures import PictureError
+from skorch_mnist.pictures._judge import pretrained
 from skorch_mnist.pictures._reading import DamagedPictureError, HeicError
-from skorch_mnist.reading import as_json, check_classifier, classify, pretrained, read_closely
+from skorch_mnist.reading import as_json, check_classifier, classify, read_closely
 from skorch_mnist.rejection import RejectingClassifier
 
 MOST_PIXELS = 25_000_000  # per picture; phones take pictures with 12 or 24 million
