@@ -22,9 +22,7 @@ _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
 _LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it crosses all
 _FAR_LONGER = 2.0  # times the size of the digit: a longer line across all is a fold, even if dark
-_CLEARLY = (
-    4.4  # above the threshold: pieces of a letter rarely look so much like a digit
-)
+_CLEARLY = 4.4  # above the threshold: pieces of a letter rarely look so much like a digit
 _PALE = 0.2, 0.3  # of the ink nearby: edges that are tried once the digit is found
 _GAINED, _LOST = 0.05, 0.02  # of the digit: less is its soft edge; more would be another shape
 _SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
