@@ -36,7 +36,7 @@ _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _SEGMENTS = 4  # of a digit on a display: as many look like a 1
-_MOST = 0.6  # of what was found on a page: more digits are not dirt
+_FEWEST, _MOST = 1 / 3, 0.7  # of what was found on a page: shares of digits; else, it is dirt
 _SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
 _MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
 
@@ -151,6 +151,8 @@ def _is_page(found: FoundDigits, single: Stages) -> bool:
     as_high = are_digits & (heights > _ALIKE * (bottom - top))
     if not is_digit:
         return bool(as_high.sum() > 1)
+    if are_digits.mean() < _FEWEST:
+        return False
     x, y = (found.boxes[:, :2] + found.boxes[:, 2:]).T / 2
     return bool((as_high & ((x < left) | (x > right) | (y < top) | (y > bottom))).any())
 
