@@ -79,6 +79,7 @@ def few_digits(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(named_data, "bundled_digits", lambda: few)
     monkeypatch.setattr(plots, "new_figure", lambda *size: Figure(size))  # quicker without a layout
+    monkeypatch.setattr(plots, "MOST_MISTAKES", 4)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKORCH_MNIST_HOME", str(tmp_path / "home"))
     for name in ("https_proxy", "HTTPS_PROXY"):

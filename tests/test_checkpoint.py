@@ -171,7 +171,6 @@ SETTINGS = {
 }
 IN_FAST_TIER = (  # one for each part of a checkpoint
     "batch normalization",
-    "weights that average",
     "early stopping",
     "own augmentation",
     "generator of numpy",

@@ -169,6 +169,7 @@ def test_a_run_is_evaluated_on_its_own_test_images(tmp_path, capsys, few_digits)
     assert {name: found[name] for name in metrics} == metrics
 
 
+@pytest.mark.slow
 def test_training_images_are_not_test_images(tmp_path, few_digits, capsys):
     X, y = few_digits.train
     write_csv("own.csv", X, y)
@@ -183,7 +184,14 @@ def test_training_images_are_not_test_images(tmp_path, few_digits, capsys):
         assert result_of(capsys)["n_images"] == n_images
 
 
-@pytest.mark.parametrize("command", ["train", "search", "train --from digits"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train",
+        pytest.param("search", marks=pytest.mark.slow),
+        pytest.param("train --from digits", marks=pytest.mark.slow),
+    ],
+)
 def test_results_name_the_file_of_test_images(command, few_digits, capsys):
     write_csv("own.csv", *few_digits.train)
     write_csv("other.csv", *few_digits.test)
@@ -201,6 +209,7 @@ def test_results_name_the_file_of_test_images(command, few_digits, capsys):
     assert f"60 images of {path}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_configuration_of_another_run_is_not_that_of_the_model(few_digits, capsys):
     assert run("train", *QUICK, "--output-dir", "mix") == 0
     write_csv("own.csv", *few_digits.train)
@@ -390,6 +399,7 @@ def test_n_iter_draws_candidates_with_the_seed(tmp_path, capsys):
     assert len(set(found[0])) == 2 and found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_n_iter_is_repeated_by_its_configuration(tmp_path, capsys):
     options = ["--grid", "lr=0.001,0.002,0.004", "--grid", "random_state=1,2", "--n-iter", 2]
     assert run("search", *QUICK, *options, "--folds", 2, "--output-dir", "a", "--json") == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 import torch
-from helpers import assert_same_weights
+from helpers import assert_same_weights, slow_unless
 from hypothesis import given
 from hypothesis import strategies as st
 from skorch.callbacks import GradientNormClipping
@@ -192,7 +192,7 @@ def model_in(folder):
     return MNISTCNNClassifier.load(folder / "model.safetensors")
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", slow_unless({"fast"}, {name: name for name in RECIPES}))
 def test_a_run_is_repeated_bit_for_bit(recipe, few_digits, tmp_path, capsys):
     first, again = tmp_path / "first", tmp_path / "again"
     options = ["--recipe", recipe, "--set", "iterator_valid__batch_size=16", "--random-state", 3]

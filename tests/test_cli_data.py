@@ -144,7 +144,7 @@ def test_classes_that_are_not_numbers_keep_their_names(images, tmp_path):
 
 def test_drawings_are_converted_to_the_form_of_mnist(tmp_path):
     for label, box in (("1", (90, 40, 110, 260)), ("7", (40, 40, 160, 60))):
-        for number in range(5):
+        for number in range(3):
             picture = Image.new("L", (200 + number, 300), 240)
             picture.paste(20, box)
             (tmp_path / "own" / label).mkdir(parents=True, exist_ok=True)
@@ -155,14 +155,14 @@ def test_drawings_are_converted_to_the_form_of_mnist(tmp_path):
     ):
         load(tmp_path / "own")
     found = load(tmp_path / "own", preprocess=True)
-    assert found.train.X.shape == (8, 784) and found.train.X.max() == 255
+    assert found.train.X.shape == (4, 784) and found.train.X.max() == 255
     assert (found.train.X[:, 0] == 0).all()  # ink is bright
     blank = io.BytesIO()
     Image.new("L", (50, 50), 255).save(blank, "PNG")
-    path = tmp_path / "own" / "7" / "4.png"
+    path = tmp_path / "own" / "7" / "2.png"
     for content, fault in (
-        (path.read_bytes()[:100], r"4\.png is damaged: "),
-        (blank.getvalue(), r"no digit was found in .*4\.png"),
+        (path.read_bytes()[:100], r"2\.png is damaged: "),
+        (blank.getvalue(), r"no digit was found in .*2\.png"),
     ):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"{fault}.*: remove or replace this picture$"):
@@ -271,7 +271,7 @@ def test_the_splits_of_emnist_are_those_of_the_fetcher():
         fetch_emnist(split="nothing")
 
 
-@pytest.mark.parametrize("label", ["0", "-1"])
+@pytest.mark.parametrize("label", [pytest.param("0", marks=pytest.mark.slow), "-1"])
 def test_the_column_of_labels_can_be_given(label, few_digits):
     X, y = few_digits.train
     other = (y + 1) % 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import tomllib
@@ -14,6 +16,7 @@ from helpers import assert_same_weights, quick
 from outliers import outliers
 from PIL import Image
 from synthetic_pictures import draw_print
+from torch.optim import AdamW
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, cli, load_digits28, rejection
 from skorch_mnist.pretrained import load_exemplars
@@ -29,18 +32,47 @@ def write_pictures(folder, X, y):
         picture.save(folder / str(label) / f"{i}.png")
 
 
-@pytest.fixture
-def pictures(tmp_path):
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
     """Four pictures of each digit, 28x28 once they are preprocessed."""
+    folder = tmp_path_factory.mktemp("pictures")
     X, y = load_digits28(return_X_y=True)
     rows = np.concatenate([np.flatnonzero(y == digit)[:4] for digit in range(10)])
-    write_pictures(tmp_path / "pictures", X[rows], y[rows])
-    return "pictures"
+    write_pictures(folder, X[rows], y[rows])
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def tuned(pictures, tmp_path_factory):
+    """Folder and output of a run that trains the pretrained classifier further."""
+    folder = tmp_path_factory.mktemp("tuned")
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert train("--preprocess", "--dataset", pictures, folder=folder) == 0
+    return folder, out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def rejecting(tmp_path_factory):
+    """File of a small classifier that rejects images."""
+    path = tmp_path_factory.mktemp("rejecting") / "model.safetensors"
+    X, y = load_digits28(return_X_y=True)
+    clf = quick(max_epochs=1, optimizer=AdamW, optimizer__weight_decay=0.1)
+    clf = rejection.RejectingClassifier(clf, accept=1, random_state=0)
+    clf.fit(pd.DataFrame(X[:300]).add_prefix("pixel"), y[:300]).save(path)
+    return path
+
+
+@pytest.fixture
+def own(tmp_path):
+    """File of a hundred images."""
+    X, y = load_digits28(return_X_y=True)
+    np.savez_compressed(tmp_path / "own.npz", images=X[:100], labels=y[:100])
+    return "own.npz"
 
 
 def train(*options, start="digits", folder="tuned"):
-    command = ["train", "--from", start, "--max-epochs", "1", "--output-dir", folder]
-    return cli.main([*command, *map(str, options)])
+    command = ["train", "--from", start, "--max-epochs", "1", "--output-dir", folder, *options]
+    return cli.main([*map(str, command)])
 
 
 def error_of(capsys):
@@ -53,41 +85,40 @@ def load(folder="tuned"):
     return MNISTCNNClassifier.load(Path(folder) / "model.safetensors")
 
 
-def test_the_pretrained_classifier_learns_pictures(pictures, capsys):
-    assert train("--preprocess", "--dataset", pictures) == 0
-    out = capsys.readouterr().out
+def test_the_pretrained_classifier_learns_pictures(tuned):
+    folder, out = tuned
     assert "Added 600 of the images that digits was trained on" in out
     assert "Test accuracy before training: " in out
     assert re.search(r"^Accepted before training: [01]\.\d{4}$", out, re.MULTILINE)
     assert re.search(r"^Accepted: [01]\.\d{4}$", out, re.MULTILINE)
     assert "model.safetensors      the trained classifier, for skorch_mnist.rejection.load" in out
     before = MNISTCNNClassifier.from_pretrained("digits")
-    tuned = load()
-    assert tuned.n_iter_ == before.n_iter_ + 1
+    after = load(folder)
+    assert after.n_iter_ == before.n_iter_ + 1
     assert f"The epochs continue from {before.n_iter_}, the last one" in out
-    assert tuned.pixel_statistics_ == before.pixel_statistics_
+    assert after.pixel_statistics_ == before.pixel_statistics_
     X, y = load_exemplars(return_X_y=True)
-    assert tuned.score(X, y) > 0.95
-    start = tomllib.loads(Path("tuned/config.toml").read_text())["from"]
+    assert after.score(X, y) > 0.95
+    start = tomllib.loads((folder / "config.toml").read_text())["from"]
     assert start["model"] == "digits" and len(start["sha256"]) == 64
 
 
-def test_what_was_accepted_before_is_still_accepted(pictures):
-    assert train("--preprocess", "--dataset", pictures) == 0
-    tuned = rejection.load("tuned/model.safetensors")
+def test_what_was_accepted_before_is_still_accepted(tuned):
+    folder, _ = tuned
+    after = rejection.load(folder / "model.safetensors")
     before = rejection.RejectingClassifier.from_pretrained("digits").set_params(accept=0.995)
-    assert tuned.accept == before.accept and tuned.threshold_ <= before.threshold_
-    assert_same_weights(tuned.estimator_, load())
+    assert after.accept == before.accept and after.threshold_ <= before.threshold_
+    assert_same_weights(after.estimator_, load(folder))
     prints = [draw_print(i % 10, np.random.default_rng([3, i])) for i in range(40)]
     X = DigitPreprocessor().transform(prints)  # other digits than those of the pictures
-    assert tuned.score_samples(X).mean() > before.score_samples(X).mean() - 0.015
-    assert np.mean(tuned.predict(X) != -1) >= np.mean(before.predict(X) != -1)
-    assert (tuned.predict(np.zeros((2, 784), np.uint8)) == -1).all()
-    assert np.mean(tuned.predict(outliers("shapes", 100, seed=0)) == -1) > 0.9
+    assert after.score_samples(X).mean() > before.score_samples(X).mean() - 0.015
+    assert np.mean(after.predict(X) != -1) >= np.mean(before.predict(X) != -1)
+    assert (after.predict(np.zeros((2, 784), np.uint8)) == -1).all()
+    assert np.mean(after.predict(outliers("shapes", 100, seed=0)) == -1) > 0.9
 
 
-def test_json_has_the_figures_before_and_after(pictures, capsys):
-    assert train("--preprocess", "--dataset", pictures, "--json") == 0
+def test_json_has_the_figures_before_and_after(rejecting, own, capsys):
+    assert train("--dataset", own, "--json", start=rejecting) == 0
     out, err = capsys.readouterr()
     assert err == ""
     result = json.loads(out)
@@ -148,20 +179,17 @@ def test_a_folder_of_a_run_and_other_classes(tmp_path, capsys):
     )
 
 
-def test_names_of_columns_are_not_expected(tmp_path, capsys):
-    X, y = load_digits28(return_X_y=True)
-    frame, y = pd.DataFrame(X[:300]).add_prefix("pixel"), y[:300]
-    clf = rejection.RejectingClassifier(quick(max_epochs=1), accept=1, random_state=0)
-    clf.fit(frame, y).save("model.safetensors")
-    np.savez_compressed("own.npz", images=X[:100], labels=y[:100])
-    assert train("--dataset", "own.npz", start="model.safetensors") == 0
-    assert cli.main(["evaluate", "model.safetensors", "--dataset", "own.npz"]) == 0
+def test_names_of_columns_are_not_expected(rejecting, own, tmp_path, capsys):
+    assert rejection.load(rejecting).feature_names_in_[0] == "pixel0"
+    assert train("--dataset", own, start=rejecting) == 0
+    report = ["--output", str(tmp_path / "report.html")]
+    assert cli.main(["evaluate", str(rejecting), "--dataset", own, *report]) == 0
     assert capsys.readouterr().err == ""
 
 
-def test_parameters_of_fine_tuning_can_be_set(pictures):
+def test_parameters_of_fine_tuning_can_be_set(rejecting, own):
     options = ["--set", "augment=none", "--set", "optimizer=SGD", "--lr", "0.01"]
-    assert train("--preprocess", "--dataset", pictures, *options) == 0
+    assert train("--dataset", own, *options, start=rejecting) == 0
     tuned = load()
     assert tuned.augment is None and tuned.lr == 0.01
     assert tuned.optimizer.__name__ == "SGD"
@@ -196,7 +224,7 @@ def test_a_missing_model_is_named(pictures, capsys):
 
 def test_labels_that_the_classifier_does_not_know_are_refused(tmp_path, capsys):
     X, y = load_digits28(return_X_y=True)
-    write_pictures(tmp_path / "more", X[:40], y[:40] + 5)
+    write_pictures(tmp_path / "more", X[:20], y[:20] + 5)
     assert train("--preprocess", "--dataset", "more") == 1
     message = error_of(capsys)
     assert "the images have labels that the classifier does not know: 10, 11" in message

@@ -45,6 +45,7 @@ def test_text_shows_label_and_probability(pictures, capsys):
 
 
 def test_json_and_csv_are_what_read_digits_returns(model, pictures, capsys):
+    pictures = pictures[:2]
     clf = MNISTCNNClassifier.load(model)
     for options, classifier in ([], None), (["--model", model], clf):
         assert cli.main(["predict", *pictures, *options, "--json"]) == 0
@@ -129,6 +130,8 @@ class Terminal(io.StringIO):
 
 
 def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(pictures, monkeypatch, capsys):
+    pictures = pictures[:2]
+
     def errors_of(*arguments, screen=Terminal):
         monkeypatch.setattr(sys, "stderr", screen())
         assert cli.main(["predict", *arguments]) == 0
@@ -142,11 +145,11 @@ def test_a_bar_shows_the_progress_of_several_pictures_on_a_terminal(pictures, mo
 
 
 def test_results_and_errors_are_in_the_order_of_the_pictures(pictures, capsys):
-    names = [pictures[0], "a.png", *pictures * 3, "b.png", pictures[1]]
+    names = [pictures[0], "a.png", *pictures, "b.png", pictures[1]]
     assert cli.main(["predict", *names]) == 1
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == [
-        pictures[0], *pictures * 3, pictures[1]
+        pictures[0], *pictures, pictures[1]
     ]  # fmt: skip
     assert " at " not in out
     assert [line.split()[2] for line in err.splitlines()] == ["a.png", "b.png", "2"]
@@ -200,12 +203,12 @@ def test_a_page_without_digits_is_an_error_with_an_empty_list(option, tmp_path, 
 
 
 def test_pixels_are_scaled_as_in_training(digits, tmp_path, pictures, capsys):
-    X_train, _, y_train, _ = digits
-    labels = np.array([f"digit {label}" for label in y_train])
-    clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0).fit(X_train / 255, labels)
+    X, y = digits[0][:200], digits[2][:200]
+    labels = np.array([f"digit {label}" for label in y])
+    clf = MNISTCNNClassifier(max_epochs=2, random_state=0, verbose=0).fit(X / 255, labels)
     path = str(tmp_path / "unit.safetensors")
     clf.save(path)
-    assert cli.main(["predict", *pictures, "--model", path, "--json"]) == 0
+    assert cli.main(["predict", pictures[0], "--model", path, "--json"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert json.loads(out)[0]["digits"][0]["label"].startswith("digit ")
@@ -251,19 +254,19 @@ def test_the_classifier_that_comes_with_the_package_has_a_name(
     pictures, capsys, tmp_path, monkeypatch, model
 ):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["predict", *pictures]) == 0
+    assert cli.main(["predict", pictures[0]]) == 0
     expected = capsys.readouterr()
-    assert cli.main(["predict", *pictures, "--model", "digits"]) == 0
+    assert cli.main(["predict", pictures[0], "--model", "digits"]) == 0
     assert capsys.readouterr() == expected
     Path("digits").write_bytes(Path(model).read_bytes())  # a file takes precedence
-    assert cli.main(["predict", *pictures, "--model", "digits"]) == 0
+    assert cli.main(["predict", pictures[0], "--model", "digits"]) == 0
     assert capsys.readouterr() != expected
 
 
 def test_the_output_folder_of_a_run_is_a_model(model, pictures, capsys):
-    assert cli.main(["predict", *pictures, "--model", model]) == 0
+    assert cli.main(["predict", pictures[0], "--model", model]) == 0
     expected = capsys.readouterr()
-    assert cli.main(["predict", *pictures, "--model", str(Path(model).parent)]) == 0
+    assert cli.main(["predict", pictures[0], "--model", str(Path(model).parent)]) == 0
     assert capsys.readouterr() == expected
 
 

@@ -349,7 +349,10 @@ FITTED = {
 }
 
 
-@pytest.mark.parametrize("params", FITTED.values(), ids=FITTED)
+IN_FAST_TIER = "channels last", "own module", "early stopping", "scheduler", "validation data"
+
+
+@pytest.mark.parametrize("params", helpers.slow_unless(IN_FAST_TIER, FITTED))
 @pytest.mark.parametrize("through", [through_skops, copy.deepcopy])
 def test_skops_and_copies_keep_the_classifier(data, through, params):
     X, y = data

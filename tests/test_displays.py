@@ -467,7 +467,9 @@ def test_attribution_of_the_classifier(digits, fitted):
     assert titles(display) == [str(label) for label in fitted.predict(X[:2])]
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 24, 30])
+@pytest.mark.parametrize(
+    "n", [1, 2, 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (24, 30))]
+)
 def test_images_do_not_overlap_and_lie_within_their_axes(n):
     for ax in (None, Figure(figsize=(5, 4)).subplots()):
         images = np.zeros((n, 1, 8, 8))

@@ -224,7 +224,8 @@ def test_own_loader_is_used_unless_the_user_asks_for_more():
 # --- compiling, other loaders, the GPU ------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # of torch's own
 def test_compiled_network_learns(backend):
     X, y = toy(classes=CLASSES)

@@ -339,7 +339,7 @@ def test_libsvm_does_not_say_how_large_images_are(tmp_path):
     "dtype",
     [
         np.uint8,
-        "UInt8",
+        pytest.param("UInt8", marks=pytest.mark.slow),
         pytest.param(np.int64, marks=pytest.mark.slow),
         pytest.param(np.float32, marks=pytest.mark.slow),
     ],

@@ -535,7 +535,7 @@ def many(n):
     return [kinds[k % 3](image) for k, image in enumerate(stretched)]
 
 
-@pytest.mark.parametrize("n_jobs", [2, -1])
+@pytest.mark.parametrize("n_jobs", [2, pytest.param(-1, marks=pytest.mark.slow)])
 def test_threads_give_the_same_rows_in_the_same_order(n_jobs):
     expected = DigitPreprocessor().transform(many(12))
     assert len(np.unique(expected, axis=0)) > 6
@@ -572,7 +572,7 @@ def test_the_same_picture_may_be_in_a_batch_twice(tmp_path):
     assert (rows == rows[0]).all()
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(None, marks=pytest.mark.slow), 2])
 def test_the_first_invalid_picture_is_the_error(n_jobs):
     batch = many(12)
     batch[10] = "late.png"

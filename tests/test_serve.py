@@ -626,10 +626,10 @@ def test_a_request_for_a_websocket_is_a_plain_request(server):
 
 
 def test_requests_at_the_same_time_get_their_own_answers(server):
-    pictures = [as_png(drawing(shift)) for shift in range(0, 60, 10)]
+    pictures = [as_png(drawing(shift)) for shift in range(0, 60, 20)]
     alone = [expected(picture) for picture in pictures]
     assert len({str(answer) for answer in alone}) == len(pictures)
-    with ThreadPoolExecutor(12) as pool:
+    with ThreadPoolExecutor(6) as pool:
         together = list(pool.map(lambda picture: server.predict(picture).json, pictures * 2))
     assert together == alone * 2
 

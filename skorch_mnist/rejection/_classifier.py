@@ -101,8 +101,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> from skorch_mnist import MNISTCNNClassifier, load_digits28
     >>> from skorch_mnist.rejection import RejectingClassifier
     >>> X, y = load_digits28(return_X_y=True)
-    >>> clf = MNISTCNNClassifier(max_epochs=3, random_state=0, verbose=0)
-    >>> rejecting = RejectingClassifier(clf, random_state=0).fit(X[:1500], y[:1500])
+    >>> clf = MNISTCNNClassifier(max_epochs=5, random_state=0, verbose=0)
+    >>> rejecting = RejectingClassifier(clf, random_state=0).fit(X[:800], y[:800])
     >>> rejecting.score(X[1500:], y[1500:]) > 0.8
     True
     >>> noise = np.random.default_rng(0).integers(0, 256, (3, 784), dtype=np.uint8)
