@@ -945,3 +945,9 @@ def test_a_single_digit_beside_a_hard_shadow_is_not_a_page(seed):
     picture += np.random.default_rng(seed).normal(0, 8, picture.shape)
     (box,) = find_digits(picture.clip(0, 255).astype(np.uint8), page="auto").boxes
     np.testing.assert_allclose(box, (50, 40, 110, 160), atol=4)
+
+
+def test_a_letter_beside_a_digit_is_not_lost():
+    font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
+    ink = np.pad(np.hstack([np.pad(printed(text, font, 90), 20) for text in "K7"]), 20)
+    assert len(find_digits((255 * (1 - ink)).astype(np.uint8), page="auto").boxes) == 2

@@ -161,6 +161,7 @@ def test_a_printed_digit_has_the_height_of_the_font_that_was_asked_for():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* of generated outliers:UserWarning")  # from so few images
 def test_the_script_builds_the_same_file_again(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(_printed, "FAMILIES", ["3270", "adf-accanthis"])
     try:

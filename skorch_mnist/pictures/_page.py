@@ -147,14 +147,13 @@ def _is_page(found: FoundDigits, single: Stages) -> bool:
         return bool(np.median(heights) > _ALIKE * heights.max())
     if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOST:
         return True
-    left, top, right, bottom = single.box
-    as_high = are_digits & (heights > _ALIKE * (bottom - top))
-    if not is_digit:
-        return bool(as_high.sum() > 1)
     if are_digits.mean() < _FEWEST:
         return False
+    left, top, right, bottom = single.box
+    as_high = are_digits & (heights > _ALIKE * (bottom - top))
     x, y = (found.boxes[:, :2] + found.boxes[:, 2:]).T / 2
-    return bool((as_high & ((x < left) | (x > right) | (y < top) | (y > bottom))).any())
+    outside = (x < left) | (x > right) | (y < top) | (y > bottom)
+    return bool((as_high & outside).any() or (as_high.sum() > 1 and not is_digit))
 
 
 def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
