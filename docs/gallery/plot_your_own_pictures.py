@@ -132,8 +132,8 @@ print("resized:  ", clf.predict(resized.reshape(-1, 784)))
 # For the accuracy on the MNIST test images, drawn as such pictures, see :doc:`../guide/benchmarks`.
 #
 # If the result does not look like a digit to the classifier that comes with the package, the
-# preprocessor searches again, once for only the darkest ink, and once for faint ink, too. For
-# letters or symbols, turn this off: ``DigitPreprocessor(retry=False)``.
+# preprocessor searches again, for only the darkest ink and for fainter ink. For letters or symbols,
+# turn this off: ``DigitPreprocessor(retry=False)``.
 #
 # If a digit is misread, look at ``stages``. If ``ink`` shows the background instead of the digit,
 # set ``polarity="dark_on_light"`` or ``"light_on_dark"``.

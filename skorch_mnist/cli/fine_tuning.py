@@ -141,14 +141,12 @@ def with_rejection(
     """Return the trained classifier; if it rejected images before training, refit the rejection."""
     from sklearn.frozen import FrozenEstimator
 
-    from skorch_mnist.recipes import FINE_TUNE
     from skorch_mnist.rejection import RejectingClassifier
 
     if not isinstance(start, RejectingClassifier):
         return clf
     start.estimator_ = FrozenEstimator(clf)
-    # At the rate of its first training, the detector would forget, and reject many digits.
-    start.detector_.set_params(lr=FINE_TUNE["lr"], verbose=0)
+    start.detector_.set_params(verbose=0)
     start.set_params(random_state=clf.random_state)
     refitted: RejectingClassifier = start.partial_fit(*data.train)
     return refitted

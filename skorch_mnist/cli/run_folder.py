@@ -33,7 +33,6 @@ CARD = "README.md"
 OF_TRAINING = (MODEL, METRICS, HISTORY, LOSSES, CONFUSIONS, CARD)
 CHECKPOINT, RUN, LOCK = "checkpoint", "run.json", ".lock"
 
-LOADERS = ("MNISTCNNClassifier.load", "skorch_mnist.rejection.load")  # the second rejects images
 MEANINGS = {
     CANDIDATES: "accuracy of each candidate, best first",
     FOLDS: "accuracy and duration of each fold",
@@ -64,7 +63,7 @@ class RunFolder:
         self, path: Path, names: Sequence[str], screen: Screen, option: str = "--output-dir"
     ) -> None:
         self.path, self.names, self.screen, self.option = path, names, screen, option
-        self.loader = LOADERS[False]
+        self.loader = "MNISTCNNClassifier.load"
 
     @contextmanager
     def opened(self, config: Path | None = None) -> Iterator[None]:
@@ -225,7 +224,8 @@ class RunFolder:
     def write_model(self, clf: MNISTCNNClassifier | RejectingClassifier) -> None:
         """Write the classifier."""
         clf.save(self.path / MODEL)
-        self.loader = LOADERS[hasattr(clf, "reject_label_")]
+        if hasattr(clf, "reject_label_"):
+            self.loader = "skorch_mnist.rejection.load"
 
     def write_training(self, clf: MNISTCNNClassifier, metrics: Metrics, data: Data) -> None:
         """Write the metrics, the history and two plots."""

@@ -35,8 +35,9 @@ _EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than 
 _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
-_SEGMENTS = 4  # of a digit on a display: as many look like a 1
-_FEWEST, _MOST = 1 / 3, 0.7  # of what was found on a page: shares of digits; else, it is dirt
+_SEGMENTS = 4  # of a digit on a display: up to four of them look like a 1
+_MOSTLY = 0.7  # of the shapes on a page: if as many look like digits, it is one
+_HARDLY = 1 / 3  # of these shapes: if fewer look like digits, they are dirt around a single digit
 _SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
 _MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
 
@@ -130,7 +131,7 @@ def find_digits(
     found = _on_page(picture, polarity, page is True) if page else _empty(picture)
     if page is True and len(found.boxes):
         return found
-    single = stages_of(picture, polarity, True)
+    single = stages_of(picture, polarity, retry=True)
     if single is None or _is_page(found, single):
         return found
     return _digits_at(picture, [single.box], [single.image])
@@ -145,9 +146,9 @@ def _is_page(found: FoundDigits, single: Stages) -> bool:
     is_digit, are_digits = alike[0], alike[1:]
     if not alike.any():
         return bool(np.median(heights) > _ALIKE * heights.max())
-    if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOST:
+    if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOSTLY:
         return True
-    if are_digits.mean() < _FEWEST:
+    if are_digits.mean() < _HARDLY:
         return False
     left, top, right, bottom = single.box
     as_high = are_digits & (heights > _ALIKE * (bottom - top))

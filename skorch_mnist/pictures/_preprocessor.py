@@ -35,9 +35,8 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Whether ink is darker or lighter than its background. "auto" decides for each picture.
     retry : bool, default=True
         Whether to search again if what was found does not look like a digit to the classifier that
-        comes with the package: once for the darkest ink only, as above a drawing that shines
-        through the paper, and once for faint ink, too. Set it to False for anything other than
-        digits.
+        comes with the package: for only the darkest ink, which leaves out what shows through the
+        paper, and for fainter ink. Set it to False for anything other than digits.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a picture that cannot be read or does not show a digit. "raise" raises a
         ``PictureError`` with its name. "warn" warns, and returns a row of zeros.

@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from skorch_mnist._batches._split import split_rows
 from skorch_mnist._outliers import generate_outliers, with_outliers
 from skorch_mnist.classifier import MNISTCNNClassifier
-from skorch_mnist.recipes import FAST
+from skorch_mnist.recipes import FAST, FINE_TUNE
 
 HELD_OUT = 0.1  # fraction of the images that set the threshold
 # With fewer images, a single unusual one would move the threshold far.
@@ -53,7 +53,12 @@ def train_detector(
     n_classes: int,
     rng: np.random.Generator,
 ) -> None:
-    """Call ``fit`` or ``partial_fit`` with images, generated outliers and given ones."""
+    """Call ``fit`` or ``partial_fit`` with images, generated outliers and given ones.
+
+    At the rate of its first training, the default detector would forget what it has learned.
+    """
+    if how == "partial_fit" and isinstance(detector, MNISTCNNClassifier):
+        detector.set_params(lr=min(detector.lr, FINE_TUNE["lr"]))
     shown, taught = with_outliers(images, codes, given, n_classes=n_classes, rng=rng)
     kwargs = {"classes": np.arange(n_classes + 1)} if how == "partial_fit" else {}
     getattr(detector, how)(shown, taught, **kwargs)
