@@ -103,6 +103,14 @@ def test_training_further_lowers_the_threshold_if_the_new_images_need_it(pretrai
     assert np.mean(rejecting.predict(noisy) != -1) > np.mean(pretrained.predict(noisy) != -1) + 0.3
 
 
+def test_training_further_does_not_forget_other_digits(pretrained, few):
+    X = load_exemplars().data
+    rejecting = RejectingClassifier.from_pretrained("digits").set_params(random_state=0)
+    rejecting.estimator_ = FrozenEstimator(rejecting.estimator_)
+    rejecting.partial_fit(*few)
+    assert rejecting.score_samples(X).mean() > pretrained.score_samples(X).mean() - 0.05
+
+
 # --- what accept means ------------------------------------------------------------------------
 
 
