@@ -113,8 +113,8 @@ class MNISTCNNClassifier(
     augment : {"affine", "robust"}, callable or None, default=None
         Changes the images of training batches, but not those of validation or prediction.
         "affine" randomly rotates each image by up to 12 degrees, stretches its sides by up to 12%,
-        shears it by up to 15% and shifts it by about 1/14 of its sides at most. "robust" also
-        distorts it locally and gives some images another pen, a random filter, leftover lines,
+        shears it by up to 15% and, before all this, shifts it by up to 1/14 of its sides. "robust"
+        also distorts it locally and gives some images another pen, a random filter, leftover lines,
         patches, blur, less contrast, uneven light or noise. A callable receives float32 images of
         shape (batch, channels, height, width), on the pixel scale of ``X`` and on the device, and
         returns a tensor of the same shape. A torchvision transform draws the same values for the
