@@ -239,7 +239,9 @@ def draw_curve(ax: Axes, fits: NDArray[np.float64], label: str) -> None:
 
 def records(histories: list[Any], name: str | None) -> NDArray[np.float64] | None:
     """Return records (n_fits, n_epochs) of the runs that have any, NaN if missing; or None."""
-    values = np.full((len(histories), max(map(len, histories), default=0)), np.nan)
+    values: NDArray[np.float64] = np.full(
+        (len(histories), max(map(len, histories), default=0)), np.nan
+    )
     for row, history in zip(values, histories, strict=True):
         row[: len(history)] = [epoch.get(name, np.nan) for epoch in history]
     values = values[~np.isnan(values).all(axis=1)]
