@@ -7,9 +7,12 @@ import gzip
 import io
 import lzma
 import pickle
+import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -336,7 +339,50 @@ def test_one_array_for_each_class(tmp_path):
     assert "One array for each class" in found.DESCR
 
 
-def test_mat_files_that_would_crash_scipy(tmp_path):
+def element(order, kind, content):
+    return struct.pack(f"{order}2I", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def mat(order, *variables):
+    """Return a MATLAB file; a variable has a name, a class, a shape, a type and its content."""
+    file = b"MATLAB 5.0 MAT-file".ljust(126) + {"<": b"IM", ">": b"MI"}[order]
+    for name, of_class, shape, kind, content in variables:
+        parts = (
+            (6, struct.pack(f"{order}2I", of_class, 0)),
+            (5, struct.pack(f"{order}{len(shape)}i", *shape)),
+            (1, name.encode()),
+            (kind, content),
+        )
+        file += element(order, 14, b"".join(element(order, *part) for part in parts))
+    return file
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kind", "encoding"),
+    [(1, "ascii"), (2, "ascii"), (4, "utf-16"), (16, "utf-8"), (17, "utf-16"), (18, "utf-32")],
+)
+def test_words_in_mat_files_of_any_byte_order(order, kind, encoding, tmp_path):
+    words = [("zéro" if encoding != "ascii" else "zero", "one")[label % 2] for label in Y]
+    letters = np.array([[*word.ljust(4)] for word in words])
+    text = "".join(letters.ravel(order="F"))
+    if encoding[-2:] in ("16", "32"):
+        encoding += {"<": "-le", ">": "-be"}[order]
+    pixels = FLAT.astype(f"{order}u2").tobytes(order="F")
+    (tmp_path / "x.mat").write_bytes(mat(
+        order,
+        ("X", 11, FLAT.shape, 4, pixels),
+        ("y", 4, letters.shape, kind, text.encode(encoding)),
+        ("note", 4, (1, 4), 16, b""),  # MATLAB leaves out spaces
+        ("empty", 4, (30, 0), 16, b""),
+        ("", 9, (1, 8), 2, bytes(8)),  # the workspace of functions
+    ))  # fmt: skip
+    found = load_images(tmp_path / "x.mat")
+    np.testing.assert_array_equal(found.images, X, strict=True)
+    assert found.target.tolist() == words
+
+
+def test_mat_files_with_types_that_are_not_valid(tmp_path):
     path = tmp_path / "x.mat"
     scipy.io.savemat(path, {"X": FLAT, "y": Y})
     content = path.read_bytes()
@@ -350,6 +396,59 @@ def test_mat_files_that_would_crash_scipy(tmp_path):
         scipy.io.savemat(path, {"X": value, "y": Y})
         with pytest.raises(DatasetError, match="damaged, complex, sparse or an object"):
             load_images(path)
+
+
+@pytest.mark.parametrize("do_compression", [False, True])
+def test_truncated_mat_files(do_compression, tmp_path):
+    path = tmp_path / "x.mat"
+    scipy.io.savemat(path, {"X": FLAT}, do_compression=do_compression)
+    content = path.read_bytes()
+    for stop in (*range(129, len(content), len(content) // 20), len(content) - 1):
+        path.write_bytes(content[:stop])
+        with pytest.raises(DatasetError, match=r"is truncated|is damaged"):
+            load_images(path)
+
+
+def test_mat_files_with_false_sizes_and_checksums(tmp_path):
+    path = tmp_path / "x.mat"
+    content = mat("<", ("X", 9, FLAT.shape, 2, FLAT.tobytes(order="F")))
+    header, unpacked = content[:128], content[128:]
+    packed = zlib.compress(unpacked)
+    huge = struct.pack("<2I", 14, 2**31)
+    for stored, message in (
+        (packed, None),
+        (zlib.compress(unpacked[:-8]), "does not unpack to"),
+        (zlib.compress(unpacked + bytes(8)), "does not unpack to"),
+        (zlib.compress(huge + unpacked[8:]), "unpack to more than"),
+        (zlib.compress(b""), "is damaged"),
+        (packed[:-1] + bytes([packed[-1] ^ 1]), "is damaged"),
+    ):
+        path.write_bytes(header + struct.pack("<2I", 15, len(stored)) + stored)
+        if message is None:
+            check(load_images(path), labels=None)
+            continue
+        with pytest.raises(DatasetError, match=message):
+            load_images(path)
+    path.write_bytes(header + huge + unpacked[8:])
+    with pytest.raises(DatasetError, match="unpack to more than"):
+        load_images(path)
+    path.write_bytes(mat("<", ("X", 9, (30, 785), 2, FLAT.tobytes())))
+    with pytest.raises(DatasetError, match="is damaged"):
+        load_images(path)
+
+
+@pytest.mark.parametrize("do_compression", [False, True])
+def test_mat_files_are_copied_at_most_once(do_compression, tmp_path):
+    rows = np.tile(FLAT, (400, 1))
+    scipy.io.savemat(tmp_path / "x.mat", {"X": rows}, do_compression=do_compression)
+    tracemalloc.start()
+    try:
+        found = load_images(tmp_path / "x.mat")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found.data, rows)
+    assert peak < 2.3 * rows.nbytes
 
 
 # HDF5

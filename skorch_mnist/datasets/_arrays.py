@@ -14,6 +14,7 @@ from ._cache import DatasetError
 from ._values import Part, Shape, as_images, as_labels, as_pixels
 from ._words import rest_of, role_of, some, subset_of
 
+_BLOCK = 256  # images to copy at a time
 _SHOWN = 8  # arrays in a message
 _FEWEST = 16  # pixels of an image in an array whose name does not say what it contains
 
@@ -188,7 +189,17 @@ def _arranged(
     if array.transposed:
         pixels = pixels.swapaxes(1, 2)
         notes.append("rows and columns were swapped, because EMNIST stores images transposed")
-    return np.ascontiguousarray(pixels), notes
+    return _in_rows(pixels), notes
+
+
+def _in_rows(images: NDArray[Any]) -> NDArray[Any]:
+    """Return images in row-major order; MATLAB uses column-major order."""
+    if images.flags.c_contiguous:
+        return images
+    rows = np.empty(images.shape, images.dtype)
+    for start in range(0, len(images), _BLOCK):  # one block fits into the cache of a CPU
+        rows[start : start + _BLOCK] = images[start : start + _BLOCK]
+    return rows
 
 
 # --- one array for each class -----------------------------------------------------------------

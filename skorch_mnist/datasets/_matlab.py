@@ -1,163 +1,181 @@
-"""MATLAB files, checked before SciPy reads them: it trusts the types in a file, and may crash."""
+"""MATLAB files. Version 5 is decoded here: SciPy trusts the types in a file, and may crash."""
 
 from __future__ import annotations
 
-import io
 import math
 import zlib
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._arrays import Array
 from ._cache import DatasetError
-from ._content import Budget, File
-
-_HEADER = 128  # bytes
-_INT8, _INT32, _UINT32, _MATRIX, _PACKED = 1, 5, 6, 14, 15  # types of elements
-_NUMBERS = {*range(1, 8), 9, 12, 13}
-_LETTERS = {1, 2, 4, 16, 17, 18}
-_CELL, _STRUCT, _CHAR = 1, 2, 4  # classes of arrays
-_NUMERIC = range(6, 16)
-_COMPLEX = 8  # a flag of an array
-_DEEPEST = 8  # nested structs
-_LONGEST = 64  # characters in the name of a field
-_PART = 2**16  # bytes that are unpacked at a time
+from ._content import File
 
 Order = Literal["big", "little"]
+
+_HEADER = 128  # bytes
+_ORDERS: dict[bytes, Order] = {b"IM": "little", b"MI": "big"}
+_INT8, _INT32, _UINT32, _MATRIX, _PACKED = 1, 5, 6, 14, 15  # types of elements
+_DTYPES = {
+    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",
+}  # fmt: skip
+_ENCODINGS = {
+    1: "latin-1", 2: "latin-1", 4: "utf-16-{}e", 16: "utf-8", 17: "utf-16-{}e", 18: "utf-32-{}e",
+}  # fmt: skip
+_CELL, _STRUCT, _CHAR = 1, 2, 4  # classes of arrays
+_NUMERIC = range(6, 16)
+_COMPLEX = 0x800  # a flag of an array
+_DEEPEST = 8  # nested structs
+_STORED = 2**16  # bytes to read at a time
+_UNPACKED = 2**18  # bytes to unpack at a time
 
 
 def matlab_arrays(file: File) -> Iterator[Array]:
     """Yield the arrays of numbers and strings in a MATLAB file, including those in structs."""
+    if file.start().startswith(b"MATLAB 5.0"):
+        yield from _version_5(file)
+        return
     from scipy.io import loadmat
 
-    content = file.content()
-    is_checked = content.startswith(b"MATLAB 5.0")
-    variables = loadmat(_checked(content, file) if is_checked else io.BytesIO(content))
+    with file.seekable() as stream:
+        variables = loadmat(stream)
     for name, value in variables.items():
-        if not name.startswith("__"):
-            yield from _arrays(file, name, value, 0)
+        if isinstance(value, np.ndarray):
+            yield from _array(file, name, value)
 
 
-def _arrays(file: File, name: str, value: Any, depth: int) -> Iterator[Array]:
-    if not isinstance(value, np.ndarray) or depth > _DEEPEST:
-        return
-    if value.dtype.names and value.size == 1:  # a struct
-        for field in value.dtype.names:
-            yield from _arrays(file, f"{name}/{field}", value.flat[0][field], depth + 1)
-    elif value.dtype.kind in "buif" or (value.dtype.kind == "U" and value.size > 1):
+def _array(file: File, name: str, value: NDArray[Any]) -> Iterator[Array]:
+    if value.dtype.kind in "uif" or (value.dtype.kind == "U" and value.size > 1):
         emnist = name.startswith("dataset/") and name.endswith("/images")
         yield Array(file.name, name, value.shape, lambda: value, transposed=emnist)
 
 
-# --- checks -----------------------------------------------------------------------------------
+# --- version 5 --------------------------------------------------------------------------------
 
 
-def _checked(content: bytearray, file: File) -> io.BytesIO:
-    """Return a file without compression, whose types and sizes are valid.
+def _version_5(file: File) -> Iterator[Array]:
+    """Read one variable at a time, into memory of its own.
 
     References
     ----------
     MathWorks, "MAT-File Format", 2019, version 5.
     """
-    order: Order = "little" if content[126:128] == b"IM" else "big"
-    checked = io.BytesIO()
-    checked.write(content[:_HEADER])
-    place = _HEADER
-    while place + 8 <= len(content):
-        kind, size = _tag(content, place, order)
-        element = memoryview(content)[place : place + 8 + size]
-        if len(element) < 8 + size:
+    with file.stream() as stream:
+        order = _ORDERS.get(stream.read(_HEADER)[126:])
+        if order is None:
+            raise DatasetError(f"{file.name} is damaged: its header does not end in IM or MI.")
+        while tag := stream.read(8):
+            kind, size = _tag(tag, order)
+            parts = _stored(stream, size, file)
+            if kind == _PACKED:
+                parts = _unpacked(parts)
+                kind, size = _tag(next(parts, b""), order)
+            file.budget.take(size)
+            if kind != _MATRIX:
+                raise DatasetError(f"{file.name} is damaged: it has an element of type {kind}.")
+            yield from _arrays(_Elements(_joined(parts, size, file), order, file), "", 0)
+
+
+def _tag(content: Any, order: Order) -> tuple[int, int]:
+    """Return type and size of an element."""
+    return int.from_bytes(content[:4], order), int.from_bytes(content[4:8], order)
+
+
+def _stored(stream: IO[bytes], size: int, file: File) -> Iterator[bytes]:
+    """Yield the content of an element in parts."""
+    while size:
+        part = stream.read(min(size, _STORED))
+        if not part:
             raise DatasetError(f"{file.name} is truncated.")
-        start = checked.tell()
-        if kind == _PACKED:
-            _unpack(element[8:], checked, file.budget, order)
-        else:
-            checked.write(element)
-        _check(checked.getbuffer()[start:], order, file.name, 0)
-        place += 8 + size
-    checked.seek(0)
-    return checked
+        size -= len(part)
+        yield part
 
 
-def _tag(content: Any, place: int, order: Order) -> tuple[int, int]:
-    return (
-        int.from_bytes(content[place : place + 4], order),
-        int.from_bytes(content[place + 4 : place + 8], order),
-    )
+def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what compressed parts contain: the tag of an element, then its content in parts."""
+    unpacker, most = zlib.decompressobj(), 8
+    for packed in parts:
+        while not unpacker.eof and (part := unpacker.decompress(packed, most)):
+            packed, most = unpacker.unconsumed_tail, _UNPACKED
+            yield part
 
 
-def _unpack(packed: memoryview, unpacked: io.BytesIO, budget: Budget, order: Order) -> None:
-    """Write an element that is compressed, up to the size that it states."""
-    decompressor = zlib.decompressobj()
-    tag = decompressor.decompress(packed[:_PART], 8)
-    left = _tag(tag, 0, order)[1]
-    budget.take(left)
-    unpacked.write(tag)
-    rest: Any = decompressor.unconsumed_tail
-    for place in range(_PART, len(packed) + _PART, _PART):
-        while left and (part := decompressor.decompress(rest, min(left, 16 * _PART))):
-            left -= unpacked.write(part)
-            rest = decompressor.unconsumed_tail
-        rest = packed[place : place + _PART]
+def _joined(parts: Iterable[bytes], size: int, file: File) -> memoryview:
+    """Return parts as one; raise a DatasetError unless they have the size that the file states."""
+    content, filled = memoryview(np.empty(size, np.uint8)), 0
+    for part in parts:
+        start, filled = filled, filled + len(part)
+        if filled > size:
+            break
+        content[start:filled] = part
+    if filled != size:
+        raise DatasetError(f"{file.name} is damaged: it does not unpack to {size:,} bytes.")
+    return content
 
 
-def _check(element: Any, order: Order, name: str, depth: int) -> None:
-    """Raise a DatasetError unless an element is an array as SciPy expects it."""
-    if (
-        depth > _DEEPEST
-        or len(element) < 8
-        or _tag(element, 0, order)
-        != (
-            _MATRIX,
-            len(element) - 8,
-        )
-    ):
-        raise DatasetError(f"{name} is damaged, or has an element that is not an array.")
-    parts = list(_parts(element, order, name))
-    kinds = [kind for kind, _ in parts]
-    head = [_UINT32, _INT32, _INT8]  # class and flags, dimensions, name
-    if kinds[:3] != head or len(parts[0][1]) != 8 or not 8 <= len(parts[1][1]) <= 128:
-        raise DatasetError(f"{name} is damaged: an array does not have a valid header.")
-    flags = int.from_bytes(parts[0][1][:4], order)
-    of_class = flags & 0xFF
-    dims = parts[1][1]
-    n_values = math.prod(
-        int.from_bytes(dims[k : k + 4], order) for k in range(0, len(dims) // 4 * 4, 4)
-    )
-    if of_class in _NUMERIC or of_class == _CHAR:
-        known = _LETTERS | _NUMBERS if of_class == _CHAR else _NUMBERS
-        valid = len(parts) == 4 and kinds[3] in known and not flags >> 8 & _COMPLEX
-    elif of_class == _CELL:
-        valid = kinds[3:] == [_MATRIX] * n_values if n_values < len(parts) else False
-    elif of_class == _STRUCT and len(parts) >= 5:
-        length = int.from_bytes(parts[3][1], order)
-        valid = kinds[3:5] == [_INT32, _INT8] and len(parts[3][1]) == 4 and 0 < length <= _LONGEST
-        n_fields = len(parts[4][1]) // max(1, length) * n_values
-        valid = valid and n_fields <= len(parts) and kinds[5:] == [_MATRIX] * n_fields
+class _Elements:
+    """The elements of an array, from the first to the last."""
+
+    def __init__(self, content: memoryview, order: Order, file: File) -> None:
+        self.left, self.order, self.file = content, order, file
+
+    def next(self, *kinds: int) -> tuple[int, memoryview]:
+        """Return type and content; raise a DatasetError unless it has one of these types."""
+        kind, size = _tag(self.left, self.order)
+        start, after = 8, 8 + -(-size // 8) * 8
+        if kind >> 16:  # up to four bytes, in the tag itself
+            kind, size, start, after = kind & 0xFFFF, kind >> 16, 4, 8
+        content = self.left[start : min(start + size, after)]
+        if kind not in kinds or len(content) < size:
+            raise DatasetError(
+                f"{self.file.name} is damaged: an element of type {kind} is incomplete or out of "
+                "place."
+            )
+        self.left = self.left[after:]
+        return kind, content
+
+    def numbers(self, *kinds: int) -> NDArray[Any]:
+        kind, content = self.next(*kinds)
+        return np.frombuffer(content, np.dtype(_DTYPES[kind]).newbyteorder(self.order))
+
+    def text(self, *kinds: int) -> str:
+        kind, content = self.next(*kinds)
+        return bytes(content).decode(_ENCODINGS[kind].format(self.order[0]), "replace")
+
+
+def _arrays(elements: _Elements, prefix: str, depth: int) -> Iterator[Array]:
+    """Yield an array, or those in a struct."""
+    file, flags = elements.file, int(elements.numbers(_UINT32)[0])
+    shape = elements.numbers(_INT32).astype(np.uint32).tolist()
+    name, of_class = prefix + elements.text(_INT8), flags & 0xFF
+    if of_class == _CELL or not name:  # the workspace of functions has no name
+        return
+    if of_class in _NUMERIC and not flags & _COMPLEX:
+        numbers = elements.numbers(*_DTYPES).reshape(shape, order="F")
+        yield from _array(file, name, numbers)
+    elif of_class == _CHAR:
+        yield from _array(file, name, _strings(elements.text(*_ENCODINGS), shape))
+    elif of_class == _STRUCT and depth < _DEEPEST:
+        length, names = int(elements.numbers(_INT32)[0]), elements.text(_INT8)
+        for start in range(0, len(names), length) if math.prod(shape) == 1 else ():
+            _, content = elements.next(_MATRIX)
+            if content:
+                field = names[start : start + length].partition("\0")[0]
+                inner = _Elements(content, elements.order, file)
+                yield from _arrays(inner, f"{name}/{field}", depth + 1)
     else:
-        valid = False
-    if not valid:
         raise DatasetError(
-            f"{name} has an array of class {of_class} that is damaged, complex, sparse or an "
+            f"{file.name} has an array of class {of_class} that is damaged, complex, sparse or an "
             "object. Save only real arrays."
         )
-    for kind, value in parts[3:]:
-        if kind == _MATRIX and len(value):
-            _check(b"".join([kind.to_bytes(4, order), len(value).to_bytes(4, order), value]),
-                   order, name, depth + 1)  # fmt: skip
 
 
-def _parts(element: Any, order: Order, name: str) -> Iterator[tuple[int, Any]]:
-    """Yield type and content of each element in an array."""
-    place = 8
-    while place + 8 <= len(element):
-        kind, size = _tag(element, place, order)
-        start, after = place + 8, place + 8 + -(-size // 8) * 8
-        if kind >> 16:  # up to four bytes, in the tag itself
-            kind, size, start, after = kind & 0xFFFF, kind >> 16, place + 4, place + 8
-        if start + size > min(after, len(element)):
-            raise DatasetError(f"{name} is damaged: an element of {size} bytes is incomplete.")
-        yield kind, element[start : start + size]
-        place = after
+def _strings(text: str, shape: list[int]) -> NDArray[Any]:
+    """Return the rows of an array of characters."""
+    if math.prod(shape) <= shape[-1]:  # a single row, which may be stored without its spaces
+        return np.array(text)
+    letters = np.array([text]).view("U1")[: len(text)].reshape(shape, order="F")
+    return np.ascontiguousarray(letters).view(f"U{shape[-1]}")[..., 0]

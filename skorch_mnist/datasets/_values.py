@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ._cache import DatasetError
 
 Shape = tuple[int, ...]  # (height, width), or (height, width, 3) for color
-_BLOCK = 256  # rows to copy at a time
 _FIRST = 100  # images that usually show whether all pixels are 0 or 1
 _ROWS = 2**22  # pixels to convert at a time
 _ROUNDED = 0.13  # of 1/255: largest error of pixels that were divided by 255 and then rounded
@@ -97,9 +96,9 @@ def as_images(values: NDArray[Any], image_shape: Shape | None, name: str) -> NDA
                 + ". Expected a square number, such as 784. For other images, pass image_shape="
                 "(height, width), or (3, height, width) for color."
             )
-        return as_images(_in_rows(values).reshape(len(values), *shape), None, name)
+        return as_images(values.reshape(len(values), *shape), None, name)
     if len(item) == 2 and 1 in item and item != (1, 1):
-        return as_images(_in_rows(values.reshape(len(values), -1)), image_shape, name)
+        return as_images(values.reshape(len(values), -1), image_shape, name)
     if len(item) == 3 and 1 in (item[0], item[2]):
         return values.reshape(len(values), *(item[1:] if item[0] == 1 else item[:2]))
     if len(item) == 3 and item[2] != 3 and item[0] == 3:
@@ -110,16 +109,6 @@ def as_images(values: NDArray[Any], image_shape: Shape | None, name: str) -> NDA
         f"{name} has shape {values.shape}. Expected images of shape (n, height, width) or "
         "(n, pixels), or with 1 or 3 channels."
     )
-
-
-def _in_rows(values: NDArray[Any]) -> NDArray[Any]:
-    """Return values (n, n_pixels) in row-major order; MATLAB uses column-major order."""
-    if values.flags.c_contiguous:
-        return values
-    rows = np.empty(values.shape, values.dtype)
-    for start in range(0, len(values), _BLOCK):  # one block fits into the cache of a CPU
-        rows[start : start + _BLOCK] = values[start : start + _BLOCK]
-    return rows
 
 
 # --- pixels -----------------------------------------------------------------------------------
