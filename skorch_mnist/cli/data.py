@@ -74,12 +74,15 @@ def check_labels_known(
     images: Images, known: Sequence[Any], what: str, *, whose: str = "the test images"
 ) -> None:
     """Raise a ValueError for labels that are not known."""
+    from skorch_mnist.datasets._words import some
+
     strangers = sorted(set(images.y.tolist()) - set(known), key=str)
     if strangers:
-        raise ValueError(
-            f"{whose} have labels {what}: {some(strangers)}. Known labels: "
-            f"{some(sorted(set(known), key=str))}"
+        shown, valid = (
+            some([*map(repr, labels)], MOST_NAMED)
+            for labels in (strangers, sorted(set(known), key=str))
         )
+        raise ValueError(f"{whose} have labels {what}: {shown}. Known labels: {valid}")
 
 
 def check_size(images: Images, clf: MNISTCNNClassifier) -> None:
@@ -93,9 +96,3 @@ def check_size(images: Images, clf: MNISTCNNClassifier) -> None:
             f"the images have {'x'.join(map(str, size))} pixels, but the classifier takes images "
             f"of {'x'.join(map(str, taken))}{hint}"
         )
-
-
-def some(labels: Sequence[Any]) -> str:
-    """Return the first of some labels as a string."""
-    more = f" and {len(labels) - MOST_NAMED} more" if len(labels) > MOST_NAMED else ""
-    return ", ".join(repr(label) for label in labels[:MOST_NAMED]) + more
