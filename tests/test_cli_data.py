@@ -169,6 +169,33 @@ def test_drawings_are_converted_to_the_form_of_mnist(tmp_path):
             load(tmp_path / "own", preprocess=True)
 
 
+@pytest.fixture
+def heic(tmp_path):
+    """A folder of pictures of one and seven, and one of the sevens in HEIC."""
+    for label, box in (("1", (90, 40, 110, 260)), ("7", (40, 40, 160, 60))):
+        picture = Image.new("L", (200, 300), 240)
+        picture.paste(20, box)
+        write_pictures(tmp_path / "own", [np.asarray(picture)] * 2, [label] * 2)
+    return tmp_path / "own" / "7" / "IMG_1.HEIC"
+
+
+def test_heic_pictures_are_read(heic):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(Image.open(heic.parent / "00.png").convert("RGB")).save(heic)
+    found = load(heic.parents[1], preprocess=True)
+    assert [*found.train.y, *found.test.y].count(7) == 3
+
+
+def test_heic_pictures_are_not_left_out_without_pillow_heif(heic, monkeypatch):
+    load(heic.parents[1], preprocess=True)  # registers pillow-heif once if it is installed
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    heic.write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(ValueError, match=r"IMG_1\.HEIC has the format HEIC\. Install pillow-heif"):
+        load(heic.parents[1], preprocess=True)
+    with pytest.raises(ValueError, match=r"IMG_1\.HEIC has the format HEIC: add --preprocess"):
+        load(heic)
+
+
 def test_images_that_are_not_square_keep_their_shape(tmp_path):
     (tmp_path / "own").mkdir()
     X = np.zeros((10, 20, 30), np.uint8)

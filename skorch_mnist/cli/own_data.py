@@ -108,10 +108,13 @@ def convert_classes(folder: Path) -> Any:
     """Convert pictures in folders by class to the form of MNIST."""
     from skorch_mnist.datasets import load_image_folder
     from skorch_mnist.pictures import DigitPreprocessor, NoDigitError, PictureError
+    from skorch_mnist.pictures._reading import HeicError
 
     bunch: Any = load_image_folder(folder, load_content=False)
     try:
         bunch.data = DigitPreprocessor(n_jobs=-1).transform(bunch.filenames)
+    except HeicError:  # which can be read after an installation
+        raise
     except PictureError as error:
         fault = str(error).rstrip(".")
         if isinstance(error, NoDigitError):  # its advice is for read_digits

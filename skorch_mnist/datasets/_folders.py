@@ -33,7 +33,9 @@ class PictureFormError(DatasetError):
         self.fault = fault
 
 
-_PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_PICTURES = (
+    ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 
 
 def load_image_folder(

@@ -7,6 +7,7 @@ import re
 
 from ._cache import DatasetError
 from ._content import File
+from ._folders import PictureFormError
 
 PICTURES = (
     ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
@@ -48,6 +49,8 @@ def kind_of(file: File) -> str:
     """
     if file.name.lower().endswith(PICTURES):
         return "picture"
+    if file.name.lower().endswith((".heic", ".heif")):
+        raise PictureFormError(f"{file.name} has the format HEIC")
     start = file.start()
     for magic, kind in _MAGIC:
         if start.startswith(magic):
