@@ -105,7 +105,7 @@ def _unpacked(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _joined(parts: Iterable[bytes], size: int, file: File) -> memoryview:
     """Return parts as one; raise a DatasetError unless they have the size that the file states."""
-    content, filled = memoryview(np.empty(size, np.uint8)), 0
+    content, filled = np.empty(size, np.uint8).data, 0
     for part in parts:
         start, filled = filled, filled + len(part)
         if filled > size:
