@@ -16,7 +16,7 @@ from skorch_mnist.cli import data, main, named_data
 from skorch_mnist.cli import images as cli_images
 from skorch_mnist.cli.config import Source
 from skorch_mnist.cli.messages import Screen
-from skorch_mnist.datasets import DatasetError, fetch_emnist
+from skorch_mnist.datasets import DatasetError, PictureFormError, fetch_emnist, load_image_folder
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 SILENT = Screen(as_json=True)
@@ -194,6 +194,14 @@ def test_heic_pictures_are_not_left_out_without_pillow_heif(heic, monkeypatch):
         load(heic.parents[1], preprocess=True)
     with pytest.raises(ValueError, match=r"IMG_1\.HEIC has the format HEIC: add --preprocess"):
         load(heic)
+
+
+def test_heic_pictures_among_others_are_named(heic, capsys):
+    heic.write_bytes(b"\0\0\0\x18ftypheic")
+    load(heic.parents[1])
+    assert "ignored pictures in the format HEIC: 7/IMG_1.HEIC" in capsys.readouterr().err
+    with pytest.raises(PictureFormError, match=r"IMG_1\.HEIC has the format HEIC\. Use"):
+        load_image_folder(heic.parents[1])
 
 
 def test_images_that_are_not_square_keep_their_shape(tmp_path):

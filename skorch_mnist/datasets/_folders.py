@@ -17,7 +17,7 @@ from ._values import as_labels
 
 
 class PictureFormError(DatasetError):
-    """Raised if pictures differ in size, or have more than gray or color channels.
+    """Raised if pictures differ in size, have other channels than gray or color, or are in HEIC.
 
     Attributes
     ----------
@@ -33,9 +33,8 @@ class PictureFormError(DatasetError):
         self.fault = fault
 
 
-_PICTURES = (
-    ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
-)  # fmt: skip
+HEIC = (".heic", ".heif")  # pictures of iPhones
+_PICTURES = (".bmp", ".gif", *HEIC, ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def load_image_folder(
@@ -70,8 +69,8 @@ def load_image_folder(
         If the folder does not exist, if it does not contain classes and pictures, or if a picture
         cannot be read.
     PictureFormError
-        If the pictures differ in size, or have more than gray or color channels. This is a subclass
-        of ``DatasetError``.
+        If the pictures differ in size, have other channels than gray or color, or are in HEIC. This
+        is a subclass of ``DatasetError``.
 
     Examples
     --------
@@ -130,6 +129,8 @@ def _read_alike(filenames: Sequence[str]) -> NDArray[np.uint8]:
 
     images: list[NDArray[np.uint8]] = []
     for name in filenames:
+        if name.lower().endswith(HEIC):
+            raise PictureFormError(f"{name} has the format HEIC")
         try:
             with Image.open(name) as picture:
                 size = picture.height, picture.width

@@ -7,7 +7,7 @@ import re
 
 from ._cache import DatasetError
 from ._content import File
-from ._folders import PictureFormError
+from ._folders import HEIC, PictureFormError
 
 PICTURES = (
     ".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff",
@@ -49,7 +49,7 @@ def kind_of(file: File) -> str:
     """
     if file.name.lower().endswith(PICTURES):
         return "picture"
-    if file.name.lower().endswith((".heic", ".heif")):
+    if file.name.lower().endswith(HEIC):
         raise PictureFormError(f"{file.name} has the format HEIC")
     start = file.start()
     for magic, kind in _MAGIC:

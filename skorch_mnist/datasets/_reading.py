@@ -15,6 +15,7 @@ from ._array_files import arrays_in
 from ._arrays import read_arrays
 from ._cache import DatasetError
 from ._content import File, files_in, find_files
+from ._folders import PictureFormError
 from ._frames import read_parquet
 from ._kinds import kind_of, unknown
 from ._named_pictures import NameTable, name_table, read_named
@@ -79,7 +80,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], list[str]]:
-    """Return the files of each kind, and a note on files without data.
+    """Return the files of each kind, and notes on the files that are left out.
 
     Raises
     ------
@@ -104,7 +105,10 @@ def _kinds(files: Sequence[File], path: str) -> tuple[dict[str, list[File]], lis
     if len(kinds) > 1 and "picture" in kinds:  # text files next to pictures may be notes
         for kind in ("bitmap", "libsvm"):
             refused.update({file.name: unknown(file.name) for file in kinds.pop(kind, [])})
-    return kinds, [f"ignored files without images: {_some([*refused])}"] if refused else []
+    heic = [name for name, error in refused.items() if isinstance(error, PictureFormError)]
+    without = [name for name in refused if name not in heic]
+    left = {"ignored pictures in the format HEIC": heic, "ignored files without images": without}
+    return kinds, [f"{what}: {_some(names)}" for what, names in left.items() if names]
 
 
 def _is_surely_picture(file: File) -> bool:
