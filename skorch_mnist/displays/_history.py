@@ -22,7 +22,7 @@ RECORDS = {
     "learning rate": ("event_lr", None),
 }
 HINTS = {  # why a kind may not have been recorded
-    "accuracy": " It is recorded on validation images, so train_split must not be None.",
+    "accuracy": " They are recorded on validation images, so train_split must not be None.",
     "learning rate": " Set lr_schedule or add an LRScheduler.",
 }
 

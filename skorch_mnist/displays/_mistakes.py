@@ -102,7 +102,7 @@ class MistakesDisplay(Display):
         Raises
         ------
         ValueError
-            If the lengths of ``X`` and ``y`` differ, or as in :meth:`from_predictions`.
+            If the lengths of ``X`` and ``y`` differ, or if :meth:`from_predictions` raises it.
         """
         check_consistent_length(X, y)
         probabilities = estimator.predict_proba(X)

@@ -66,7 +66,9 @@ class Guard:
         host = headers.get("host", "").lower()
         match = HOST.fullmatch(host)
         if match is None or not self._is_ours(match["name"]):
-            return "The Host header is not valid. Use the address that the server printed."
+            return (
+                "The Host header is not valid. Use localhost, or the name or address of the server."
+            )
         origin = headers.get("origin", "").lower()
         if origin and origin not in (f"http://{host}", f"https://{host}"):
             return "The request comes from another website, which is not allowed."

@@ -82,7 +82,11 @@ def serve(
         name = f"[{host}]" if ":" in host else host
         screen.say(f"Serving on http://{name}:{sock.getsockname()[1]} (stop with Ctrl-C)")
         if not is_loopback(host):
-            report("warning", "anyone who can connect to this machine can send pictures")
+            report(
+                "warning",
+                "anyone who can connect to this machine can send pictures. From other machines, "
+                "open the page with the name or IP address of this one",
+            )
         if keep is not None:
             screen.say(f"Corrected digits are saved in {keep.resolve()}")
         make_server(make_app(reader, host, examples)).run(sockets=[sock])
