@@ -316,6 +316,20 @@ def test_mat_files(tmp_path):
     check(load_images(tmp_path / "old.mat"))
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "f2", "f4", ">f4", "f8", ">f8"])
+def test_images_in_column_major_order(dtype):
+    rows = np.concatenate([X] * 20).astype(dtype)  # more than one block
+    for in_rows in (rows, np.repeat(rows[..., None], 3, axis=3)):
+        expected = load_images({"X": in_rows}).images
+        for order in ([0, 1, 2, 3], [0, 2, 1, 3], [1, 2, 0, 3]):  # of the axes in memory
+            axes = order[: in_rows.ndim]
+            moved = np.ascontiguousarray(in_rows.transpose(axes)).transpose(np.argsort(axes))
+            found = load_images({"X": np.asfortranarray(moved)}).images
+            np.testing.assert_array_equal(found, expected, strict=True)
+            np.testing.assert_array_equal(load_images({"X": moved}).images, expected, strict=True)
+            assert found.flags.c_contiguous
+
+
 def test_the_struct_of_emnist(tmp_path):
     def part(rows):
         images = X[rows].swapaxes(1, 2).reshape(-1, 784)

@@ -29,6 +29,8 @@ LIBRARIES = {
     "idx": "np.fromfile(path, np.uint8)",
     "idx.gz": "import gzip; gzip.open(path).read()",
     "mat": "from scipy.io import loadmat; loadmat(path)",
+    "mat, not compressed": "from scipy.io import loadmat; loadmat(path)",
+    "mat of EMNIST": "from scipy.io import loadmat; loadmat(path)",
     "hdf5": "import h5py; f = h5py.File(path); f['x_train'][()], f['y_train'][()]",
     "csv": "np.loadtxt(path, np.uint8, delimiter=',')",
     "csv.gz": "import gzip; np.loadtxt(gzip.open(path, 'rt'), np.uint8, delimiter=',')",
@@ -106,7 +108,14 @@ def write_files(root):
     header = bytes([0, 0, 8, 3]) + np.array(images.shape, ">u4").tobytes()
     files["idx"].write_bytes(header + images.tobytes())
     files["idx.gz"].write_bytes(gzip.compress(header + images.tobytes(), 6))
-    scipy.io.savemat(files["mat"], {"X": X, "y": y}, do_compression=True, appendmat=False)
+    part = {"images": images.swapaxes(1, 2).reshape(-1, 784), "labels": y[:, None]}
+    for name, variables in (
+        ("mat", {"X": X, "y": y}),
+        ("mat, not compressed", {"X": X, "y": y}),
+        ("mat of EMNIST", {"dataset": {"train": part}}),
+    ):
+        compressed = name != "mat, not compressed"
+        scipy.io.savemat(files[name], variables, do_compression=compressed, appendmat=False)
     with h5py.File(files["hdf5"], "w") as file:
         file.create_dataset("x_train", data=images, compression="gzip")
         file["y_train"] = y
