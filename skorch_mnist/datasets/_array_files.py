@@ -59,13 +59,11 @@ def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int, name: s
 
 def _npy(file: File) -> Iterator[Array]:
     with file.seekable() as stream:
-        shape, _ = _header(stream, file.name)
+        shape, dtype = _header(stream, file.name)
 
     def read() -> NDArray[Any]:
         with file.seekable() as stream:
-            size = stream.seek(0, 2)
-            stream.seek(0)
-            _check_size(*_header(stream, file.name), size, file.name)
+            _check_size(shape, dtype, stream.seek(0, 2), file.name)
             stream.seek(0)
             values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
             return values

@@ -62,7 +62,7 @@ COMMON = r"""
 import io, json, re, sys, time
 import numpy as np
 from PIL import Image
-import sklearn.datasets, scipy.io, pandas, h5py, pyarrow.parquet
+import cv2, h5py, pandas, pyarrow.parquet, scipy.io, sklearn.datasets
 from skorch_mnist import load_images
 Image.init()
 path = sys.argv[1]
