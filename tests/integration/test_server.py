@@ -226,6 +226,22 @@ def test_strokes_are_undone_and_cleared(page):
     assert page.labels() == []
 
 
+@pytest.mark.parametrize("action", ["undo", "clear"])
+def test_the_answer_to_a_stroke_that_is_gone_is_not_shown(action, page):
+    answers = []
+
+    def answer_late(route):  # the stroke is gone when its answer arrives
+        response = route.fetch()
+        page.page.evaluate(f"{action}()")
+        answers.append(response.status)
+        route.fulfill(response=response)
+
+    page.page.route("**/predict*", answer_late)
+    page.draw(*DIGITS[1])
+    assert page.answer() == "Nothing has been drawn yet."
+    assert page.labels() == [] and answers == [200]
+
+
 def test_the_keyboard_draws(page):
     page.page.locator("#canvas").focus()
     page.press(*["Shift+ArrowUp"] * 4, "Space")

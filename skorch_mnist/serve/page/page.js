@@ -104,6 +104,7 @@ function changed() {
 }
 
 function forget() {
+  sheet += 1;
   digits = [];
   element("digits").replaceChildren();
   say("Nothing has been drawn yet.");
