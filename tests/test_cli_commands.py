@@ -203,8 +203,8 @@ def test_results_name_the_file_of_test_images(command, few_digits, capsys):
     assert f"120 images for training and 60 of {path} for testing." in out
     assert re.search(rf"Test accuracy: \S+ on 60 images of {re.escape(str(path))}\.", out)
     card = Path("run", "README.md").read_text()
-    assert f"60 test images of {path}" in card
-    assert "test images of " + str(path.with_name("own.csv")) not in card
+    assert "# Classifier of own.csv" in card and "60 test images of other.csv" in card
+    assert str(path.parent) not in card
     assert run("evaluate", "run") == 0
     assert f"60 images of {path}" in capsys.readouterr().out
 

@@ -240,10 +240,13 @@ def test_the_folder_of_a_run_is_a_repository(hub, few_digits, tmp_path):
 
 
 def test_a_cross_validation_has_a_card(hub, few_digits):
-    options = ["--dataset", "digits", "--max-epochs", "1", "--folds", "2", "--output-dir", "run"]
+    np.savez("own.npz", *few_digits.train)
+    options = ["--dataset", "own.npz", "--max-epochs", "1", "--folds", "2", "--output-dir", "run"]
     assert main(["cross-validate", *options]) == 0
     card = Path("run/README.md").read_text(encoding="utf-8")
+    assert "# Cross-validation on own.npz" in card
     assert "| mean accuracy | 0." in card and "## Folds" in card
+    assert str(Path.cwd()) not in card
 
 
 def test_labels_do_not_break_the_card(hub):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import plots
 from .document import CONFIG, FIRST_LINE, changed_entries, dumps, environment
 from .messages import InterruptedRunError, Screen
-from .named_data import title_of
+from .named_data import TITLES
 
 if TYPE_CHECKING:
     from skorch_mnist.checkpoint import ResumeCheckpoint
@@ -232,9 +232,10 @@ class RunFolder:
         self.write_json(METRICS, metrics.as_json())
         histories = [clf.history_ or []]
         self.write_csv(HISTORY, history_rows(histories))
-        title = f"Loss on {title_of(data.name)}"
+        title = f"Loss on {public_title(data.name)}"
         plots.history(histories, "loss", title).savefig(self.path / LOSSES, dpi=150)
-        title = f"Test images of {title_of(data.test_name)}, accuracy {metrics.accuracy.value:.4f}"
+        tested_on = public_title(data.test_name)
+        title = f"Test images of {tested_on}, accuracy {metrics.accuracy.value:.4f}"
         plots.confusions(metrics, title).savefig(self.path / CONFUSIONS, dpi=150)
 
     def write_card(self, clf: MNISTCNNClassifier, metrics: Metrics, data: Data) -> None:
@@ -244,7 +245,7 @@ class RunFolder:
 
         card = model_card(
             read_model(self.path / MODEL)._replace(params=clf.get_params(deep=False)),
-            title=f"Classifier of {title_of(data.name)}",
+            title=f"Classifier of {public_title(data.name)}",
             source=MODEL,
             defaults=type(clf)().get_params(deep=False),
             metrics={
@@ -253,7 +254,7 @@ class RunFolder:
                 "log_loss": metrics.log_loss,
                 "expected_calibration_error": metrics.expected_calibration_error,
             },
-            dataset=f"{metrics.n_images:,} test images of {title_of(data.test_name)}",
+            dataset=f"{metrics.n_images:,} test images of {public_title(data.test_name)}",
         )
         (self.path / CARD).write_text(card, encoding="utf-8")
 
@@ -278,6 +279,11 @@ class RunFolder:
         self.screen.say(f"\nWritten to {self.path.resolve()}:")
         for name in self.names:
             self.screen.say(f"  {name:<22} {MEANINGS[name].format(loader=self.loader)}")
+
+
+def public_title(name: str) -> str:
+    """Return the name of a dataset for other people: of a path, only the last part."""
+    return TITLES.get(name, Path(name).name)
 
 
 def check_matplotlib() -> None:

@@ -81,8 +81,9 @@ def cross_validate(
             kept = with_checkpoint(clf, run, subfolders=True) if workers.keep_trainings else clf
             with workers.connected():
                 results = list(show_folds(kept, data.train, n_folds, workers, screen))
-            summary = write_folds(run, results, f"Loss on {n_folds} folds of {title_of(data.name)}")
-            run.write_card_of_folds(clf, summary, title_of(data.name))
+            name = run_folder.public_title(data.name)
+            summary = write_folds(run, results, f"Loss on {n_folds} folds of {name}")
+            run.write_card_of_folds(clf, summary, name)
             run.write_run("cross-validate", of_run, clf)
     screen.say()
     screen.table(
