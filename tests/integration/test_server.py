@@ -359,6 +359,29 @@ def test_a_large_picture_is_made_smaller(page, tmp_path):
     assert page.answer() == "2 digits: 4, 7."
 
 
+def transparent(ink):
+    """A photograph whose background was removed."""
+    dark = np.asarray(photograph().convert("L").point(lambda value: 255 if value < 70 else 0))
+    pixels = np.zeros((*dark.shape, 4), np.uint8)
+    pixels[..., :3], pixels[..., 3] = ink, dark
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+@pytest.mark.parametrize("size", [(640, 480), (6400, 4800)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_transparent_picture_is_shown_and_read(ink, size, scheme, browser, address, tmp_path):
+    transparent(ink).resize(size).save(tmp_path / "digits.png")
+    with opened(browser, address, color_scheme=scheme) as page:
+        page.page.get_by_label("Choose a picture").set_input_files(tmp_path / "digits.png")
+        page.page.wait_for_selector("#canvas.picture")
+        assert page.answer() == "2 digits: 4, 7."
+        shown = page.page.evaluate(
+            "[...canvas.getContext('2d').getImageData(0, 0, canvas.width, 1).data]"
+        )
+        assert set(shown) == {255 - ink, 255}
+
+
 def test_files_that_are_not_pictures_show_an_error(page, tmp_path):
     (tmp_path / "notes.png").write_text("seven")
     page.page.get_by_label("Choose a picture").set_input_files(tmp_path / "notes.png")

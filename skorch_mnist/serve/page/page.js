@@ -11,7 +11,7 @@ const SMALLER = 4000; // pixels of the longer side of a picture that is too larg
 const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 const strokes = []; // each a list of points [x, y]
-let picture = null; // {image, blob, width, height}: what is shown instead of the drawing
+let picture = null; // {image, background, blob, width, height}: shown instead of the drawing
 let pen = null; // {x, y, down}: the pen that keys move
 let drawing = null; // the stroke of each pointer that is down
 let digits = []; // of the last answer
@@ -50,7 +50,7 @@ function show() {
   const scale = canvas.width / width;
   context.scale(scale, scale);
   if (picture) {
-    if (picture.image) context.drawImage(picture.image, 0, 0, width, height);
+    if (picture.image) drawPicture(context, picture);
   } else {
     usePen(context, style.getPropertyValue("--ink"));
     for (const stroke of strokes) trace(context, stroke);
@@ -207,20 +207,41 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 
 // --- pictures ------------------------------------------------------------------------------
 
+// As the server: white behind dark ink on a transparent background, black behind light ink.
+function backgroundOf(image) {
+  const context = new OffscreenCanvas(256, 256).getContext("2d");
+  context.imageSmoothingQuality = "high"; // or thin strokes are lost
+  context.drawImage(image, 0, 0, 256, 256);
+  const { data } = context.getImageData(0, 0, 256, 256);
+  let [light, covered] = [0, 0];
+  for (let at = 0; at < data.length; at += 4) {
+    light += (0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2]) * data[at + 3];
+    covered += data[at + 3];
+  }
+  return light > 128 * covered ? "black" : "white";
+}
+
+function drawPicture(context, { image, background, width, height }) {
+  context.fillStyle = background;
+  context.fillRect(0, 0, width, height);
+  context.drawImage(image, 0, 0, width, height);
+}
+
 async function usePicture(file) {
   const before = (sheet += 1);
   say("Opening the picture.");
   const image = await createImageBitmap(file).catch(() => null); // the server may know the format
+  const background = image && backgroundOf(image);
   const limits = model ? model.limits : { bytes: Infinity, pixels: Infinity };
   let [blob, width, height] = [file, image ? image.width : WIDTH, image ? image.height : HEIGHT];
   if (image && (file.size > limits.bytes || width * height > limits.pixels)) {
     const scale = Math.min(1, SMALLER / Math.max(width, height));
     [width, height] = [Math.ceil(width * scale), Math.ceil(height * scale)];
     const smaller = new OffscreenCanvas(width, height);
-    smaller.getContext("2d").drawImage(image, 0, 0, width, height);
+    drawPicture(smaller.getContext("2d"), { image, background, width, height });
     blob = await smaller.convertToBlob({ type: "image/jpeg", quality: 0.92 });
   }
-  if (sheet === before) replace({ image, blob, width, height });
+  if (sheet === before) replace({ image, background, blob, width, height });
 }
 
 for (const id of ["file", "camera"]) {
