@@ -428,10 +428,41 @@ def test_corrected_digits_are_saved(browser, tmp_path):
         page.draw(*DIGITS[1])
         page.answer()
         page.page.get_by_label("Correct it").select_option("7")
+        page.page.get_by_role("button", name="Save").click()
         page.page.get_by_text("Saved as 7.").wait_for()
+        page.page.evaluate("changed()")  # the same digit is not offered again
+        page.answer()
+        assert page.page.get_by_text("Saved as 7.").is_visible()
     images = load_image_folder(tmp_path)
     assert images.target.tolist() == [7]
     assert images.images.max() == 255
+
+
+def test_the_keyboard_corrects_a_digit(browser, tmp_path):
+    with running("--keep", tmp_path) as address, opened(browser, address) as page:
+        page.draw(*DIGITS[1])
+        page.answer()
+        page.page.get_by_label("Correct it").focus()
+        page.press("Tab", "Enter")  # nothing is chosen: the browser says so and goes back
+        page.press(*["ArrowDown"] * 8)
+        page.page.wait_for_load_state("networkidle")
+        assert list(tmp_path.rglob("*.png")) == []
+        page.press("Tab", "Enter")
+        page.page.get_by_text("Saved as 7.").wait_for()
+        assert page.page.evaluate("document.activeElement.innerText") == "Saved as 7."
+    assert load_image_folder(tmp_path).target.tolist() == [7]
+
+
+def test_the_answer_stays_if_a_correction_cannot_be_saved(browser, tmp_path):
+    with running("--keep", tmp_path) as address, opened(browser, address) as page:
+        page.draw(*DIGITS[1])
+        page.answer()
+        page.page.get_by_label("Correct it").select_option("7")
+        page.page.route("**/examples", lambda route: route.abort())
+        page.page.get_by_role("button", name="Save").click()
+        page.page.wait_for_selector("#status.error")
+        assert page.labels() == ["1"]
+        assert "ERR_FAILED" in page.complaints.pop()
 
 
 def test_corrections_are_not_mentioned_if_they_are_not_saved(page):

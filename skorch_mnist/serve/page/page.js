@@ -15,6 +15,7 @@ let picture = null; // {image, background, blob, width, height}: shown instead o
 let pen = null; // {x, y, down}: the pen that keys move
 let drawing = null; // the stroke of each pointer that is down
 let digits = []; // of the last answer
+const saved = new Map(); // labels of corrected digits by their pixels
 let model = null;
 let sheet = 0; // counts drawings and pictures: an answer to an earlier one is not shown
 let version = 0; // counts their changes
@@ -321,11 +322,15 @@ function say(text) {
   if (status.textContent !== text) status.textContent = text;
 }
 
+function complain(error) {
+  say(error.message);
+  element("status").classList.add("error");
+}
+
 function fail(error) {
   digits = [];
   element("digits").replaceChildren();
-  say(error.message);
-  element("status").classList.add("error");
+  complain(error);
   show();
 }
 
@@ -369,9 +374,17 @@ function rowOf(digit, isOpen) {
 // --- corrections, if the server keeps them --------------------------------------------------
 
 function offerCorrection(row, digit) {
-  const select = row.querySelector("select");
+  const form = row.querySelector("form");
+  const example = JSON.stringify(digit.pixels);
+  form.hidden = false;
+  if (saved.has(example)) {
+    form.replaceChildren(`Saved as ${saved.get(example)}.`);
+    return;
+  }
+  const select = form.querySelector("select");
   select.append(new Option("choose", ""), ...model.classes.map((label) => new Option(label)));
-  select.addEventListener("change", async () => {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
     const label = select.value;
     try {
       await request("examples", {
@@ -379,13 +392,14 @@ function offerCorrection(row, digit) {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ label, pixels: digit.pixels }),
       });
-      select.parentElement.replaceWith(`Saved as ${label}.`);
+      saved.set(example, label);
+      form.replaceChildren(`Saved as ${label}.`);
+      form.focus();
       say(`The server saved it as ${label}.`);
     } catch (error) {
-      fail(error);
+      complain(error);
     }
   });
-  row.querySelector(".correct").hidden = false;
 }
 
 request("model").then((answer) => {
