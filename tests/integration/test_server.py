@@ -164,6 +164,7 @@ def arc(x, y, width, height, start, end):
     return [(x + width * math.cos(a), y + height * math.sin(a)) for a in angles]
 
 
+NOTHING = "Draw a digit, or choose a picture."
 DIGITS = {
     0: [arc(200, 150, 60, 95, -90, 270)],
     1: [[(165, 95), (205, 55), (205, 245)]],
@@ -212,6 +213,16 @@ def test_the_page_answers_while_a_stroke_is_drawn(page):
     page.page.mouse.up()
 
 
+def test_a_dot_is_not_read_before_it_becomes_a_stroke(page):
+    page.draw([(200, 100), (203, 105)])
+    assert page.answer() == NOTHING
+    assert not any("predict" in url for url in page.requested)
+    page.draw([(203, 105), (200, 230)])
+    assert page.labels() == ["1"]
+    page.press("Control+z")
+    assert page.answer() == NOTHING and page.labels() == []
+
+
 def test_strokes_are_undone_and_cleared(page):
     page.draw(*DIGITS[1])
     page.draw([(60, 60), (90, 240)])
@@ -219,10 +230,10 @@ def test_strokes_are_undone_and_cleared(page):
     page.page.get_by_role("button", name="Undo").click()
     assert page.labels() == ["1"]
     page.press("Control+z")
-    assert page.answer() == "Nothing has been drawn yet."
+    assert page.answer() == NOTHING
     page.draw(*DIGITS[7])
     page.page.get_by_role("button", name="Clear").click()
-    assert page.answer() == "Nothing has been drawn yet."
+    assert page.answer() == NOTHING
     assert page.labels() == []
 
 
@@ -238,7 +249,7 @@ def test_the_answer_to_a_stroke_that_is_gone_is_not_shown(action, page):
 
     page.page.route("**/predict*", answer_late)
     page.draw(*DIGITS[1])
-    assert page.answer() == "Nothing has been drawn yet."
+    assert page.answer() == NOTHING
     assert page.labels() == [] and answers == [200]
 
 
@@ -249,9 +260,9 @@ def test_the_keyboard_draws(page):
     page.press(*["Shift+ArrowDown"] * 8, "Space", *["ArrowRight"] * 3)
     assert page.labels() == ["1"]
     page.press("Backspace")
-    assert page.answer() == "Nothing has been drawn yet."
+    assert page.answer() == NOTHING
     page.press("Space", "ArrowDown", "Escape")
-    assert page.answer() == "Nothing has been drawn yet."
+    assert page.answer() == NOTHING
 
 
 def test_a_finger_draws(browser, address):
@@ -330,7 +341,7 @@ def test_a_photograph_is_pasted(page):
     page.page.wait_for_selector("#canvas.picture")
     assert page.answer() == "2 digits: 4, 7."
     page.page.get_by_role("button", name="Clear").click()
-    assert page.answer() == "Nothing has been drawn yet."
+    assert page.answer() == NOTHING
 
 
 def test_a_picture_is_dropped(page):

@@ -99,16 +99,23 @@ function showPen(context, style) {
 
 function changed() {
   version += 1;
-  if (!picture && !strokes.length) forget();
-  else ask();
+  if (isReadable()) ask();
+  else forget();
   show();
+}
+
+// The first dot of a stroke would be read as a 0.
+function isReadable() {
+  const points = strokes.flat();
+  const isFar = ([x, y]) => Math.hypot(x - points[0][0], y - points[0][1]) >= PEN;
+  return picture !== null || points.some(isFar);
 }
 
 function forget() {
   sheet += 1;
   digits = [];
   element("digits").replaceChildren();
-  say("Nothing has been drawn yet.");
+  say("Draw a digit, or choose a picture.");
 }
 
 function replace(shown) {
@@ -176,10 +183,10 @@ canvas.addEventListener("keydown", (event) => {
 function togglePen() {
   pen = pen || { x: WIDTH / 2, y: HEIGHT / 2, down: false };
   pen.down = !pen.down;
-  say(pen.down ? "Pen down." : "Pen up.");
   if (pen.down) strokes.push([[pen.x, pen.y]]);
   if (pen.down) changed();
   else show();
+  say(pen.down ? "Pen down." : "Pen up.");
 }
 
 function movePen(right, down, times) {
@@ -285,7 +292,7 @@ async function ask() {
   if (asking) return;
   asking = true;
   element("digits").ariaBusy = "true";
-  while (asked !== version && (picture || strokes.length)) {
+  while (asked !== version && isReadable()) {
     asked = version;
     const before = sheet;
     if (picture) say("Reading the picture.");
