@@ -135,7 +135,7 @@ def details_in(request: Request) -> bool:
     for name, value in request.query_params.multi_items():
         if name != "details":
             raise HTTPException(
-                400, f"{name!r} is not a valid parameter. The only one is details, true or false."
+                400, f"{name!r} is not a valid parameter: the only one is details, true or false."
             )
         if value not in ("true", "false"):
             raise HTTPException(400, f"details={value!r} is not valid: it must be true or false.")

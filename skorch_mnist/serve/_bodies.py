@@ -56,7 +56,7 @@ class Bodies:
                     chunks.append(chunk)
         except TimeoutError as error:
             raise HTTPException(
-                408, f"The body of the request did not arrive within {TIMEOUT:g} seconds."
+                408, f"The request did not arrive within {TIMEOUT:g} seconds."
             ) from error
         except ClientDisconnect as error:
             raise HTTPException(400, "The body of the request is incomplete.") from error
@@ -65,9 +65,9 @@ class Bodies:
 def check_size(size: int, most: int) -> None:
     """Raise an HTTPException for a body of more than ``most`` bytes."""
     if size > most:
-        raise HTTPException(413, f"The body of the request is larger than {most:,} bytes.")
+        raise HTTPException(413, f"This is too large: at most {most:,} bytes can be sent.")
 
 
 def busy() -> HTTPException:
     """Return the error of a busy server."""
-    return HTTPException(503, "The server is busy. Try again later.", {"Retry-After": "1"})
+    return HTTPException(503, "The server is busy: try again later.", {"Retry-After": "1"})

@@ -35,7 +35,7 @@ def upload_in(body: bytes, content_type: str) -> Upload:
     except FormParserError as error:
         raise HTTPException(400, "The form is not valid multipart/form-data.") from error
     if len(form.uploads) != 1:
-        raise HTTPException(400, f"The form has {len(form.uploads)} files. Send one picture.")
+        raise HTTPException(400, f"The form has {len(form.uploads)} files: send one picture.")
     return form.uploads[0]
 
 

@@ -67,7 +67,7 @@ class Guard:
         match = HOST.fullmatch(host)
         if match is None or not self._is_ours(match["name"]):
             return (
-                "The Host header is not valid. Use localhost, or the name or address of the server."
+                "The Host header is not valid: use localhost, or the name or address of the server."
             )
         origin = headers.get("origin", "").lower()
         if origin and origin not in (f"http://{host}", f"https://{host}"):

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from PIL import UnidentifiedImageError
 from starlette.exceptions import HTTPException
 
 from skorch_mnist._geometry import SIDE
@@ -85,27 +86,23 @@ class Reader:
             400 if the picture cannot be read.
         """
         if not content:
-            raise HTTPException(400, "The picture is empty. Send the content of its file.")
+            raise HTTPException(400, "The picture is empty: send the content of its file.")
         try:
             reading = read_closely(
                 content, self.classifier, page="auto", polarity="auto", max_pixels=MOST_PIXELS
             )
         except DamagedPictureError as error:  # its message is that of a decoder
             raise HTTPException(
-                400, "The picture is damaged or incomplete. Send it again, or another one."
+                400, "The picture is damaged or incomplete: send it again, or another one."
             ) from error
         except HeicError as error:
             raise HTTPException(
                 400,
-                "The picture has the format HEIC. Send a PNG or JPEG file, or install pillow-heif "
+                "The picture has the format HEIC: send a PNG or JPEG file, or install pillow-heif "
                 "on the server.",
             ) from error
         except PictureError as error:
-            raise HTTPException(
-                400,
-                "The picture cannot be read. Send a PNG or JPEG file with at most "
-                f"{MOST_PIXELS:,} pixels.",
-            ) from error
+            raise HTTPException(400, fault_of(content, error)) from error
         answer = as_json(name, reading.digits)
         if with_details:
             details = zip(answer["digits"], reading.images, reading.probabilities, strict=True)
@@ -145,12 +142,24 @@ class Reader:
         lowest, highest = float(images.min()), float(images.max())
         if not (known.low <= lowest and highest <= known.high):  # or not a number
             found = f"range from {lowest:g} to {highest:g}" if lowest == lowest else "contain NaN"
-            raise HTTPException(400, f"The numbers {found}. Send {valid}.")
+            raise HTTPException(400, f"The numbers {found}: send {valid}.")
         if 0 < highest - known.low <= (known.high - known.low) / 255:
             raise HTTPException(
-                400, f"The largest number is {highest:g}, which is too faint. Send {valid}."
+                400, f"The largest number is {highest:g}, which is too faint: send {valid}."
             )
         return images.reshape(len(images), N_PIXELS)
+
+
+def fault_of(content: bytes, error: PictureError) -> str:
+    """Return what is wrong with a body that cannot be read as a picture."""
+    if not isinstance(error.__cause__, UnidentifiedImageError):
+        return (
+            f"The picture has more than {MOST_PIXELS:,} pixels, or is too narrow for a digit: "
+            "resize or crop it."
+        )
+    if content.lstrip().startswith(b"{"):
+        return "This is JSON, not a picture: add the header Content-Type: application/json."
+    return "The picture is not in a supported format: send a PNG or JPEG file."
 
 
 def json_object(body: bytes) -> dict[str, Any]:
