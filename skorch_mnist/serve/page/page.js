@@ -56,10 +56,12 @@ function show() {
     usePen(context, style.getPropertyValue("--ink"));
     for (const stroke of strokes) trace(context, stroke);
   }
-  if (picture || digits.length > 1) showBoxes(context, zoom / scale, style);
+  if (picture ? picture.image : digits.length > 1) showBoxes(context, zoom / scale, style);
   if (pen && !picture && document.activeElement === canvas) showPen(context, style);
   const empty = !picture && !strokes.length;
-  element("hint").hidden = !empty || pen !== null;
+  const isHidden = picture !== null && !picture.image;
+  element("hint").textContent = isHidden ? "Your browser cannot show this picture" : "Draw here";
+  element("hint").hidden = !isHidden && (!empty || pen !== null);
   element("undo").disabled = picture !== null || !strokes.length;
   element("clear").disabled = empty;
   element("input-title").textContent = picture ? "Picture" : "Drawing";
@@ -252,6 +254,11 @@ async function usePicture(file) {
   if (sheet === before) replace({ image, background, blob, width, height });
 }
 
+function useFirst(files) {
+  if (files.length) usePicture(files[0]);
+  else say("This is not a picture file.");
+}
+
 for (const id of ["file", "camera"]) {
   element(id).addEventListener("change", (event) => {
     if (event.target.files.length) usePicture(event.target.files[0]);
@@ -259,7 +266,7 @@ for (const id of ["file", "camera"]) {
   });
 }
 document.addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) usePicture(event.clipboardData.files[0]);
+  useFirst(event.clipboardData.files);
 });
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -271,7 +278,7 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  if (event.dataTransfer.files.length) usePicture(event.dataTransfer.files[0]);
+  useFirst(event.dataTransfer.files);
 });
 
 // --- the answer ----------------------------------------------------------------------------
@@ -335,6 +342,7 @@ function complain(error) {
 }
 
 function fail(error) {
+  if (picture && !picture.image) picture = null; // so that one can draw
   digits = [];
   element("digits").replaceChildren();
   complain(error);
@@ -344,12 +352,16 @@ function fail(error) {
 function showAnswer(answer) {
   digits = answer.digits;
   const names = digits.map(nameOf);
+  const areDigits = digits.every((digit) => digit.label !== null);
   if (!digits.length) say("No digit was found.");
-  else if (digits.length > 1) say(`${digits.length} digits: ${names.join(", ")}.`);
+  else if (digits.length > 1) say(`${digits.length} ${areDigits ? "digits" : "shapes"}: ${names.join(", ")}.`);
   else if (digits[0].label === null) say("Not a digit.");
   else say(`${names[0]}, ${percent(digits[0].probability)}.`);
-  const open = [...document.querySelectorAll("#digits details")].map((details) => details.open);
-  const rows = digits.map((digit, number) => rowOf(digit, open[number] ?? digits.length === 1));
+  const before = [...document.querySelectorAll("#digits details")];
+  const rows = digits.map((digit, number) => {
+    const isOpen = before.length === digits.length ? before[number].open : digits.length === 1;
+    return rowOf(digit, isOpen);
+  });
   element("digits").replaceChildren(...rows);
   show();
 }
