@@ -447,7 +447,7 @@ def test_corrected_digits_are_saved(browser, tmp_path):
         assert page.page.get_by_text("saves the digits that you correct").is_visible()
         page.draw(*DIGITS[1])
         page.answer()
-        page.page.get_by_label("Correct it").select_option("7")
+        page.page.get_by_label("Correct").select_option("7")
         page.page.get_by_role("button", name="Save").click()
         page.page.get_by_text("Saved as 7.").wait_for()
         page.page.evaluate("changed()")  # the same digit is not offered again
@@ -462,7 +462,7 @@ def test_the_keyboard_corrects_a_digit(browser, tmp_path):
     with running("--keep", tmp_path) as address, opened(browser, address) as page:
         page.draw(*DIGITS[1])
         page.answer()
-        page.page.get_by_label("Correct it").focus()
+        page.page.get_by_label("Correct").focus()
         page.press("Tab", "Enter")  # nothing is chosen: the browser says so and goes back
         page.press(*["ArrowDown"] * 8)
         page.page.wait_for_load_state("networkidle")
@@ -477,7 +477,7 @@ def test_the_answer_stays_if_a_correction_cannot_be_saved(browser, tmp_path):
     with running("--keep", tmp_path) as address, opened(browser, address) as page:
         page.draw(*DIGITS[1])
         page.answer()
-        page.page.get_by_label("Correct it").select_option("7")
+        page.page.get_by_label("Correct").select_option("7")
         page.page.route("**/examples", lambda route: route.abort())
         page.page.get_by_role("button", name="Save").click()
         page.page.wait_for_selector("#status.error")
@@ -489,7 +489,7 @@ def test_corrections_are_not_mentioned_if_they_are_not_saved(page):
     page.draw(*DIGITS[1])
     page.answer()
     assert not page.page.get_by_text("saves the digits that you correct").is_visible()
-    assert not page.page.get_by_label("Correct it").is_visible()
+    assert not page.page.get_by_label("Correct").is_visible()
 
 
 # The process
