@@ -23,9 +23,10 @@ import pytest
 from helpers import quick
 from PIL import Image
 
-from skorch_mnist import cli, read_digits, reading
+from skorch_mnist import cli, load_digits28, read_digits, reading
 from skorch_mnist.datasets import load_image_folder
 from skorch_mnist.pictures import find_digits
+from skorch_mnist.rejection import RejectingClassifier
 from skorch_mnist.serve import _app, _bodies, _examples, _reader, _server
 from skorch_mnist.serve._app import PAGE, make_app
 from skorch_mnist.serve._examples import Examples
@@ -203,11 +204,13 @@ def test_a_label_of_none_is_null(server, monkeypatch):
 # Arrays
 
 
-def test_each_array_gets_a_prediction(server, digits):
-    _, X_test, _, _ = digits
-    X = X_test[:20]
-    labels, probabilities = reading.classify(X, reading.pretrained())
-    highest = probabilities.max(axis=1)
+def test_arrays_get_the_labels_of_predict(server):
+    X, _ = load_digits28(return_X_y=True)
+    X = X[:40]  # read_digits would accept more of them
+    classifier = RejectingClassifier.from_pretrained("digits")
+    labels = [None if label == -1 else label for label in classifier.predict(X).tolist()]
+    assert labels != reading.classify(X, reading.pretrained())[0]
+    highest = classifier.predict_proba(X).max(axis=1)
     for arrays in (X, X.reshape(-1, 28, 28), X.reshape(-1, 28, 28, 1), X.reshape(-1, 1, 28, 28)):
         predictions = server.instances(arrays.tolist()).json["predictions"]
         assert [one["label"] for one in predictions] == labels

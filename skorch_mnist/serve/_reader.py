@@ -54,11 +54,12 @@ class Reader:
         classifier: MNISTCNNClassifier | RejectingClassifier | None,
         card: str | None = None,
     ) -> None:
-        self.classifier = pretrained() if classifier is None else classifier
+        self.classifier = self._for_arrays = pretrained() if classifier is None else classifier
         check_classifier(self.classifier)
         self.classes: list[Any] = np.asarray(self.classifier.classes_).tolist()
         known = self.classifier.pixel_statistics_
-        if classifier is None:
+        if classifier is None:  # which accepts more in pictures than in arrays
+            self._for_arrays = RejectingClassifier.from_pretrained("digits")
             card = (files("skorch_mnist.pretrained") / "digits.md").read_text(encoding="utf-8")
         self.about = {
             "classes": self.classes,
@@ -118,7 +119,7 @@ class Reader:
         HTTPException
             400 if the arrays are not images in the form of MNIST.
         """
-        labels, probabilities = classify(self._rows(body), self.classifier)
+        labels, probabilities = classify(self._rows(body), self._for_arrays)
         return {
             "predictions": [
                 {"label": label, "probability": float(row.max())}
