@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import h11
 import numpy as np
 import pytest
 from helpers import quick
@@ -527,6 +529,25 @@ def test_connections_that_send_no_request_in_time_are_closed(monkeypatch):
         ):
             answer = server.send(start)  # which ends with the connection
             assert re.findall(rb"HTTP/1.1 (\d+)", answer) == statuses
+
+
+def test_a_client_that_closes_its_connection_while_it_is_refused_logs_no_error(monkeypatch, caplog):
+    send, closed = h11.Connection.send, threading.Event()
+    monkeypatch.setattr(_server, "IDLE", 0.2)
+    with running() as server, socket.create_connection(("127.0.0.1", server.port)) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        def send_and_close(connection, event):
+            if isinstance(event, h11.EndOfMessage) and not closed.is_set():
+                sock.close()  # with a reset, between the response and its end
+                closed.set()
+            return send(connection, event)
+
+        monkeypatch.setattr(h11.Connection, "send", send_and_close)
+        sock.sendall(b"GET /health HTTP/1.1\r\n")
+        assert closed.wait(5)
+        assert server.request("GET", "/health").status == 200
+    assert caplog.records == []
 
 
 def test_bodies_that_do_not_arrive_in_time_are_refused(monkeypatch):

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -84,7 +85,8 @@ class Connection(H11Protocol):
             self.transport.write(self.conn.send(event))
         # If the connection was closed immediately, further data from the client would reset it
         # before the client has read the response.
-        self.transport.write_eof()
+        with suppress(OSError):  # the client has closed the connection
+            self.transport.write_eof()
         self._after(LINGER, self.transport.abort)
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
