@@ -572,6 +572,23 @@ def test_pictures_that_wait_too_long_are_refused(monkeypatch):
         assert server.predict(PICTURE).status == 503
 
 
+def test_pictures_that_wait_when_the_server_stops_are_refused(monkeypatch, caplog):
+    running_task = threading.Event()
+
+    def picture(*_):
+        running_task.set()
+        time.sleep(0.5)
+
+    monkeypatch.setattr(Reader, "picture", picture)
+    monkeypatch.setattr(_server, "GRACE", 0)
+    with ThreadPoolExecutor(1) as pool:
+        with running() as server:
+            answer = pool.submit(server.predict, PICTURE)
+            assert running_task.wait(5)
+        assert answer.result().status == 503
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_slow_clients_do_not_block_others(server):
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nse"
     slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(50)]

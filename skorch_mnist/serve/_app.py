@@ -150,11 +150,12 @@ async def in_thread(
     Raises
     ------
     HTTPException
-        503 if it takes too long, because there are too many tasks. A waiting task is dropped.
+        503 if it takes too long, because there are too many tasks, or if the server stops. A
+        waiting task is dropped.
     """
     result = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
     try:
         async with asyncio.timeout(PATIENCE):
             return JSONResponse(await result)
-    except TimeoutError as error:
+    except (TimeoutError, asyncio.CancelledError) as error:
         raise busy() from error

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 IDLE = 10.0  # seconds for the headers of the first or next request to arrive
 LONGEST = 120.0  # seconds from the headers to the end of the response
+GRACE = 5  # seconds for responses when the server stops
 LINGER = 2.0  # seconds for a client to read that its request was refused
 
 
@@ -55,6 +56,13 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
         if self._deadline is not None:
             self._deadline.cancel()
+
+    def shutdown(self) -> None:
+        """Close the connection when the server stops, if it does not wait for a response."""
+        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
+            self.transport.abort()  # the rest of the body may never arrive
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Respond to data that is not an HTTP request."""
@@ -120,6 +128,6 @@ def make_server(app: Any) -> Server:
         log_level="error",
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=GRACE,
     )
     return Server(config)

@@ -9,12 +9,14 @@ import math
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -495,10 +497,18 @@ def test_corrections_are_not_mentioned_if_they_are_not_saved(page):
 # The process
 
 
-def test_an_interrupt_ends_the_server():
-    with started() as (process, _):
+@pytest.mark.parametrize("body", [None, b"seven", bytes(100_000)])
+def test_an_interrupt_ends_the_server(body):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+    with started() as (process, address), socket.socket() as sock:
+        if body is not None:
+            sock.connect(("127.0.0.1", int(address.rpartition(":")[2])))
+            sock.sendall(head + body)  # the rest never arrives
+            with urlopen(f"{address}/health") as answer:  # by now, the server has the first part
+                assert answer.status == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
+        assert process.stderr.read() == ""
 
 
 def test_a_server_for_other_machines_warns():
