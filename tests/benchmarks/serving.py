@@ -73,17 +73,17 @@ def main():
     with served() as port:
         connection = http.client.HTTPConnection("127.0.0.1", port)
 
-        def post(content, kind):
-            connection.request("POST", "/predict?details=true", content, {"Content-Type": kind})
+        def post(path, content, kind):
+            connection.request("POST", path, content, {"Content-Type": kind})
             response = connection.getresponse()
             assert response.status == 200
             return response.read()
 
         def draw():
-            return post(picture, "image/png")
+            return post("/predict?details=true", picture, "image/png")
 
         def predict_array():
-            return post(body, "application/json")
+            return post("/predict", body, "application/json")
 
         read, answered = in_turns(args.rounds, lambda: read_digits(picture), draw)
         print(f"a drawing: {1e3 * read:.1f} ms in process, {1e3 * answered:.1f} ms served, "
