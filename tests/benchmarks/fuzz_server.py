@@ -1,7 +1,7 @@
 """Send mutated requests to the server: each must be answered, none with a failure of the server.
 
-The memory of the server must not grow. Run it with ``python tests/benchmarks/fuzz_server.py
---requests 10000``.
+The server must not log an error, and its memory must not grow. Run it with ``python
+tests/benchmarks/fuzz_server.py --requests 10000``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from fuzz_idx import mutate
@@ -34,9 +35,10 @@ main(["serve", "--port", "0"])
 
 
 @contextmanager
-def served():
-    """The process and the port of a server."""
-    process = subprocess.Popen([sys.executable, "-c", IMPATIENT], stdout=subprocess.PIPE, text=True)
+def served(log):
+    """The process and the port of a server that writes its errors to ``log``."""
+    command = [sys.executable, "-c", IMPATIENT]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield process, int(re.search(r"http://[^:]+:(\d+)", process.stdout.readline())[1])
     finally:
@@ -82,7 +84,11 @@ def main():
     parser.add_argument("--random-state", type=int, default=0)
     args = parser.parse_args()
     seeds, outcomes, start = list(requests()), Counter(), time.monotonic()
-    with served() as (process, port), ThreadPoolExecutor(8) as pool:
+    with (
+        TemporaryFile("w+") as log,
+        served(log) as (process, port),
+        ThreadPoolExecutor(8) as pool,
+    ):
 
         def one(number):
             rng = np.random.default_rng([args.random_state, number])
@@ -100,9 +106,12 @@ def main():
             print(f"{outcomes.total():,} requests after {time.monotonic() - start:.0f} s, memory "
                   f"of the server {memory(process)} MB", flush=True)  # fmt: skip
         assert send(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") == 200
+        log.seek(0)
+        logged = log.read()
     for status, count in outcomes.most_common():
         print(f"{count:7,} {status or 'connection closed: nothing was left of the request'}")
-    sys.exit(any(status >= 500 for status in outcomes))
+    print(logged)
+    sys.exit(bool(logged) or any(status >= 500 for status in outcomes))
 
 
 if __name__ == "__main__":
