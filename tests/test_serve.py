@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import http.client
 import io
 import json
@@ -746,16 +747,27 @@ def error_of(arguments, capsys, status=1):
 
 def test_a_port_in_use_is_an_error(server, capsys):
     error = error_of(["--port", str(server.port)], capsys)
-    assert f"cannot listen on 127.0.0.1, port {server.port}" in error
+    reason = os.strerror(errno.EADDRINUSE)
+    assert f"cannot listen on 127.0.0.1, port {server.port} ({reason}): choose" in error
 
 
 def test_a_host_of_another_machine_is_an_error(capsys):
     assert "choose another --host" in error_of(["--host", "192.0.2.1", "--port", "0"], capsys)
 
 
-@pytest.mark.parametrize("arguments", [["--port", "99999"], ["--host", ""], ["--model", ""]])
+@pytest.mark.parametrize(
+    "arguments", [["--port", "99999"], ["--host", ""], ["--host", "a..b"], ["--model", ""]]
+)
 def test_arguments_that_are_not_valid_are_usage_errors(arguments, capsys):
     assert arguments[0] in error_of(arguments, capsys, 2)
+
+
+def test_a_file_is_not_a_folder_for_examples(tmp_path, capsys):
+    file = tmp_path / "seven.png"
+    file.write_bytes(PICTURE)
+    error = error_of(["--port", "0", "--keep", str(file)], capsys)
+    assert f"cannot write to the folder {file} (" in error
+    assert "choose another with --keep" in error
 
 
 def test_the_extra_is_named_if_it_is_missing(monkeypatch, capsys):

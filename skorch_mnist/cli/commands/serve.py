@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..arguments import number_in, some_path, some_text
+from ..arguments import number_in, some_path
 from ..messages import Screen, report
 from ..run_folder import card_of, is_pretrained, load_rejecting
 from .predict import ModelOption
+
+if TYPE_CHECKING:
+    from skorch_mnist.serve._examples import Examples
+
+
+def some_host(text: str) -> str:
+    """Parse a host name or address."""
+    with suppress(UnicodeError):  # empty labels
+        if text.encode("idna"):
+            return text
+    raise ValueError(f"{text!r} is not valid: it must be a host name or address")
+
 
 Host = Annotated[
     str,
@@ -20,7 +34,7 @@ Host = Annotated[
         metavar="HOST",
         help="Host name or address to listen on; 0.0.0.0 allows connections from other machines "
         "[dim](default: 127.0.0.1)[/]",
-        parser=some_text,
+        parser=some_host,
         show_default=False,
     ),
 ]
@@ -59,7 +73,6 @@ def serve(
     import torch
 
     from skorch_mnist.serve._app import make_app
-    from skorch_mnist.serve._examples import Examples
     from skorch_mnist.serve._guard import is_loopback
     from skorch_mnist.serve._reader import Reader
     from skorch_mnist.serve._server import listen, make_server
@@ -67,9 +80,12 @@ def serve(
     try:
         sock = listen(host, port)
     except OSError as error:
+        # Other errors than those of the name repeat the address, as a tuple.
+        reason = (
+            error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        )
         raise OSError(
-            f"cannot listen on {host}, port {port} ({error.strerror}): choose another --host or "
-            "--port"
+            f"cannot listen on {host}, port {port} ({reason}): choose another --host or --port"
         ) from error
     with sock, suppress(KeyboardInterrupt):
         torch.set_num_threads(1)  # requests run in parallel, and one image does not need more
@@ -77,7 +93,7 @@ def serve(
             reader = Reader(None)
         else:
             reader = Reader(load_rejecting(model), card_of(model))
-        examples = None if keep is None else Examples(keep, reader.classes)
+        examples = None if keep is None else open_examples(keep, reader.classes)
         screen = Screen()
         name = f"[{host}]" if ":" in host else host
         screen.say(f"Serving on http://{name}:{sock.getsockname()[1]} (stop with Ctrl-C)")
@@ -90,3 +106,16 @@ def serve(
         if keep is not None:
             screen.say(f"Corrected digits are saved in {keep.resolve()}")
         make_server(make_app(reader, host, examples)).run(sockets=[sock])
+
+
+def open_examples(folder: Path, classes: list[Any]) -> Examples:
+    """Return a folder of examples; raise an OSError that names it if it cannot be created."""
+    from skorch_mnist.serve._examples import Examples
+
+    try:
+        return Examples(folder, classes)
+    except OSError as error:
+        raise OSError(
+            f"cannot write to the folder {folder} ({error.strerror}: {error.filename}): choose "
+            "another with --keep"
+        ) from error
