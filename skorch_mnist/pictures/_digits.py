@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._ink import Map, border_of, brightness, contrast_map, in_clear_tones, ink_color, scale
-from ._judge import likeness
 from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import distance_to_edge, mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
@@ -22,7 +21,6 @@ _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
 _LONGER = 1.3  # times the size of the digit: a shorter line is a stroke, unless it crosses all
 _FAR_LONGER = 2.0  # times the size of the digit: a longer line across all is a fold, even if dark
-_CLEARLY = 4.4  # above the threshold: pieces of a letter rarely look so much like a digit
 _PALE = 0.2, 0.3  # of the ink nearby: edges that are tried once the digit is found
 _GAINED, _LOST = 0.05, 0.02  # of the digit: less is its soft edge; more would be another shape
 _SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
@@ -74,7 +72,7 @@ class Kind(IntEnum):
     DIRT = 4
 
 
-class _Assumptions(NamedTuple):
+class Assumptions(NamedTuple):
     """What ink is: its polarity, and the edge and the weakest ink for ``ink_mask``."""
 
     polarity: str
@@ -83,26 +81,8 @@ class _Assumptions(NamedTuple):
     has_pale_strokes: bool = True
 
 
-def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages | None:
-    """Return the stages of the digit in a picture, or None if no digit was found.
-
-    With ``retry``, other assumptions are tried if the result does not look like a digit.
-    """
-    usual = _Assumptions(polarity)
-    first = _stages(picture, usual)
-    if not retry or (first is not None and likeness([first.image])[0] >= 0):
-        return first
-    dark = usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False)
-    faint = usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3))
-    others = [stages for how in (dark, faint) if (stages := _stages(picture, how)) is not None]
-    alike = likeness([stages.image for stages in others])
-    if not others or alike.max() < _CLEARLY:
-        return first
-    return others[int(alike.argmax())]
-
-
-def _stages(
-    picture: NDArray[np.uint8], assumed: _Assumptions, closer: bool = True
+def stages_assuming(
+    picture: NDArray[np.uint8], assumed: Assumptions, closer: bool = True
 ) -> Stages | None:
     """Return the stages of the digit if the assumptions hold, or None if no digit was found."""
     scaled = scale(picture, _SMALL, _LARGE)
@@ -114,7 +94,7 @@ def _stages(
     zoom = max(picture.shape[:2]) / longer
     if closer and zoom > 1 and box.size < _TINY * longer:
         left, top, right, bottom = in_picture(_with_margin(box), zoom, picture.shape)
-        stages = _stages(picture[top:bottom, left:right], assumed, closer=False)
+        stages = stages_assuming(picture[top:bottom, left:right], assumed, closer=False)
         if stages is None:
             return None
         x0, y0, x1, y1 = stages.box
@@ -124,7 +104,7 @@ def _stages(
     return Stages(scaled.copy(), found.ink, found.kinds(), digit, mnist_form(digit), whole)
 
 
-def _search(scaled: NDArray[np.uint8], assumed: _Assumptions) -> _Found:
+def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
     """Return the digit, without ruling and without anything wider than its strokes."""
     pixels = in_clear_tones(only_sheet(without_edges(scaled)))
     weights, is_light = ink_color(pixels, assumed.polarity)

@@ -115,11 +115,11 @@ def _is_light(gray: Map, deviation: Map) -> bool:
     fills its picture may cover more of it than paper does. Such a picture has two tones, and paper
     covers most of its border, but not all of it, as a table around a sheet would.
     """
-    bright = gray > _two_tones(gray)
+    bright = gray > two_tones(gray)
     narrow = _narrow_share(gray, max(gray.shape) // 4)
     dark_border = 1 - border_of(bright).mean()
     thin = int(_is_thin(bright)) - int(_is_thin(~bright))
-    if _separation(gray, bright) > _SEPARATE:
+    if separation(gray, bright) > _SEPARATE:
         if _MOST < dark_border < _ALL and narrow > 0.5 + _UNCLEAR / 2 and thin >= 0:
             return True
         if _MOST < 1 - dark_border < _ALL and narrow < 0.5 - _UNCLEAR / 2 and thin <= 0:
@@ -134,7 +134,7 @@ def _is_light(gray: Map, deviation: Map) -> bool:
     return thin > 0 if thin else bool(dark_border > 0.5)
 
 
-def _separation(gray: Map, bright: NDArray[np.bool_]) -> float:
+def separation(gray: Map, bright: NDArray[np.bool_]) -> float:
     """Return the share of the variance that is between two tones: 1 if there is nothing else."""
     weight = bright.mean()
     if not 0 < weight < 1:
@@ -161,7 +161,7 @@ def _narrow_share(gray: Map, widest: int) -> float:
     return peaks / max(peaks + pits, 1e-12)
 
 
-def _two_tones(gray: Map) -> float:
+def two_tones(gray: Map) -> float:
     """Return the threshold of Otsu (1979) between the dark and the light part of a picture."""
     low, high = float(gray.min()), float(gray.max())
     scaled = (255 * (gray - low) / max(high - low, 1e-6)).astype(np.uint8)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._digits import Stages, cut_out, in_picture, stages_of
+from ._attempts import stages_of
+from ._digits import Kind, Stages, cut_out, in_picture
 from ._fields import find_fields
 from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
 from ._judge import likeness
@@ -35,6 +36,9 @@ _EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than 
 _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
+_LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
+_HIGH = 0.5  # of the height of a digit: what may be another digit beside it
+_INKED = 0.12  # of its pixels
 _SEGMENTS = 4  # of a digit on a display: up to four of them look like a 1
 _MOSTLY = 0.7  # of the shapes on a page: if as many look like digits, it is one
 _HARDLY = 1 / 3  # of these shapes: if fewer look like digits, they are dirt around a single digit
@@ -128,13 +132,34 @@ def find_digits(
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto".')
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
-    found = _on_page(picture, polarity, page is True) if page else _empty(picture)
-    if page is True and len(found.boxes):
-        return found
+    if page is True:
+        found = _on_page(picture, polarity, is_surely_page=True)
+        if len(found.boxes):
+            return found
     single = stages_of(picture, polarity, retry=True)
-    if single is None or _is_page(found, single):
-        return found
+    if page == "auto" and (single is None or not _is_alone(single, picture)):
+        found = _on_page(picture, polarity, is_surely_page=False)
+        if single is None or _is_page(found, single):
+            return found
+    if single is None:
+        return _empty(picture)
     return _digits_at(picture, [single.box], [single.image])
+
+
+def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
+    """Return whether a digit looks like one, is large, and has nothing as large beside it."""
+    left, top, right, bottom = single.box
+    if max(right - left, bottom - top) < _LARGE_DIGIT * max(picture.shape[:2]):
+        return False
+    digit = single.kinds == Kind.DIGIT
+    dirt = (single.kinds == Kind.DIRT).astype(np.uint8)
+    _, _, beside, _ = cv2.connectedComponentsWithStats(dirt, connectivity=8)
+    height = np.ptp(np.flatnonzero(digit.any(axis=1))) + 1
+    is_high = beside[1:, cv2.CC_STAT_HEIGHT] > _HIGH * height
+    is_large = beside[1:, cv2.CC_STAT_AREA] > _INKED * digit.sum()
+    if (is_high & is_large).any() or dirt.sum() > digit.sum():
+        return False
+    return bool(likeness([single.image])[0] >= 0)
 
 
 def _is_page(found: FoundDigits, single: Stages) -> bool:

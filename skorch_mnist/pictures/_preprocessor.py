@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from skorch_mnist._geometry import SIDE
 from skorch_mnist._threads import in_threads
 
-from ._digits import Stages, stages_of
+from ._attempts import stages_of
+from ._digits import Stages
 from ._reading import NoDigitError, PictureError, each_picture, one_picture, read_picture
 
 MAX_PIXELS = 100_000_000  # phone pictures have about 12 million; the largest sensors, 200 million

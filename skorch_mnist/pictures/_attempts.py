@@ -1,0 +1,100 @@
+"""Find the digit in a picture, under other assumptions if the result does not look like one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._digits import Assumptions, Stages, in_picture, stages_assuming
+from ._ink import border_of, scale, separation, two_tones
+from ._judge import likeness
+from ._shapes import Box
+
+_CLEARLY = 4.4  # above the threshold: pieces of a letter rarely look so much like a digit
+_RATHER = 3.0  # above the threshold: in pictures that a digit may fill, there are fewer pieces
+_MORE, _LESS = 1.0, 1.0  # how much more a digit in a margin must look like one, or less if larger
+_LARGER = 1.15  # times the size of the first result
+_OF_DATASET = 64  # pixels of the longer side: images that small are usually parts of a dataset
+_SEPARATE = 0.8  # of the variance of brightness: such images have two tones, and little else
+_AT_BORDER = 0.02  # of the border: what a digit that fills a picture covers at least
+_MARGIN = 0.25  # of the longer side
+_COARSE, _FINE = 160, 320  # pixels of the longer side of the picture in the margin
+
+
+def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages | None:
+    """Return the stages of the digit in a picture, or None if no digit was found.
+
+    With ``retry``, other assumptions are tried if the result does not look like a digit: that the
+    digit fills the picture, or that only the darkest or also fainter ink belongs to it.
+    """
+    usual = Assumptions(polarity)
+    first = stages_assuming(picture, usual)
+    if not retry:
+        return first
+    _, alike = _most_alike([first])
+    if first is not None and (other := _in_margin(picture, polarity, first, alike)) is not None:
+        return other
+    if alike < 0:
+        dark = usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False)
+        faint = usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3))
+        attempts = [stages_assuming(picture, assumed) for assumed in (dark, faint)]
+        other, other_alike = _most_alike(attempts)
+        if other_alike >= _CLEARLY:
+            return other
+    return first
+
+
+def _most_alike(attempts: list[Stages | None]) -> tuple[Stages | None, float]:
+    """Return the result that looks most like a digit, and how much."""
+    found = [stages for stages in attempts if stages is not None]
+    if not found:
+        return None, -np.inf
+    alike = likeness([stages.image for stages in found])
+    return found[int(alike.argmax())], float(alike.max())
+
+
+def _in_margin(
+    picture: NDArray[np.uint8], polarity: str, first: Stages, alike: float
+) -> Stages | None:
+    """Return the stages of the digit in a margin, if that looks better.
+
+    If a digit fills its picture, it is hard to tell from the paper. Pieces of the paper may look
+    like a 1, but they are smaller than the digit.
+    """
+    gray = scale(picture, 0, _COARSE).mean(axis=-1)
+    bright = gray > two_tones(gray)
+    if not _AT_BORDER < border_of(bright).mean() < 1 - _AT_BORDER:
+        return None
+    is_small = max(picture.shape[:2]) <= _OF_DATASET and separation(gray, bright) > _SEPARATE
+    if alike >= _CLEARLY and not is_small:
+        return None
+    polarities = ("dark_on_light", "light_on_dark") if polarity == "auto" else (polarity,)
+    other, other_alike = _most_alike([_stages_in_margin(picture, p) for p in polarities])
+    if other is None:
+        return None
+    is_larger = is_small and _size(other) > _LARGER * _size(first)
+    enough = alike - _LESS if is_larger else alike + _MORE
+    return other if other_alike >= max(_RATHER, enough) else None
+
+
+def _size(stages: Stages) -> int:
+    left, top, right, bottom = stages.box
+    return max(right - left, bottom - top)
+
+
+def _stages_in_margin(picture: NDArray[np.uint8], polarity: str) -> Stages | None:
+    """Return the stages of the digit in a picture with a margin in the color of its paper."""
+    scaled = scale(picture, _COARSE, _FINE)
+    gray = scaled.mean(axis=-1)
+    is_paper = (gray > two_tones(gray)) != (polarity == "light_on_dark")
+    color = np.median(scaled[is_paper], axis=0) if is_paper.any() else np.zeros(3)
+    margin = round(_MARGIN * max(scaled.shape[:2]))
+    height, width = (side + 2 * margin for side in scaled.shape[:2])
+    whole = np.full((height, width, 3), color, np.uint8)
+    whole[margin:-margin, margin:-margin] = scaled
+    stages = stages_assuming(whole, Assumptions(polarity))
+    if stages is None:
+        return None
+    left, top, right, bottom = (side - margin for side in stages.box)
+    zoom = max(picture.shape[:2]) / max(scaled.shape[:2])
+    return stages._replace(box=in_picture(Box(top, left, bottom, right), zoom, picture.shape))
