@@ -157,6 +157,7 @@ def variants():
     yield "white ink on nothing", white
     yield "0 to 1", gray / 255
     yield "16 bits", gray.astype(np.uint16) * 257
+    yield "0 to 16", gray / 255 * 16
     yield "yes or no", gray > 100
     yield "0 or 1", (gray > 100).astype(np.uint8)
     yield "inverted", 255 - gray
@@ -172,6 +173,19 @@ def variants():
 def test_every_kind_of_picture_gives_the_same_image(kind, picture):
     expected, image = transform(seven()).astype(float), transform(picture).astype(float)
     assert correlation(expected, image) > 0.95
+
+
+def test_values_up_to_16_have_the_scale_of_load_digits():
+    gray = seven() // 16 + 1
+    assert gray.max() == 15
+    whole = (gray * (255 / 16)).astype(np.uint8)
+    stages = DigitPreprocessor().stages
+    expected = stages(whole)
+    for dtype in (float, np.float32, int, np.uint16):
+        found = stages(gray.astype(dtype))
+        np.testing.assert_array_equal(found.picture, expected.picture)
+        np.testing.assert_array_equal(found.image, expected.image)
+    assert stages(gray).picture.max() <= 15  # bytes are from 0 to 255
 
 
 @pytest.mark.parametrize(
@@ -375,7 +389,7 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (np.zeros((0, 5)), r"picture 0 has type ndarray and shape \(0, 5\)"),
         (np.zeros((3, 4, 5, 6)), r"ndarray and shape \(3, 4, 5, 6\)"),
         (np.full((30, 30), np.nan), r"of shape \(30, 30\) has NaN values\. Pass values"),
-        (np.full((30, 30), -1.0), "values from -1.0"),
+        (np.full((30, 30), -1.0), r"values from -1.0 .* from 0 to 1, 0 to 16, 0 to 255 or"),
         (np.full((30, 30), "a"), "type <U1"),
         (np.zeros((5, 784)), "too narrow for a digit"),
         (Image.new("L", (0, 5)), "picture 0 does not have any pixels"),

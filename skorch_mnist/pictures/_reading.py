@@ -343,7 +343,7 @@ def _filled(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
-    """Return an array as a picture; its values are from 0 to 1, 0 to 255 or 0 to 65,535."""
+    """Return an array as a picture; ``_as_bytes`` says which values it may have."""
     try:
         array = np.asarray(picture)
     except Exception as error:
@@ -365,6 +365,7 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
 
 
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Scale an array whose largest value can be 1, 16 (as in ``load_digits``), 255 or 65,535."""
     if array.dtype.kind not in "buif":
         raise PictureError(
             f"{name} of shape {array.shape} has values of type {array.dtype}. Pass numbers."
@@ -376,12 +377,14 @@ def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if not (lowest >= 0 and highest <= 65_535):  # or not a number
         values = f"values from {array.min()} to {array.max()}" if lowest == lowest else "NaN values"
         raise PictureError(
-            f"{name} of shape {array.shape} has {values}. Pass values from 0 to 1, 0 to 255 or "
-            "0 to 65,535."
+            f"{name} of shape {array.shape} has {values}. Pass values from 0 to 1, 0 to 16, 0 to "
+            "255 or 0 to 65,535."
         )
     # This holds for black ink on a transparent background too: its alpha channel has 255.
-    scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
-    if array.dtype == np.uint8 and scale == 1:
+    is_uint8 = array.dtype == np.uint8
+    tops = (1, 255) if is_uint8 else (1, 16, 255, 65_535)
+    scale = 255 / next(top for top in tops if highest <= top)
+    if is_uint8 and scale == 1:
         return array
     pixels = np.empty(array.shape, np.uint8)
     height = max(1, _STRIP // array.shape[1])
