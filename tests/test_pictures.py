@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -497,6 +498,16 @@ def test_anything_other_than_pictures_is_an_error(pictures):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(ValueError, match=r"X has type .*, which is not supported"):
         DigitPreprocessor().transform(pictures)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("n", [1, 5, 150, 1000, 20_000])
+def test_flat_rows_are_not_a_picture(n, wrap):
+    with pytest.raises(ValueError, match=rf"X of shape \({n}, 784\) looks like flat rows"):
+        DigitPreprocessor(on_error="warn").transform(wrap(np.zeros((n, 784), np.uint8)))
+    wide = np.pad(seven(), ((0, 0), (312, 312)), constant_values=235)  # one picture in a list
+    assert wide.shape == (200, 784)
+    assert correlation(transform(wide), transform(seven())) > 0.95
 
 
 @settings(max_examples=30, deadline=None)

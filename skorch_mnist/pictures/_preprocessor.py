@@ -142,7 +142,8 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         PictureError
             If a picture cannot be read or does not show a digit, and ``on_error="raise"``.
         ValueError
-            If X is not a picture or an iterable of pictures, or if a parameter is not valid.
+            If X is not a picture or an iterable of pictures, or if a parameter is not valid. An
+            array of shape (n, 784) is taken for flat rows; in a list, it is a picture.
 
         Warns
         -----

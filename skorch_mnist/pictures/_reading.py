@@ -15,9 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from skorch_mnist._geometry import SIDE
+
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
+_FLAT = (
+    "Pass flat rows of pixels to the classifier directly, or reshape them to (n, height, width)."
+)
 _SHOWN = 40  # characters of a data URL in a message
 _STRIP = 4_000_000  # pixels to convert at a time, which takes little memory
 # Pillow runs another program for the first two, and unpacks the others before their size is known.
@@ -69,6 +74,11 @@ class NoDigitError(PictureError):
 def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name, for messages, and the content of each picture, or of a single one."""
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
+    if is_one(pictures) and shape[1:] == (SIDE * SIDE,):
+        raise ValueError(
+            f"X of shape {tuple(shape)} looks like flat rows of pixels. {_FLAT} If it is a single "
+            "picture, pass it in a list."
+        )
     if is_one(pictures) and not (len(shape) == 3 and shape[2] > 4):
         yield one_picture(pictures)
         return
@@ -145,8 +155,7 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if min(width, height) * _NARROWEST < max(width, height):
         raise PictureError(
             f"{name} is {width} pixels wide and {height} pixels high, which is too narrow for a "
-            "digit. Pass flat rows of pixels to the classifier directly, or reshape them to (n, "
-            "height, width)."
+            f"digit. {_FLAT}"
         )
     return np.ascontiguousarray(pixels)  # it may be turned; here, the file has been closed
 
