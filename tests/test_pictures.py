@@ -233,6 +233,13 @@ def test_the_content_of_a_file_is_a_picture(wrap):
     assert len(find_digits(wrap(png(seven())), page="auto").images) == 1
 
 
+@pytest.mark.parametrize("form", ["gif", "png", "tiff", "webp"])
+def test_the_first_frame_of_several_is_read(form):
+    file, other = io.BytesIO(), Image.new("L", (160, 200), 235)
+    Image.fromarray(seven()).save(file, form, save_all=True, append_images=[other])
+    assert correlation(transform(file.getvalue()), transform(seven())) > 0.95
+
+
 def test_an_open_file_is_read_from_its_position_and_stays_open(tmp_path):
     (tmp_path / "upload").write_bytes(b"header" + png(seven()))
     with open(tmp_path / "upload", "rb") as file:
@@ -391,12 +398,16 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (np.zeros((3, 4, 5, 6)), r"ndarray and shape \(3, 4, 5, 6\)"),
         (np.full((30, 30), np.nan), r"of shape \(30, 30\) has NaN values\. Pass values"),
         (np.full((30, 30), -1.0), r"values from -1.0 .* from 0 to 1, 0 to 16, 0 to 255 or"),
-        (np.full((30, 30), "a"), "type <U1"),
+        (np.full((30, 30), "a"), r"\(30, 30\) has values of type <U1\. Pass real numbers"),
+        (np.full((30, 30), None), "values of type object"),
+        (np.full((30, 30), 1j), "values of type complex128"),
         (np.zeros((5, 784)), "too narrow for a digit"),
         (Image.new("L", (0, 5)), "picture 0 does not have any pixels"),
         (object(), "has type object"),
         ("nowhere.png", "nowhere.png cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),
+        ("", r"^picture 0 \(an empty path\) cannot be read: No such file"),
+        (5000 * "A", r"^A{40}\.\.\. cannot be read"),
         ("https://example.com/7.png", "^https://example.com/7.png is a URL. Download the picture"),
         ("data:image/png;base64," + 5000 * "A", r"^data:image/png;base64,A{1,30}\.\.\. is a data"),
         (["seven.png"], "picture 0 has type list .* Pass one path"),
@@ -494,7 +505,7 @@ def test_the_error_names_the_invalid_parameter(parameters, message):
 
 @pytest.mark.parametrize("pictures", [5, None, {"a": 1}, np.array("a.png")])
 def test_anything_other_than_pictures_is_an_error(pictures):
-    with pytest.raises(ValueError, match="X has 2 columns"):
+    with pytest.raises(ValueError, match=r"X has 2 columns\. .* an array of real numbers"):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(ValueError, match=r"X has type .*, which is not supported"):
         DigitPreprocessor().transform(pictures)
@@ -917,6 +928,9 @@ def test_find_digits_refuses_several_pages():
         find_digits([seven()])
     with pytest.raises(PictureError, match=r"nowhere\.png cannot be read"):
         find_digits("nowhere.png")
+    for values in ("a", None, 1j):
+        with pytest.raises(PictureError, match=r"\(300, 200\) has values of type"):
+            find_digits(np.full((300, 200), values))
 
 
 # Accuracy

@@ -123,8 +123,9 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X : path, binary file, bytes, PIL image, array, or an iterable of these
             Pictures of one digit each. Files can have any format that Pillow reads, except vector
             graphics and icons, and also HEIC, the format of iPhones, if the package pillow-heif is
-            installed. Open files, such as uploads, are read from their current position, and are
-            not closed. Bytes are the content of a file.
+            installed. The first frame or page is read if there are several. Open files, such as
+            uploads, are read from their current position, and are not closed. Bytes are the content
+            of a file.
             Arrays have shape (height, width) or (height, width, channels) with 1 to 4 channels:
             gray, gray and alpha, RGB, or RGBA. Their values are from 0 to 1, 0 to 255 or 0 to
             65,535, depending on the largest value; or from 0 to 16, unless the dtype is uint8, as

@@ -18,12 +18,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from skorch_mnist._geometry import SIDE
 
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
+_NUMBERS = "buif"  # kinds of dtypes
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
 _FLAT = (
     "Pass flat rows of pixels to the classifier directly, or reshape them to (n, height, width)."
 )
-_SHOWN = 40  # characters of a data URL in a message
+_LONGEST = 255  # characters of a path
+_SHOWN = 40  # characters of a longer string in messages
 _STRIP = 4_000_000  # pixels to convert at a time, which takes little memory
 # Pillow runs another program for the first two, and unpacks the others before their size is known.
 _REFUSED = {"EPS", "WMF", "BLP", "ICNS", "ICO", "IPTC"}
@@ -74,12 +76,13 @@ class NoDigitError(PictureError):
 def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name, for messages, and the content of each picture, or of a single one."""
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
-    if is_one(pictures) and shape[1:] == (SIDE * SIDE,):
+    one = is_one(pictures) and getattr(getattr(pictures, "dtype", None), "kind", "f") in _NUMBERS
+    if one and shape[1:] == (SIDE * SIDE,):
         raise ValueError(
             f"X of shape {tuple(shape)} looks like flat rows of pixels. {_FLAT} If it is a single "
             "picture, pass it in a list."
         )
-    if is_one(pictures) and not (len(shape) == 3 and shape[2] > 4):
+    if one and not (len(shape) == 3 and shape[2] > 4):
         yield one_picture(pictures)
         return
     if (
@@ -94,7 +97,10 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
         )
     elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
         if pictures.shape[1] != 1:
-            raise ValueError(f"X has {pictures.shape[1]} columns. Pass one column of paths.")
+            raise ValueError(
+                f"X has {pictures.shape[1]} columns. Pass one column of paths, or an array of real "
+                "numbers as a picture."
+            )
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
         yield _name(picture, f"picture {number}"), picture
@@ -112,14 +118,12 @@ def is_one(pictures: Any) -> bool:
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
     if len(shape) < 2 or hasattr(pictures, "columns"):
         return False
-    if getattr(getattr(pictures, "dtype", None), "kind", "f") not in "buif":
-        return False
     return len(shape) == 2 or (len(shape) == 3 and (shape[2] <= 4 or shape[0] in (1, 3)))
 
 
 def _name(picture: Any, otherwise: str) -> str:
     if isinstance(picture, (str, os.PathLike)):
-        return os.fspath(picture)
+        return os.fspath(picture) or f"{otherwise} (an empty path)"
     source = getattr(picture, "filename", "")
     if not source and hasattr(picture, "read"):
         source = getattr(picture, "name", "")  # the name of a pipe is a number
@@ -270,12 +274,14 @@ def _is_heif(file: Any) -> bool:
 def _not_opened(name: str, error: OSError) -> PictureError:
     """Return the error for a path that does not lead to a readable file."""
     scheme = name.partition(":")[0].lower()
+    if len(name) > _LONGEST:
+        name = f"{name[:_SHOWN]}..."
     if scheme in ("http", "https"):
         return PictureError(f"{name} is a URL. Download the picture, and pass its path or bytes.")
     if scheme == "data":
         return PictureError(
-            f"{name[:_SHOWN]}... is a data URL. Decode what follows the comma with "
-            "base64.b64decode, and pass the bytes."
+            f"{name} is a data URL. Decode what follows the comma with base64.b64decode, and pass "
+            "the bytes."
         )
     return PictureError(f"{name} cannot be read: {error.strerror}")
 
@@ -375,9 +381,9 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
 
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     """Scale an array whose largest value can be 1, 16 (as in ``load_digits``), 255 or 65,535."""
-    if array.dtype.kind not in "buif":
+    if array.dtype.kind not in _NUMBERS:
         raise PictureError(
-            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass numbers."
+            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass real numbers."
         )
     sample = array[::16, ::16]
     if array.dtype == np.uint8 and sample.max() > 1:  # nothing else to check
