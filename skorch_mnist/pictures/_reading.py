@@ -21,9 +21,7 @@ _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as ma
 _NUMBERS = "buif"  # kinds of dtypes
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
-_FLAT = (
-    "Pass flat rows of pixels to the classifier directly, or reshape them to (n, height, width)."
-)
+_FLAT = "Pass flat rows to the classifier directly, or reshape them to (n, height, width)."
 _LONGEST = 255  # characters of a path
 _SHOWN = 40  # characters of a longer string in messages
 _STRIP = 4_000_000  # pixels to convert at a time, which takes little memory
@@ -96,10 +94,9 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
             "or a list of these."
         )
     elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
-        if pictures.shape[1] != 1:
+        if shape[1] != 1:
             raise ValueError(
-                f"X has {pictures.shape[1]} columns. Pass one column of paths, or an array of real "
-                "numbers as a picture."
+                f"X has {shape[1]} columns. Pass one column of paths, or an array of numbers."
             )
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
@@ -279,10 +276,7 @@ def _not_opened(name: str, error: OSError) -> PictureError:
     if scheme in ("http", "https"):
         return PictureError(f"{name} is a URL. Download the picture, and pass its path or bytes.")
     if scheme == "data":
-        return PictureError(
-            f"{name} is a data URL. Decode what follows the comma with base64.b64decode, and pass "
-            "the bytes."
-        )
+        return PictureError(f"{name} is a data URL. Pass the bytes that base64.b64decode returns.")
     return PictureError(f"{name} cannot be read: {error.strerror}")
 
 
@@ -395,12 +389,10 @@ def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
             f"{name} of shape {array.shape} has {values}. Pass values from 0 to 1, 0 to 16, 0 to "
             "255 or 0 to 65,535."
         )
-    # This holds for black ink on a transparent background too: its alpha channel has 255.
-    is_uint8 = array.dtype == np.uint8
-    tops = (1, 255) if is_uint8 else (1, 16, 255, 65_535)
-    scale = 255 / next(top for top in tops if highest <= top)
-    if is_uint8 and scale == 1:
+    if array.dtype == np.uint8 and highest > 1:
         return array
+    # This holds for black ink on a transparent background too: its alpha channel has 255.
+    scale = 255 / next(top for top in (1, 16, 255, 65_535) if highest <= top)
     pixels = np.empty(array.shape, np.uint8)
     height = max(1, _STRIP // array.shape[1])
     for top in range(0, len(array), height):
