@@ -129,7 +129,7 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             Arrays have shape (height, width) or (height, width, channels) with 1 to 4 channels:
             gray, gray and alpha, RGB, or RGBA. Their values are from 0 to 1, 0 to 255 or 0 to
             65,535, depending on the largest value; or from 0 to 16, unless the dtype is uint8, as
-            in :func:`sklearn.datasets.load_digits`. An array of shape (n, height, width) or (n,
+            in ``sklearn.datasets.load_digits``. An array of shape (n, height, width) or (n,
             height, width, channels) contains n pictures. In a list, an array of shape (3, height,
             width) or (1, height, width) is one picture, as in PyTorch.
 
