@@ -96,7 +96,7 @@ def page(pictures, tmp_path):
     return str(tmp_path / "page.png")
 
 
-@pytest.mark.parametrize("option", [(), ("--page",)])
+@pytest.mark.parametrize("option", [(), ("--page",), ("--no-page", "--page")])
 def test_a_page_is_read_digit_by_digit(option, page, capsys):
     assert cli.main(["predict", page, *option, "--json"]) == 0
     [result] = json.loads(capsys.readouterr().out)
@@ -244,7 +244,8 @@ def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("pictures", [[], ["seven.jpg"]])
 def test_a_model_among_the_pictures_is_a_usage_error(model, pictures, capsys):
-    for path in (model, str(Path(model).parent)):  # a file, and the folder of a run
+    # A file, the folder of a run, and the name of a classifier that comes with the package.
+    for path in (model, str(Path(model).parent), "digits"):
         assert cli.main(["predict", path, *pictures]) == 2
         [line] = capsys.readouterr().err.splitlines()
         assert f"{path} is a model, not a picture: use --model {path} (see" in line

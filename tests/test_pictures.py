@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -157,6 +158,7 @@ def variants():
     yield "white ink on nothing", white
     yield "0 to 1", gray / 255
     yield "16 bits", gray.astype(np.uint16) * 257
+    yield "0 to 16", gray / 255 * 16
     yield "yes or no", gray > 100
     yield "0 or 1", (gray > 100).astype(np.uint8)
     yield "inverted", 255 - gray
@@ -172,6 +174,19 @@ def variants():
 def test_every_kind_of_picture_gives_the_same_image(kind, picture):
     expected, image = transform(seven()).astype(float), transform(picture).astype(float)
     assert correlation(expected, image) > 0.95
+
+
+def test_values_up_to_16_have_the_scale_of_load_digits():
+    gray = seven() // 16 + 1
+    assert gray.max() == 15
+    whole = (gray * (255 / 16)).astype(np.uint8)
+    stages = DigitPreprocessor().stages
+    expected = stages(whole)
+    for dtype in (float, np.float32, int, np.uint16):
+        found = stages(gray.astype(dtype))
+        np.testing.assert_array_equal(found.picture, expected.picture)
+        np.testing.assert_array_equal(found.image, expected.image)
+    assert stages(gray).picture.max() <= 15  # bytes are from 0 to 255
 
 
 @pytest.mark.parametrize(
@@ -216,6 +231,13 @@ def test_the_content_of_a_file_is_a_picture(wrap):
     np.testing.assert_array_equal(row.reshape(28, 28), expected)
     np.testing.assert_array_equal(DigitPreprocessor().stages(wrap(png(seven()))).image, expected)
     assert len(find_digits(wrap(png(seven())), page="auto").images) == 1
+
+
+@pytest.mark.parametrize("form", ["gif", "png", "tiff", "webp"])
+def test_the_first_frame_of_several_is_read(form):
+    file, other = io.BytesIO(), Image.new("L", (160, 200), 235)
+    Image.fromarray(seven()).save(file, form, save_all=True, append_images=[other])
+    assert correlation(transform(file.getvalue()), transform(seven())) > 0.95
 
 
 def test_an_open_file_is_read_from_its_position_and_stays_open(tmp_path):
@@ -375,13 +397,17 @@ def test_an_orientation_that_does_not_exist_is_ignored(orientation, tmp_path):
         (np.zeros((0, 5)), r"picture 0 has type ndarray and shape \(0, 5\)"),
         (np.zeros((3, 4, 5, 6)), r"ndarray and shape \(3, 4, 5, 6\)"),
         (np.full((30, 30), np.nan), r"of shape \(30, 30\) has NaN values\. Pass values"),
-        (np.full((30, 30), -1.0), "values from -1.0"),
-        (np.full((30, 30), "a"), "type <U1"),
+        (np.full((30, 30), -1.0), r"values from -1.0 .* from 0 to 1, 0 to 16, 0 to 255 or"),
+        (np.full((30, 30), "a"), r"\(30, 30\) has values of type <U1\. Pass real numbers"),
+        (np.full((30, 30), None), "values of type object"),
+        (np.full((30, 30), 1j), "values of type complex128"),
         (np.zeros((5, 784)), "too narrow for a digit"),
         (Image.new("L", (0, 5)), "picture 0 does not have any pixels"),
         (object(), "has type object"),
         ("nowhere.png", "nowhere.png cannot be read: No such file"),
         (".", "cannot be read: Is a directory"),
+        ("", r"^picture 0 \(an empty path\) cannot be read: No such file"),
+        (5000 * "A", r"^A{40}\.\.\. cannot be read"),
         ("https://example.com/7.png", "^https://example.com/7.png is a URL. Download the picture"),
         ("data:image/png;base64," + 5000 * "A", r"^data:image/png;base64,A{1,30}\.\.\. is a data"),
         (["seven.png"], "picture 0 has type list .* Pass one path"),
@@ -479,10 +505,20 @@ def test_the_error_names_the_invalid_parameter(parameters, message):
 
 @pytest.mark.parametrize("pictures", [5, None, {"a": 1}, np.array("a.png")])
 def test_anything_other_than_pictures_is_an_error(pictures):
-    with pytest.raises(ValueError, match="X has 2 columns"):
+    with pytest.raises(ValueError, match=r"X has 2 columns\. .* an array of numbers"):
         DigitPreprocessor().transform(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(ValueError, match=r"X has type .*, which is not supported"):
         DigitPreprocessor().transform(pictures)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("n", [1, 5, 150, 1000, 20_000])
+def test_flat_rows_are_not_a_picture(n, wrap):
+    with pytest.raises(ValueError, match=rf"X of shape \({n}, 784\) looks like flat rows"):
+        DigitPreprocessor(on_error="warn").transform(wrap(np.zeros((n, 784), np.uint8)))
+    wide = np.pad(seven(), ((0, 0), (312, 312)), constant_values=235)  # one picture in a list
+    assert wide.shape == (200, 784)
+    assert correlation(transform(wide), transform(seven())) > 0.95
 
 
 @settings(max_examples=30, deadline=None)
@@ -892,6 +928,9 @@ def test_find_digits_refuses_several_pages():
         find_digits([seven()])
     with pytest.raises(PictureError, match=r"nowhere\.png cannot be read"):
         find_digits("nowhere.png")
+    for values in ("a", None, 1j):
+        with pytest.raises(PictureError, match=r"\(300, 200\) has values of type"):
+            find_digits(np.full((300, 200), values))
 
 
 # Accuracy

@@ -194,15 +194,20 @@ def test_exemplars_are_images_of_all_digits_that_it_reads(pretrained):
 
 
 @pytest.mark.slow
-def test_fine_tuning_learns_a_handwriting_and_forgets_little(pretrained, mnist):
+def test_fine_tuning_halves_the_errors_on_a_handwriting_and_forgets_little(pretrained, mnist):
     X, y = load_digits28(return_X_y=True)
-    rows = np.random.default_rng(0).permutation(len(y))
-    few = np.concatenate([rows[y[rows] == digit][:10] for digit in range(10)])
-    others = np.setdiff1d(rows, few)
     X_known, y_known = load_exemplars(return_X_y=True)
-    tuned = MNISTCNNClassifier.from_pretrained("digits").set_params(**FINE_TUNE, random_state=0)
-    tuned.fit(np.concatenate([X[few], X_known]), np.concatenate([y[few], y_known]))
-    errors = [1 - clf.score(X[others], y[others]) for clf in (pretrained, tuned)]
-    assert errors[1] < 0.7 * errors[0]
     _, X_test, _, y_test = mnist
-    assert pretrained.score(X_test, y_test) - tuned.score(X_test, y_test) < 0.003
+    before = pretrained.score(X_test, y_test)
+    errors = []
+    for seed in range(3):
+        rows = np.random.default_rng(seed).permutation(len(y))
+        few = np.concatenate([rows[y[rows] == digit][:10] for digit in range(10)])
+        others = np.setdiff1d(rows, few)
+        tuned = MNISTCNNClassifier.from_pretrained("digits")
+        tuned.set_params(**FINE_TUNE, random_state=seed)
+        tuned.fit(np.concatenate([X[few], X_known]), np.concatenate([y[few], y_known]))
+        errors.append([1 - clf.score(X[others], y[others]) for clf in (pretrained, tuned)])
+        assert before - tuned.score(X_test, y_test) < 0.003
+    first, last = np.mean(errors, axis=0)
+    assert last <= 0.5 * first

@@ -297,9 +297,10 @@ def test_images_of_any_form_are_taken():
 
 def test_a_weak_estimator_triggers_a_warning():
     clf = RejectingClassifier(quick(max_epochs=1), random_state=0)
-    with pytest.warns(UserWarning, match=r"^\d+% of generated outliers, .* set a lower accept\.$"):
+    with pytest.warns(UserWarning, match=r"^\d+% of generated outliers, .* Or lower accept \("):
         clf.fit(*toy())
-    clf.set_params(accept=1.0).fit(*toy())  # no threshold
+    clone(clf).set_params(accept=1.0).fit(*toy())  # no threshold
+    clone(clf).set_params(estimator__max_epochs=10).fit(*toy())  # as the warning advises
 
 
 def test_outliers_of_the_user_are_learned(digits):

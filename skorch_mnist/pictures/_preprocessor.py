@@ -124,11 +124,13 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         X : path, binary file, bytes, PIL image, array, or an iterable of these
             Pictures of one digit each. Files can have any format that Pillow reads, except vector
             graphics and icons, and also HEIC, the format of iPhones, if the package pillow-heif is
-            installed. Open files, such as uploads, are read from their current position, and are
-            not closed. Bytes are the content of a file.
+            installed. The first frame or page is read if there are several. Open files, such as
+            uploads, are read from their current position, and are not closed. Bytes are the content
+            of a file.
             Arrays have shape (height, width) or (height, width, channels) with 1 to 4 channels:
             gray, gray and alpha, RGB, or RGBA. Their values are from 0 to 1, 0 to 255 or 0 to
-            65,535, depending on the largest value. An array of shape (n, height, width) or (n,
+            65,535, depending on the largest value; or from 0 to 16, unless the dtype is uint8, as
+            in ``sklearn.datasets.load_digits``. An array of shape (n, height, width) or (n,
             height, width, channels) contains n pictures. In a list, an array of shape (3, height,
             width) or (1, height, width) is one picture, as in PyTorch.
 
@@ -142,7 +144,8 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         PictureError
             If a picture cannot be read or does not show a digit, and ``on_error="raise"``.
         ValueError
-            If X is not a picture or an iterable of pictures, or if a parameter is not valid.
+            If X is not a picture or an iterable of pictures, or if a parameter is not valid. An
+            array of shape (n, 784) is taken for flat rows; in a list, it is a picture.
 
         Warns
         -----

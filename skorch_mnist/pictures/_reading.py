@@ -15,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from skorch_mnist._geometry import SIDE
+
 _PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS or 0  # Pillow itself rejects twice as many
+_NUMBERS = "buif"  # kinds of dtypes
 _BYTES = (bytes, bytearray, memoryview)
 _NARROWEST = 20  # times longer than wide: a longer strip is not a picture
-_SHOWN = 40  # characters of a data URL in a message
+_FLAT = "Pass flat rows to the classifier directly, or reshape them to (n, height, width)."
+_LONGEST = 255  # characters of a path
+_SHOWN = 40  # characters of a longer string in messages
 _STRIP = 4_000_000  # pixels to convert at a time, which takes little memory
 # Pillow runs another program for the first two, and unpacks the others before their size is known.
 _REFUSED = {"EPS", "WMF", "BLP", "ICNS", "ICO", "IPTC"}
@@ -69,7 +74,13 @@ class NoDigitError(PictureError):
 def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
     """Yield the name, for messages, and the content of each picture, or of a single one."""
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
-    if is_one(pictures) and not (len(shape) == 3 and shape[2] > 4):
+    one = is_one(pictures) and getattr(getattr(pictures, "dtype", None), "kind", "f") in _NUMBERS
+    if one and shape[1:] == (SIDE * SIDE,):
+        raise ValueError(
+            f"X of shape {tuple(shape)} looks like flat rows of pixels. {_FLAT} If it is a single "
+            "picture, pass it in a list."
+        )
+    if one and not (len(shape) == 3 and shape[2] > 4):
         yield one_picture(pictures)
         return
     if (
@@ -83,8 +94,10 @@ def each_picture(pictures: Any) -> Iterator[tuple[str, Any]]:
             "or a list of these."
         )
     elif getattr(pictures, "ndim", 1) == 2:  # a frame or array of paths
-        if pictures.shape[1] != 1:
-            raise ValueError(f"X has {pictures.shape[1]} columns. Pass one column of paths.")
+        if shape[1] != 1:
+            raise ValueError(
+                f"X has {shape[1]} columns. Pass one column of paths, or an array of numbers."
+            )
         pictures = np.asarray(pictures, dtype=object).ravel()
     for number, picture in enumerate(pictures):
         yield _name(picture, f"picture {number}"), picture
@@ -102,14 +115,12 @@ def is_one(pictures: Any) -> bool:
     shape: tuple[int, ...] = getattr(pictures, "shape", ())
     if len(shape) < 2 or hasattr(pictures, "columns"):
         return False
-    if getattr(getattr(pictures, "dtype", None), "kind", "f") not in "buif":
-        return False
     return len(shape) == 2 or (len(shape) == 3 and (shape[2] <= 4 or shape[0] in (1, 3)))
 
 
 def _name(picture: Any, otherwise: str) -> str:
     if isinstance(picture, (str, os.PathLike)):
-        return os.fspath(picture)
+        return os.fspath(picture) or f"{otherwise} (an empty path)"
     source = getattr(picture, "filename", "")
     if not source and hasattr(picture, "read"):
         source = getattr(picture, "name", "")  # the name of a pipe is a number
@@ -145,8 +156,7 @@ def read_picture(picture: Any, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if min(width, height) * _NARROWEST < max(width, height):
         raise PictureError(
             f"{name} is {width} pixels wide and {height} pixels high, which is too narrow for a "
-            "digit. Pass flat rows of pixels to the classifier directly, or reshape them to (n, "
-            "height, width)."
+            f"digit. {_FLAT}"
         )
     return np.ascontiguousarray(pixels)  # it may be turned; here, the file has been closed
 
@@ -261,13 +271,12 @@ def _is_heif(file: Any) -> bool:
 def _not_opened(name: str, error: OSError) -> PictureError:
     """Return the error for a path that does not lead to a readable file."""
     scheme = name.partition(":")[0].lower()
+    if len(name) > _LONGEST:
+        name = f"{name[:_SHOWN]}..."
     if scheme in ("http", "https"):
         return PictureError(f"{name} is a URL. Download the picture, and pass its path or bytes.")
     if scheme == "data":
-        return PictureError(
-            f"{name[:_SHOWN]}... is a data URL. Decode what follows the comma with "
-            "base64.b64decode, and pass the bytes."
-        )
+        return PictureError(f"{name} is a data URL. Pass the bytes that base64.b64decode returns.")
     return PictureError(f"{name} cannot be read: {error.strerror}")
 
 
@@ -343,7 +352,7 @@ def _filled(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
-    """Return an array as a picture; its values are from 0 to 1, 0 to 255 or 0 to 65,535."""
+    """Return an array as a picture; ``_as_bytes`` says which values it may have."""
     try:
         array = np.asarray(picture)
     except Exception as error:
@@ -365,9 +374,10 @@ def _from_array(picture: Any, name: str) -> NDArray[np.uint8]:
 
 
 def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    if array.dtype.kind not in "buif":
+    """Scale an array whose largest value can be 1, 16 (as in ``load_digits``), 255 or 65,535."""
+    if array.dtype.kind not in _NUMBERS:
         raise PictureError(
-            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass numbers."
+            f"{name} of shape {array.shape} has values of type {array.dtype}. Pass real numbers."
         )
     sample = array[::16, ::16]
     if array.dtype == np.uint8 and sample.max() > 1:  # nothing else to check
@@ -376,13 +386,13 @@ def _as_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if not (lowest >= 0 and highest <= 65_535):  # or not a number
         values = f"values from {array.min()} to {array.max()}" if lowest == lowest else "NaN values"
         raise PictureError(
-            f"{name} of shape {array.shape} has {values}. Pass values from 0 to 1, 0 to 255 or "
-            "0 to 65,535."
+            f"{name} of shape {array.shape} has {values}. Pass values from 0 to 1, 0 to 16, 0 to "
+            "255 or 0 to 65,535."
         )
-    # This holds for black ink on a transparent background too: its alpha channel has 255.
-    scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65_535
-    if array.dtype == np.uint8 and scale == 1:
+    if array.dtype == np.uint8 and highest > 1:
         return array
+    # This holds for black ink on a transparent background too: its alpha channel has 255.
+    scale = 255 / next(top for top in (1, 16, 255, 65_535) if highest <= top)
     pixels = np.empty(array.shape, np.uint8)
     height = max(1, _STRIP // array.shape[1])
     for top in range(0, len(array), height):

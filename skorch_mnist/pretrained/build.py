@@ -2,9 +2,9 @@
 
 ``python -m skorch_mnist.pretrained.build digits.safetensors`` writes the model that
 ``MNISTCNNClassifier.from_pretrained("digits")`` loads, and in the same folder the exemplars that
-``load_exemplars`` reads. They are bit-identical on the same machine with the same versions of the
-libraries and the fonts, and nearly the same elsewhere. The fonts are from packages of Debian 12;
-the command lists those that are missing. See ``digits.md`` for the data.
+``load_exemplars`` reads. The same commit writes bit-identical files on the same machine with the
+same versions of the libraries and the fonts. ``digits.md`` names the commit, the versions and the
+data. The fonts are from packages of Debian 12; the command lists those that are missing.
 """
 
 from __future__ import annotations

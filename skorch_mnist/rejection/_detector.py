@@ -77,8 +77,9 @@ def check_rejection(rejecting: Any, images: NDArray[Any], codes: NDArray[np.int6
         warnings.warn(
             f"{accepted:.0%} of generated outliers, such as noise and scribbles, are accepted: "
             f"with accept={rejecting.accept:g}, the threshold is the score of unusual images, "
-            "which is low if the estimator is often wrong. Train it longer or on more images, or "
-            "set a lower accept.",
+            "which is low if the networks have not learned them. Train on more images, or for more "
+            "epochs if the accuracy is low. Or lower accept (on the command line, predict has "
+            "--accept), which also rejects more images of known classes.",
             UserWarning,
             stacklevel=4,
         )

@@ -131,14 +131,15 @@ def predict(
 def check_names(images: list[str]) -> None:
     """Raise a UsageError for a model, a dataset or a folder among the pictures."""
     for name in images:
-        if name.endswith(".safetensors") or (Path(name) / MODEL).exists():
+        path = Path(name)
+        if name.endswith(".safetensors") or (path / MODEL).exists() or is_pretrained(path):
             raise UsageError(f"{name} is a model, not a picture: use --model {name}")
         if name.lower().endswith(TABLES):
             raise UsageError(
                 f"{name} is a dataset, not a picture: skorch-mnist evaluate reads it if it has "
                 "labels, and load_images in Python"
             )
-        if Path(name).is_dir():
+        if path.is_dir():
             raise UsageError(f"{name} is a folder: pass the pictures in it, such as {name}/*")
 
 
