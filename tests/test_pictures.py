@@ -20,6 +20,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import IcnsImagePlugin, IcoImagePlugin, Image, ImageDraw, ImageFile, ImageOps
 from scipy import ndimage
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from synthetic_pictures import RULINGS, draw_picture
@@ -27,6 +28,7 @@ from synthetic_pictures.fonts import printed
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28, pictures
 from skorch_mnist.pictures import Kind, NoDigitError, PictureError, find_digits
+from skorch_mnist.pretrained import load_exemplars
 from skorch_mnist.recipes import FAST
 
 
@@ -990,3 +992,31 @@ def test_a_letter_beside_a_digit_is_not_lost():
     font = pytest.importorskip("matplotlib").get_data_path() + "/fonts/ttf/DejaVuSans.ttf"
     ink = np.pad(np.hstack([np.pad(printed(text, font, 90), 20) for text in "K7"]), 20)
     assert len(find_digits((255 * (1 - ink)).astype(np.uint8), page="auto").boxes) == 2
+
+
+# --- digits that fill their picture -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("polarity", ["light", "dark"])
+def test_digits_without_a_margin(polarity):
+    digits = load_digits()
+    images, labels = digits.images[300:330], digits.target[300:330]
+    pictures = [image if polarity == "light" else 16 - image for image in images]
+    rows = DigitPreprocessor().transform(pictures)
+    found = MNISTCNNClassifier.from_pretrained("digits").predict(rows)
+    assert np.mean(found == labels) >= 0.9
+
+
+def test_the_box_of_a_digit_without_a_margin():
+    image = load_digits().images[309]  # an 8; its paper is in four pieces
+    stages = DigitPreprocessor().stages(image)
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    expected = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    np.testing.assert_allclose(stages.box, expected, atol=1)
+    assert stages.picture.shape[:2] == stages.ink.shape == stages.kinds.shape
+
+
+def test_an_image_of_mnist_is_not_a_page():
+    images = load_exemplars().images[36:50]
+    found = [len(find_digits(image, page="auto").boxes) for image in images]
+    assert np.mean(np.array(found) == 1) > 0.9
