@@ -15,17 +15,23 @@ _RATHER = 3.0  # above the threshold: in pictures that a digit may fill, there a
 _MORE, _LESS = 1.0, 1.0  # how much more a digit in a margin must look like one, or less if larger
 _LARGER = 1.15  # times the size of the first result
 _OF_DATASET = 64  # pixels of the longer side: images that small are usually parts of a dataset
-_SEPARATE = 0.8  # of the variance of brightness: such images have two tones, and little else
+_TWO_TONES, _SEPARATE = 0.75, 0.8  # of the variance of brightness is between ink and paper
 _AT_BORDER = 0.02  # of the border: what a digit that fills a picture covers at least
 _MARGIN = 0.25  # of the longer side
+_OF_CELL = 200  # pixels of the longer side: a larger picture of a cell shows its edges clearly
+_LONG, _THIN = 0.5, 4.0  # of the side, and times its width: an edge of a cell is longer
+_EDGE = 0.2  # of the picture: where such an edge is
+_WIDE = 0.85  # of the longer side: what is wider is not inside of a cell
+_CUT = 0.12  # of the picture, on each side: the edges
 _COARSE, _FINE = 160, 320  # pixels of the longer side of the picture in the margin
 
 
 def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages | None:
     """Return the stages of the digit in a picture, or None if no digit was found.
 
-    With ``retry``, other assumptions are tried if the result does not look like a digit: that the
-    digit fills the picture, or that only the darkest or also fainter ink belongs to it.
+    With ``retry``, other assumptions are tried if the result does not look like a digit: that it
+    fills the picture, that only the darkest ink or also fainter ink belongs to it, that it is out
+    of focus, or that it is inside of a cell.
     """
     usual = Assumptions(polarity)
     first = stages_assuming(picture, usual)
@@ -34,14 +40,17 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages 
     _, alike = _most_alike([first])
     if first is not None and (other := _in_margin(picture, polarity, first, alike)) is not None:
         return other
-    if alike < 0:
+    blurred = usual._replace(is_blurred=True)
+    attempts = [stages_assuming(picture, blurred)] if alike < 0 else []
+    if first is not None and _may_be_inside(picture, first, alike):
+        attempts.append(_stages_inside(picture, blurred))
+    other, other_alike = _most_alike(attempts)
+    if other_alike < _CLEARLY and alike < 0:
         dark = usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False)
         faint = usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3))
         attempts = [stages_assuming(picture, assumed) for assumed in (dark, faint)]
         other, other_alike = _most_alike(attempts)
-        if other_alike >= _CLEARLY:
-            return other
-    return first
+    return other if other_alike >= _CLEARLY else first
 
 
 def _most_alike(attempts: list[Stages | None]) -> tuple[Stages | None, float]:
@@ -63,23 +72,54 @@ def _in_margin(
     """
     gray = scale(picture, 0, _COARSE).mean(axis=-1)
     bright = gray > two_tones(gray)
-    if not _AT_BORDER < border_of(bright).mean() < 1 - _AT_BORDER:
+    separate = separation(gray, bright)
+    if separate < _TWO_TONES or not _AT_BORDER < border_of(bright).mean() < 1 - _AT_BORDER:
         return None
-    is_small = max(picture.shape[:2]) <= _OF_DATASET and separation(gray, bright) > _SEPARATE
+    is_small = max(picture.shape[:2]) <= _OF_DATASET and separate > _SEPARATE
     if alike >= _CLEARLY and not is_small:
         return None
     polarities = ("dark_on_light", "light_on_dark") if polarity == "auto" else (polarity,)
     other, other_alike = _most_alike([_stages_in_margin(picture, p) for p in polarities])
     if other is None:
         return None
-    is_larger = is_small and _size(other) > _LARGER * _size(first)
-    enough = alike - _LESS if is_larger else alike + _MORE
+    is_larger = _size(other) > _LARGER * _size(first) and not _is_edge(other, picture)
+    enough = alike - _LESS if is_small and is_larger else alike + _MORE
     return other if other_alike >= max(_RATHER, enough) else None
 
 
 def _size(stages: Stages) -> int:
     left, top, right, bottom = stages.box
     return max(right - left, bottom - top)
+
+
+def _may_be_inside(picture: NDArray[np.uint8], first: Stages, alike: float) -> bool:
+    """Return whether the edges of a picture, such as those of a cell, may hide the digit inside."""
+    longer = max(picture.shape[:2])
+    is_narrower = _size(first) < _WIDE * longer
+    return longer <= _OF_CELL and (_is_edge(first, picture) or (alike < 0 and is_narrower))
+
+
+def _is_edge(stages: Stages, picture: NDArray[np.uint8]) -> bool:
+    """Return whether a result, which may look like a 1, is an edge of the picture."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = stages.box
+    x, y = (left + right) / 2, (top + bottom) / 2
+    across, down = right - left, bottom - top
+    is_upright = down > max(_LONG * height, _THIN * across)
+    is_level = across > max(_LONG * width, _THIN * down)
+    beside, along = min(x, width - x) < _EDGE * width, min(y, height - y) < _EDGE * height
+    return bool((is_upright and beside) or (is_level and along))
+
+
+def _stages_inside(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages | None:
+    """Return the stages of the digit in a picture without its edges."""
+    height, width = picture.shape[:2]
+    down, across = round(_CUT * height), round(_CUT * width)
+    stages = stages_assuming(picture[down : height - down, across : width - across], assumed)
+    if stages is None:
+        return None
+    left, top, right, bottom = stages.box
+    return stages._replace(box=(left + across, top + down, right + across, bottom + down))
 
 
 def _stages_in_margin(picture: NDArray[np.uint8], polarity: str) -> Stages | None:

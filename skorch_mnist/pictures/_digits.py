@@ -26,6 +26,7 @@ _GAINED, _LOST = 0.05, 0.02  # of the digit: less is its soft edge; more would b
 _SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
 _AS_WIDE = 0.8, 1.2  # times the width of the strokes that were found first
 _REACHES = 3, 6  # times the width of strokes: wider is paper, unless strokes lose their ink
+_NEAR = 0.6  # of the size of a digit: half of the contrast is to paper as near, if it is blurred
 _FILLED = 0.6  # of the ink: strokes that keep less have lost it
 _PARTS = (12, 6, 3)  # of the longer side: strokes are narrower than one of these
 _EDGE = 0.04  # of the width: a line that ends as near to the side crosses the picture
@@ -79,6 +80,7 @@ class Assumptions(NamedTuple):
     strict: tuple[float, float] = (0.5, 0.5)  # while the width of strokes is not known
     exact: tuple[float, float] = (0.45, 0.4)  # once it is known
     has_pale_strokes: bool = True
+    is_blurred: bool = False  # eyes are closed
 
 
 def stages_assuming(
@@ -128,6 +130,10 @@ def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
             break
     shapes = find_shapes(ink_mask(ink, reaches[-1], *assumed.exact) & ~found.erased, ink)
     found = found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
+    if found.parts and assumed.is_blurred:
+        reach = _NEAR * bounds(found.shapes, found.parts).size
+        near = np.where(found.erased, 0, contrast_map(gray, reach, is_light))
+        return found._replace(ink=(ink + near) / 2)
     if not found.parts or not assumed.has_pale_strokes:
         return found
     return found.with_pale_strokes(reaches[-1])

@@ -37,8 +37,10 @@ _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
+_ALL, _OF_DIGIT = 0.95, 200  # and pixels of that side: one that fills more may be a whole page
 _HIGH = 0.5  # of the height of a digit: what may be another digit beside it
 _INKED = 0.12  # of its pixels
+_LEGIBLE = 6  # pixels: the smallest height of a digit
 _SEGMENTS = 4  # of a digit on a display: up to four of them look like a 1
 _MOSTLY = 0.7  # of the shapes on a page: if as many look like digits, it is one
 _HARDLY = 1 / 3  # of these shapes: if fewer look like digits, they are dirt around a single digit
@@ -149,7 +151,8 @@ def find_digits(
 def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
     """Return whether a digit looks like one, is large, and has nothing as large beside it."""
     left, top, right, bottom = single.box
-    if max(right - left, bottom - top) < _LARGE_DIGIT * max(picture.shape[:2]):
+    share = max(right - left, bottom - top) / (longer := max(picture.shape[:2]))
+    if share < _LARGE_DIGIT or (share > _ALL and longer > _OF_DIGIT):
         return False
     digit = single.kinds == Kind.DIGIT
     dirt = (single.kinds == Kind.DIRT).astype(np.uint8)
@@ -168,7 +171,7 @@ def _is_page(found: FoundDigits, single: Stages) -> bool:
     if len(heights) < 2:
         return False
     alike = likeness([single.image, *found.images]) >= 0
-    is_digit, are_digits = alike[0], alike[1:]
+    is_digit, are_digits = alike[0], alike[1:] & (heights >= _LEGIBLE)
     if not alike.any():
         return bool(np.median(heights) > _ALIKE * heights.max())
     if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOSTLY:
