@@ -136,8 +136,9 @@ print("resized:  ", clf.predict(resized.reshape(-1, 784)))
 # For the accuracy on the MNIST test images, drawn as such pictures, see :doc:`../guide/benchmarks`.
 #
 # If the result does not look like a digit to the classifier that comes with the package, the
-# preprocessor searches again, for only the darkest ink and for fainter ink. For letters or symbols,
-# turn this off: ``DigitPreprocessor(retry=False)``.
+# preprocessor searches again: for only the darkest ink, for fainter ink, and for a digit that fills
+# the picture, is out of focus or in a cell. For letters or symbols, turn this off:
+# ``DigitPreprocessor(retry=False)``.
 #
 # If a digit is misread, look at ``stages``. If ``ink`` shows the background instead of the digit,
 # set ``polarity="dark_on_light"`` or ``"light_on_dark"``.

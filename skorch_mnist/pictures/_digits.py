@@ -41,7 +41,7 @@ _THIN = 0.6  # of the width of the strokes: thinner lines are rulings, not parts
 class Stages(NamedTuple):
     """The intermediate results of :class:`DigitPreprocessor` for one picture."""
 
-    picture: NDArray[np.uint8]  # (height, width, 3), scaled; cropped around a small digit
+    picture: NDArray[np.uint8]  # (height, width, 3), scaled; cropped, or with a margin
     ink: Map  # (height, width), 0 (paper) to 1 (ink), without light, paper and ruling
     kinds: NDArray[np.uint8]  # (height, width): members of Kind
     digit: Map  # (height, width), 0 to 1, only the parts of the digit

@@ -36,8 +36,10 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Whether ink is darker or lighter than its background. "auto" decides for each picture.
     retry : bool, default=True
         Whether to search again if what was found does not look like a digit to the classifier that
-        comes with the package: for only the darkest ink, which leaves out what shows through the
-        paper, and for fainter ink. Set it to False for anything other than digits.
+        comes with the package: for a digit that fills the picture, such as an image of 16x16 pixels
+        without a margin, or one that is out of focus or inside of a cell; for only the darkest ink,
+        which leaves out what shows through the paper; and for fainter ink. Set it to False for
+        anything other than digits.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a picture that cannot be read or does not show a digit. "raise" raises a
         ``PictureError`` with its name. "warn" warns, and returns a row of zeros.
@@ -178,7 +180,8 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         -------
         Stages
             ``picture`` : ndarray of shape (height, width, 3), dtype uint8, the scaled picture in
-            which the digit is searched for, cropped around a small digit.
+            which the digit is searched for, cropped around a small digit, and with a margin if the
+            digit fills it.
             ``ink`` : ndarray of shape (height, width), dtype float32, 0 (paper) to 1 (ink), without
             light, paper and ruling.
             ``kinds`` : ndarray of shape (height, width), dtype uint8, the kind of each pixel: a
