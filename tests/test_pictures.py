@@ -17,7 +17,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import IcnsImagePlugin, IcoImagePlugin, Image, ImageDraw, ImageFile, ImageOps
+from PIL import (
+    IcnsImagePlugin,
+    IcoImagePlugin,
+    Image,
+    ImageDraw,
+    ImageFile,
+    ImageFilter,
+    ImageFont,
+    ImageOps,
+)
 from scipy import ndimage
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -1020,3 +1029,19 @@ def test_an_image_of_mnist_is_not_a_page():
     images = load_exemplars().images[36:50]
     found = [len(find_digits(image, page="auto").boxes) for image in images]
     assert np.mean(np.array(found) == 1) > 0.9
+
+
+def test_blurred_digits_in_cells_with_dark_edges():
+    pictures = []
+    for edge in (70, 90, 110):
+        for digit in range(10):
+            cell = Image.new("L", (56, 56), 150)
+            drawing = ImageDraw.Draw(cell)
+            drawing.line([(52, 0), (52, 56)], fill=edge, width=4)
+            drawing.line([(0, 53), (56, 53)], fill=edge, width=3)
+            font = ImageFont.load_default(22)
+            drawing.text((26, 26), str(digit), fill=80, anchor="mm", font=font)
+            pictures.append(cell.filter(ImageFilter.GaussianBlur(1.2)))
+    rows = DigitPreprocessor().transform(pictures)
+    found = MNISTCNNClassifier.from_pretrained("digits").predict(rows)
+    assert np.mean(found == np.tile(range(10), 3)) == 1
