@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 
 def draw(strokes, size, paper, ink, pen):
-    """Draw strokes, given in hundredths of a part of it, on a square picture of one color."""
+    """Draw strokes in the lower left of a picture; their points are in hundredths of that part."""
     picture = Image.new("RGB", (4 * size, 4 * size), paper)
     pencil = ImageDraw.Draw(picture)
     for stroke in strokes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._digits import Assumptions, Stages, in_picture, stages_assuming
+from ._digits import LARGE, SMALL, Assumptions, Stages, in_picture, stages_assuming
 from ._ink import border_of, scale, separation, two_tones
 from ._judge import likeness
 from ._shapes import Box
@@ -23,7 +23,6 @@ _LONG, _THIN = 0.5, 4.0  # of the side, and times its width: an edge of a cell i
 _EDGE = 0.2  # of the picture: where such an edge is
 _WIDE = 0.85  # of the longer side: what is wider is not inside of a cell
 _CUT = 0.12  # of the picture, on each side: the edges
-_COARSE, _FINE = 160, 320  # pixels of the longer side of the picture in the margin
 
 
 def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages | None:
@@ -70,7 +69,7 @@ def _in_margin(
     If a digit fills its picture, it is hard to tell from the paper. Pieces of the paper may look
     like a 1, but they are smaller than the digit.
     """
-    gray = scale(picture, 0, _COARSE).mean(axis=-1)
+    gray = scale(picture, 0, SMALL).mean(axis=-1)
     bright = gray > two_tones(gray)
     separate = separation(gray, bright)
     if separate < _TWO_TONES or not _AT_BORDER < border_of(bright).mean() < 1 - _AT_BORDER:
@@ -107,8 +106,8 @@ def _is_edge(stages: Stages, picture: NDArray[np.uint8]) -> bool:
     across, down = right - left, bottom - top
     is_upright = down > max(_LONG * height, _THIN * across)
     is_level = across > max(_LONG * width, _THIN * down)
-    beside, along = min(x, width - x) < _EDGE * width, min(y, height - y) < _EDGE * height
-    return bool((is_upright and beside) or (is_level and along))
+    at_side, at_end = min(x, width - x) < _EDGE * width, min(y, height - y) < _EDGE * height
+    return bool((is_upright and at_side) or (is_level and at_end))
 
 
 def _stages_inside(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages | None:
@@ -124,7 +123,7 @@ def _stages_inside(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages |
 
 def _stages_in_margin(picture: NDArray[np.uint8], polarity: str) -> Stages | None:
     """Return the stages of the digit in a picture with a margin in the color of its paper."""
-    scaled = scale(picture, _COARSE, _FINE)
+    scaled = scale(picture, SMALL, LARGE)
     gray = scaled.mean(axis=-1)
     is_paper = (gray > two_tones(gray)) != (polarity == "light_on_dark")
     color = np.median(scaled[is_paper], axis=0) if is_paper.any() else np.zeros(3)

@@ -9,13 +9,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._ink import Map, border_of, brightness, contrast_map, in_clear_tones, ink_color, scale
+from ._ink import (
+    Map,
+    border_of,
+    brightness,
+    contrast_map,
+    in_clear_tones,
+    ink_color,
+    scale,
+    with_open_eyes,
+)
 from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import distance_to_edge, mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
 from ._sheet import only_sheet, without_edges
 
-_SMALL, _LARGE = 160, 320  # pixels of the longer side while one digit is searched for
+SMALL, LARGE = 160, 320  # pixels of the longer side while one digit is searched for
 _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
@@ -26,7 +35,6 @@ _GAINED, _LOST = 0.05, 0.02  # of the digit: less is its soft edge; more would b
 _SOFTER = 1.0  # pixels by which a lower edge makes strokes wider
 _AS_WIDE = 0.8, 1.2  # times the width of the strokes that were found first
 _REACHES = 3, 6  # times the width of strokes: wider is paper, unless strokes lose their ink
-_NEAR = 0.6  # of the size of a digit: half of the contrast is to paper as near, if it is blurred
 _FILLED = 0.6  # of the ink: strokes that keep less have lost it
 _PARTS = (12, 6, 3)  # of the longer side: strokes are narrower than one of these
 _EDGE = 0.04  # of the width: a line that ends as near to the side crosses the picture
@@ -87,7 +95,7 @@ def stages_assuming(
     picture: NDArray[np.uint8], assumed: Assumptions, closer: bool = True
 ) -> Stages | None:
     """Return the stages of the digit if the assumptions hold, or None if no digit was found."""
-    scaled = scale(picture, _SMALL, _LARGE)
+    scaled = scale(picture, SMALL, LARGE)
     found = _search(scaled, assumed)
     if not found.parts:
         return None
@@ -131,9 +139,9 @@ def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
     shapes = find_shapes(ink_mask(ink, reaches[-1], *assumed.exact) & ~found.erased, ink)
     found = found._replace(ink=ink, shapes=shapes, parts=main_digit(shapes))
     if found.parts and assumed.is_blurred:
-        reach = _NEAR * bounds(found.shapes, found.parts).size
-        near = np.where(found.erased, 0, contrast_map(gray, reach, is_light))
-        return found._replace(ink=(ink + near) / 2)
+        size = bounds(found.shapes, found.parts).size
+        ink = with_open_eyes(ink, gray, size, is_light)
+        return found._replace(ink=np.where(found.erased, 0, ink))
     if not found.parts or not assumed.has_pale_strokes:
         return found
     return found.with_pale_strokes(reaches[-1])

@@ -23,6 +23,7 @@ _THIN = 0.15  # of the longer side: half of the widest stroke
 _DARKEST_PAPER = 0.12  # of full brightness; dividing by less would amplify noise
 _COLORFUL = 0.1  # of full brightness: the smallest step of ink that is seen by its color alone
 _EQUALLY_BRIGHT = 0.3  # of the step in color: a smaller step in brightness cannot be seen well
+_NEAR = 0.6  # of the size of a digit: paper as near may be in an eye
 _WINDOW = 40  # pixels of the window that finds paper: it does not need a higher resolution
 
 
@@ -238,6 +239,15 @@ def contrast_map(gray: Map, reach: float, is_light: bool) -> Map:
     contrast = paper - calm if is_light else (paper - calm) / np.maximum(paper, _DARKEST_PAPER)
     contrast -= np.median(contrast[::4, ::4])  # because closing follows the brightest noise
     return np.asarray(np.clip(contrast, 0, 1), np.float32)
+
+
+def with_open_eyes(ink: Map, gray: Map, size: float, is_light: bool) -> Map:
+    """Return a map of ink in which the eyes of blurred digits are open.
+
+    Half of the contrast is to paper so near that it may be in an eye. ``size`` is that of a digit,
+    in pixels.
+    """
+    return np.asarray((ink + contrast_map(gray, _NEAR * size, is_light)) / 2, np.float32)
 
 
 def ink_strength(contrast: Map) -> float:

@@ -13,7 +13,7 @@ from skorch_mnist._geometry import SIDE
 from ._attempts import stages_of
 from ._digits import Kind, Stages, cut_out, in_picture
 from ._fields import find_fields
-from ._ink import brightness, contrast_map, ink_color, is_text_light, scale
+from ._ink import brightness, contrast_map, ink_color, is_text_light, scale, with_open_eyes
 from ._judge import likeness
 from ._layout import digits_among, in_reading_order, separated, usual_height
 from ._lines import Grid, Mask, drawn, extended, find_lines, grids
@@ -28,7 +28,6 @@ _REACH = 1 / 12  # of the longer side: anything wider counts as paper
 _THICKEST = 0.016  # of the longer side: anything thicker is not a line
 _SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
 _LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
-_NEAR = 0.6  # of that height: half of the contrast is to paper as near, such as blurred eyes
 _CELL = 0.9  # times the height of a usual digit: a smaller cell of a grid does not hold one
 _IN_GRID = 0.25, 0.9  # times the side of a cell: the heights of the digits in a grid
 _IN_FIELD = 0.5, 1.4  # times the width of a cell: and of those in the fields of a form
@@ -37,7 +36,8 @@ _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
-_ALL, _OF_DIGIT = 0.95, 200  # and pixels of that side: one that fills more may be a whole page
+_ALL = 0.95  # of the longer side: what fills as much may be all digits of a page
+_CROPPED = 200  # pixels of the longer side: a smaller picture may be a digit without a margin
 _HIGH = 0.5  # of the height of a digit: what may be another digit beside it
 _INKED = 0.12  # of its pixels
 _LEGIBLE = 6  # pixels: the smallest height of a digit
@@ -151,8 +151,8 @@ def find_digits(
 def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
     """Return whether a digit looks like one, is large, and has nothing as large beside it."""
     left, top, right, bottom = single.box
-    share = max(right - left, bottom - top) / (longer := max(picture.shape[:2]))
-    if share < _LARGE_DIGIT or (share > _ALL and longer > _OF_DIGIT):
+    size, longer = max(right - left, bottom - top), max(picture.shape[:2])
+    if size < _LARGE_DIGIT * longer or (size > _ALL * longer and longer > _CROPPED):
         return False
     digit = single.kinds == Kind.DIGIT
     dirt = (single.kinds == Kind.DIRT).astype(np.uint8)
@@ -249,7 +249,7 @@ def _of_polarity(
     along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
     shapes = find_shapes(separated(shapes, usual), ink, 0)
     digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual, cell))
-    ink = (ink + np.where(erased, 0, contrast_map(gray, _NEAR * usual, is_light))) / 2
+    ink = np.where(erased, 0, with_open_eyes(ink, gray, usual, is_light))
     zoom = max(picture.shape[:2]) / longer
     boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
     return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
