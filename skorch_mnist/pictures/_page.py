@@ -36,8 +36,9 @@ _MISSED = 3  # times the height of a digit: the missed part of a line is shorter
 _ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
-_ALL = 0.95  # of the longer side: what fills as much may be all digits of a page
-_CROPPED = 200  # pixels of the longer side: a smaller picture may be a digit without a margin
+_AT_SIDE = 0.01  # of the longer side: what is as near to a side reaches it
+_SURELY = 4.0  # above the threshold: lines and dirt rarely look so much like a digit
+_CROPPED = 200  # pixels of the longer side: in a larger picture, no digit reaches two sides
 _HIGH = 0.5  # of the height of a digit: what may be another digit beside it
 _INKED = 0.12  # of its pixels
 _LEGIBLE = 6  # pixels: the smallest height of a digit
@@ -150,19 +151,22 @@ def find_digits(
 
 def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
     """Return whether a digit looks like one, is large, and has nothing as large beside it."""
-    left, top, right, bottom = single.box
-    size, longer = max(right - left, bottom - top), max(picture.shape[:2])
-    if size < _LARGE_DIGIT * longer or (size > _ALL * longer and longer > _CROPPED):
+    (height, width), (left, top, right, bottom) = picture.shape[:2], single.box
+    if max(right - left, bottom - top) < _LARGE_DIGIT * max(height, width):
+        return False
+    sides = np.array([left, top, width - right, height - bottom]) <= _AT_SIDE * max(height, width)
+    if sides.sum() > 1 and max(height, width) > _CROPPED:
         return False
     digit = single.kinds == Kind.DIGIT
     dirt = (single.kinds == Kind.DIRT).astype(np.uint8)
     _, _, beside, _ = cv2.connectedComponentsWithStats(dirt, connectivity=8)
-    height = np.ptp(np.flatnonzero(digit.any(axis=1))) + 1
-    is_high = beside[1:, cv2.CC_STAT_HEIGHT] > _HIGH * height
+    rows = np.ptp(np.flatnonzero(digit.any(axis=1))) + 1
+    is_high = beside[1:, cv2.CC_STAT_HEIGHT] > _HIGH * rows
     is_large = beside[1:, cv2.CC_STAT_AREA] > _INKED * digit.sum()
-    if (is_high & is_large).any() or dirt.sum() > digit.sum():
+    lines = single.kinds == Kind.RULING  # maybe of a grid
+    if (is_high & is_large).any() or dirt.sum() + lines.sum() > digit.sum():
         return False
-    return bool(likeness([single.image])[0] >= 0)
+    return bool(likeness([single.image])[0] >= _SURELY)
 
 
 def _is_page(found: FoundDigits, single: Stages) -> bool:
