@@ -171,6 +171,7 @@ def test_the_script_builds_the_same_file_again(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "fetch_mnist", lambda **_: (digits[0], digits[2]))
     monkeypatch.setattr(build, "N_DRAWN", 50)
     monkeypatch.setattr(build, "N_PICTURED", 50)
+    monkeypatch.setattr(build, "N_DOTTED", 50)
     monkeypatch.setattr(build, "ROBUST", {**build.ROBUST, "max_epochs": 1})
     monkeypatch.setattr(build, "N_MNIST", len(digits[0]))
     for name in ("first", "again"):

@@ -26,7 +26,7 @@ FAMILIES = """
     texgyre tiresias tlwg-purisa-ttf tomsontalks tuffy urw-base35 vollkorn yanone-kaffeesatz
 """.split()  # noqa: SIM905
 PER_PACKAGE = 4  # fonts; some packages have one, others have forty weights of the same font
-UNFIT = ("DSEG14", "latinmodern-math")
+UNFIT = ("D050000L", "DSEG14", "DSEG7SEGG", "DSEGWeather", "latinmodern-math")
 SIZE = 128  # pixels of the em while a character is drawn
 # Characters that do not look like a digit when they are cropped and scaled: O is a 0, S is a 5.
 NO_DIGITS = (

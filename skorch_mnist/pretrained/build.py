@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from sklearn.frozen import FrozenEstimator
 
 from skorch_mnist.classifier import MNISTCNNClassifier
 from skorch_mnist.datasets import fetch_mnist
@@ -35,12 +34,13 @@ from ._printed import NO_DIGITS, font_files, has_character, print_character
 
 N_MNIST = 60_000
 N_DRAWN, N_PICTURED, N_PRINTS = 12_000, 16_000, 3  # N_PRINTS per digit and font
+N_DOTTED, PITCH = 6_000, 12  # pixels from dot to dot
 N_OUTLIERS = 60  # per font
 DETECTOR = {
     **FAST,
     "module__widths": (32, 64),
     "module__shifted_copies": True,
-    "max_epochs": 6,
+    "max_epochs": 8,
     "augment": "affine",
 }
 ACCEPT = 0.988  # of these digits, many of which are in bad pictures; higher for those of MNIST
@@ -62,26 +62,24 @@ def main() -> None:
     args = parser.parse_args()
     X, y = training_digits(args.seed)
     torch.set_num_threads(1)  # sums depend on the number of threads
-    clf = MNISTCNNClassifier(**ROBUST, device="cpu", random_state=args.seed).fit(X, y)
-    with_rejection(clf, X, y, args.seed).save(args.path)
-    write_exemplars(args.path.parent, *exemplars(clf, X, y))
+    rejecting = fitted_classifier(X, y, args.seed)
+    rejecting.save(args.path)
+    write_exemplars(args.path.parent, *exemplars(rejecting.estimator_, X, y))
 
 
-def with_rejection(
-    clf: MNISTCNNClassifier, X: NDArray[np.uint8], y: NDArray[np.int64], seed: int
-) -> RejectingClassifier:
-    """Return the classifier with a detector for images that are not digits, ready to save."""
-    detector = MNISTCNNClassifier(**DETECTOR, device="cpu", random_state=seed)
-    rejecting = RejectingClassifier(
-        FrozenEstimator(clf), detector=detector, accept=ACCEPT, random_state=seed
+def fitted_classifier(X: NDArray[np.uint8], y: NDArray[np.int64], seed: int) -> RejectingClassifier:
+    """Return a classifier with a detector for images that are not digits, ready to save."""
+    clf, detector = (
+        MNISTCNNClassifier(**params, device="cpu", random_state=seed)
+        for params in (ROBUST, DETECTOR)
     )
+    rejecting = RejectingClassifier(clf, detector=detector, accept=ACCEPT, random_state=seed)
     rng = np.random.default_rng([seed, 1])
-    more_X, more_y = blurred_prints(rng)
-    read = clf.predict(more_X) == more_y  # rejecting the others is better
-    X, y = np.concatenate([X, more_X[read]]), np.concatenate([y, more_y[read]])
+    parts = [(X, y), blurred_prints(rng), dotted_digits(rng)]
+    X, y = np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
     rejecting.fit(X, y, outliers=printed_outliers(rng))
     fitted: MNISTCNNClassifier
-    for fitted in (clf, rejecting.detector_):
+    for fitted in (rejecting.estimator_, rejecting.detector_):
         for epoch in fitted.history:
             epoch["dur"] = 0.0  # the seconds would be different in each file
         fitted.set_params(device="auto", random_state=None, verbose=0)
@@ -141,10 +139,28 @@ def blurred_prints(rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     digits = np.resize(np.repeat(range(10), N_PRINTS), len(fonts))
     images = []
     for font, digit in zip(fonts, digits.tolist(), strict=True):
-        ink = np.pad(print_character(str(digit), font, rng.uniform(9, 24), rng), 6)
-        soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.4, 1.8))
+        height = rng.uniform(9, 24)
+        ink = np.pad(print_character(str(digit), font, height, rng), 6)
+        soft = cv2.GaussianBlur(ink, (0, 0), height * rng.uniform(0.03, 0.1))
         darker = soft / soft.max() * rng.uniform(0.9, 2.4)
         images.append(mnist_form(np.asarray(darker.clip(0, 1), np.float32)))
+    return np.reshape(images, (len(images), -1)), digits
+
+
+def dotted_digits(rng: Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return digits made of dots, as on displays and receipts, (n, 784)."""
+    digits = np.resize(range(10), N_DOTTED)
+    fonts = rng.choice(font_files(rng), N_DOTTED).tolist()
+    images = []
+    for font, digit in zip(fonts, digits.tolist(), strict=True):
+        if rng.random() < 0.7:
+            ink = draw_digit(digit, rng.uniform(8, 16), rng)
+        else:
+            ink = print_character(str(digit), font, rng.uniform(9, 18), rng)
+        x = (np.arange(PITCH) + 0.5) / PITCH - 0.5
+        dot = np.hypot(x, x[:, None]) < rng.uniform(0.25, 0.5)
+        lit = ink > ink.max() * rng.uniform(0.4, 0.7)
+        images.append(mnist_form(np.kron(lit, dot).astype(np.float32)))
     return np.reshape(images, (len(images), -1)), digits
 
 
