@@ -873,6 +873,61 @@ def test_digits_that_touch_at_one_stroke_are_separated(n):
     np.testing.assert_allclose(centers(found), [*(left + 20 for left in lefts), 470], atol=5)
 
 
+def written(digits, lefts, *, scale=3, top=60, size=(220, 900)):
+    """A page of exemplars, 20 x ``scale`` pixels high, and their centers."""
+    exemplars = load_exemplars()
+    sheet = np.full(size, 235, np.uint8)
+    for digit, left in zip(digits, lefts, strict=True):
+        image = Image.fromarray(exemplars.images[exemplars.target == digit][0])
+        ink = np.asarray(image.resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC))
+        here = sheet[top : top + 28 * scale, left : left + 28 * scale]
+        np.minimum(here, 235 - ink * (200 / 255), out=here, casting="unsafe")
+    return sheet, np.array(lefts) + 14 * scale
+
+
+def assert_found(sheet, expected, **arguments):
+    found = find_digits(sheet, **arguments)
+    assert len(found.boxes) == len(expected)
+    np.testing.assert_allclose(centers(found), expected, atol=12)
+
+
+def test_digits_of_a_thin_pen_beside_those_of_a_thick_one_are_found():
+    sheet, expected = written([3, 5, 8, 2, 6, 9], range(40, 800, 130))
+    sheet[:, 280:] = ndimage.grey_erosion(sheet[:, 280:], (9, 9))
+    sheet[:, :280] = ndimage.grey_dilation(sheet[:, :280], (3, 3))
+    assert_found(sheet, expected)
+
+
+def test_digits_that_share_several_strokes_are_separated():
+    sheet, expected = written([4, 5, 3, 6, 2, 8], [40, 88, 250, 300, 470, 640])
+    assert_found(sheet, expected)
+
+
+def test_digits_of_a_thin_pen_that_stand_on_a_line_are_found():
+    sheet, expected = written(
+        [7, 1, 9, 7, 1, 4, 7, 9], range(40, 1300, 160), scale=5, size=(300, 1400)
+    )
+    sheet = ndimage.grey_dilation(sheet, (5, 5))
+    rows = np.indices(sheet.shape)[0] - np.linspace(0, 8, sheet.shape[1])
+    sheet[(rows > 170) & (rows < 174)] = 60
+    assert_found(sheet, expected)
+
+
+def test_what_is_not_a_digit_is_dropped_if_it_is_higher_than_the_digits():
+    sheet, expected = written([4, 7, 3, 9, 2, 5], range(40, 800, 130), size=(400, 900))
+    picture = Image.fromarray(sheet)
+    drawing = ImageDraw.Draw(picture)
+    drawing.text((150, 190), "@   @", fill=40, font=ImageFont.load_default(110))
+    assert_found(np.asarray(picture), expected)
+
+
+def test_light_digits_in_a_dark_window_are_found():
+    sheet, expected = written([4, 7, 3, 9, 2, 5], range(40, 800, 130), top=70)
+    picture = np.full((420, 1100), 190, np.uint8)
+    picture[100:320, 100:1000] = 255 - sheet
+    assert_found(picture, expected + 100, page="auto")
+
+
 def test_a_wide_digit_is_not_separated():
     wide = [(100, 100, 110, 160), (160, 100, 170, 160), (100, 100, 170, 110), (100, 150, 170, 160)]
     found = find_digits(page(wide + zero(300, 100)))

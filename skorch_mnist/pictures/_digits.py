@@ -280,8 +280,12 @@ def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
     ink, mask = ink[rows, columns], shapes.mask(parts, rows, columns)
     # The soft edge of the strokes is outside the shapes.
     near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    alone = np.where(near, ink, 0)
-    return np.asarray((alone / _strength(alone, mask, shapes.stroke[parts[0]])).clip(0, 1))
+    return even_ink(np.where(near, ink, 0), mask, float(shapes.stroke[parts[0]]))
+
+
+def even_ink(ink: Map, mask: Mask, stroke: float) -> Map:
+    """Return the ink of a digit, scaled to a strength of 1 everywhere in its mask."""
+    return np.asarray((ink / _strength(ink, mask, stroke)).clip(0, 1))
 
 
 def _strength(ink: Map, mask: Mask, stroke: float) -> Map:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,10 @@ _FEWEST = 3  # bars
 _SPACE = 0.45  # of the width of a cell: cells that do not touch are nearer
 _CELL = 0.5, 6.0  # times the height of the bars: the widths of cells
 _CROSSED = 0.5  # of the bars of a field: in squared paper and grids, more of them cross their line
+_BESIDE, _ABOVE = (
+    1.2,
+    1.6,
+)  # widths of a cell: digits may be as far beside the bars and above the line
 _WIDEST = 2.5  # times the thickness of the line below: wider bars are strokes
 
 
@@ -37,6 +42,22 @@ def find_fields(mask: Mask, lines: Lines) -> list[Field]:
     """
     fields = [_field(mask, line) for line in lines.level]
     return [field for field in fields if field is not None]
+
+
+def field_mask(fields: list[Field], shape: tuple[int, ...]) -> Mask:
+    """Return where digits in fields may be."""
+    drawing = np.zeros(shape, np.uint8)
+    for field in fields:
+        wide = float(np.median(field.widths))
+        ends = [(bar.path[-1], bar.end) for bar in field.bars]
+        corners = [
+            (x + side * _BESIDE * wide, y - up * wide)
+            for x, y in ends
+            for side in (-1, 1)
+            for up in (0, _ABOVE)
+        ]
+        cv2.fillConvexPoly(drawing, cv2.convexHull(np.array(corners).astype(np.int32)), 1)
+    return drawing > 0
 
 
 def _field(mask: Mask, line: Line) -> Field | None:

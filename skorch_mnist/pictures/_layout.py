@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +24,8 @@ _NARROW_ON_LINE = 0.6  # and narrower shapes in the middle of a line
 _SEPARATOR = 0.35  # times its height: a narrower shape between two lines is a line
 _USUAL = 0.7, 1.4  # the sizes of shapes that show how wide and how dark strokes are
 _NEAR = 0.12  # small shapes that belong to a digit are nearer
-_FLATTEST = 1.6  # times its height: a wider shape is a dash
+FLATTEST = 1.6  # times its height: a wider shape is a dash
 _THINNEST = 0.45  # of the usual width of strokes: thinner shapes are pieces of lines
-_WIDE = 1.0  # times its height and that of a usual digit: a wider shape may be several digits
-_SURELY_WIDE = 1.4  # times its height: a wider shape is several digits
-_ONE_STROKE = 1.7  # widths of a stroke: where digits touch, they share less ink
-_TALL = 0.7  # of the height of touching digits: each of them is higher
-_SLANT = 0.3  # pixels of ink that a cut may cross rather than move to the next column
-_NARROW = 0.22  # of the height: the least width of a digit
 _THIN_OUTLINE = 0.12  # of the size of a box: digits of displays have wider strokes
 _DARK = 0.75  # quantile of the strength of ink: noise may look like most of the digits
 _FAINTEST = 0.45  # of that strength: fainter shapes are stains and noise
@@ -68,7 +64,7 @@ def usual_height(
         and between[0] < box.height < between[1]
         and not at_border[k]
         and empty[k]
-        and 0.1 * box.height < box.width <= _FLATTEST * box.height
+        and 0.1 * box.height < box.width <= FLATTEST * box.height
         and not is_box(shapes, k)
         and not is_blot(shapes, k)
     ]
@@ -129,77 +125,6 @@ def _ends(size: int) -> tuple[slice, slice]:
     return slice(None, size), slice(-size, None)
 
 
-def separated(shapes: Shapes, usual: float) -> Mask:
-    """Return the pixels of all shapes, without those where digits touch each other."""
-    mask = shapes.labels > 0
-    for k, box in enumerate(shapes.boxes):
-        if _LOWEST * usual < box.height < _HIGHEST * usual:
-            rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-            shape = shapes.labels[rows, columns] == k + 1
-            remaining = shape.copy()
-            _separate(remaining, float(shapes.stroke[k]), usual)
-            mask[rows, columns] &= ~shape | remaining
-    return mask
-
-
-def _separate(shape: Mask, stroke: float, usual: float) -> None:
-    """Clear the pixels of a shape where digits touch.
-
-    A cut crosses one stroke, which digits such as 0 and 8 do not allow, unless the shape is surely
-    wider than a digit. What remains on both sides is almost as high as the shape, which keeps
-    digits such as 4 and 7 whole.
-    """
-    inked = [np.flatnonzero(shape.any(axis=axis)) for axis in (1, 0)]
-    shape = shape[tuple(slice(some[0], some[-1] + 1) for some in inked)]
-    height, width = shape.shape
-    if width <= _WIDE * max(height, usual):
-        return
-    columns, rows = np.arange(width), np.arange(height)
-    for margin in range(int(_NARROW * height) + 1, width // 2, max(1, height // 20)):
-        cut = _cheapest_cut(shape, margin)
-        # Of a cut that is one pixel wide, both sides would touch diagonally.
-        sides = columns < cut[:, None], columns > cut[:, None] + 1
-        if all(_rows_of(shape & side) > _TALL * height for side in sides):
-            break
-    else:
-        return
-    crossed = shape[rows, cut]
-    strokes = np.count_nonzero(np.diff(crossed, prepend=False, append=False)) // 2
-    if width < _SURELY_WIDE * height and (strokes > 1 or crossed.sum() > _ONE_STROKE * stroke + 1):
-        return
-    parts = [shape & side for side in sides]
-    for part in parts:
-        _separate(part, stroke, usual)
-    shape &= parts[0] | parts[1]
-
-
-def _rows_of(mask: Mask) -> int:
-    rows = np.flatnonzero(mask.any(axis=1))
-    return int(np.ptp(rows)) + 1 if len(rows) else 0
-
-
-def _cheapest_cut(shape: Mask, margin: int) -> NDArray[np.intp]:
-    """Return the column in each row of the path from top to bottom that crosses the least ink.
-
-    The path is found by dynamic programming, like a seam in "seam carving" (Avidan and Shamir,
-    2007). It stays ``margin`` columns away from both sides.
-    """
-    cost = shape[:, margin : shape.shape[1] - margin].astype(np.float32) + 0.001
-    total = cost.copy()
-    for row in range(1, len(cost)):
-        before = total[row - 1]
-        nearest = before.copy()
-        nearest[1:] = np.minimum(nearest[1:], before[:-1] + _SLANT)
-        nearest[:-1] = np.minimum(nearest[:-1], before[1:] + _SLANT)
-        total[row] += nearest
-    path = np.empty(len(cost), np.intp)
-    path[-1] = int(total[-1].argmin())
-    for row in range(len(cost) - 2, -1, -1):
-        near = np.arange(max(0, path[row + 1] - 1), min(path[row + 1] + 2, cost.shape[1]))
-        path[row] = near[(total[row, near] + _SLANT * (near != path[row + 1])).argmin()]
-    return path + margin
-
-
 def digits_among(
     shapes: Shapes, whole: Mask, covered: Mask, along: Mask, usual: float, cell: float
 ) -> list[list[int]]:
@@ -241,15 +166,15 @@ def digits_among(
             if box.size > _DUST * usual:
                 small.append(k)
         elif (
-            box.width <= _FLATTEST * box.height
+            box.width <= FLATTEST * box.height
             and shapes.stroke[k] > _THINNEST * stroke
             and (apart[k] or not _is_of_line(shapes, k, covered, along, usual))
         ):
             large.append(k)
-    words = _words(boxes, [k for k, box in enumerate(boxes) if box.height < _PRINT * usual])
+    prints = words(boxes, [k for k, box in enumerate(boxes) if box.height < _PRINT * usual])
     letters = [k for k in large if boxes[k].height < _PRINT_BY_CELL * usual]
-    words |= _words(boxes, letters, _CLOSE * cell)
-    digits = _joined(shapes, [[k] for k in large if k not in words], _HIGHEST_JOINED * usual)
+    in_words = set(chain(*prints, *words(boxes, letters, _CLOSE * cell)))
+    digits = _joined(shapes, [[k] for k in large if k not in in_words], _HIGHEST_JOINED * usual)
     edges = np.array([bounds(shapes, parts) for parts in digits], float).reshape(-1, 4)
     for k in small if digits else ():
         gaps = _gaps(boxes[k], edges)
@@ -272,11 +197,11 @@ def _is_of_line(shapes: Shapes, k: int, covered: Mask, along: Mask, usual: float
     return bool(first.any() and last.any() and box.width < _SEPARATOR * box.height)
 
 
-def _words(boxes: list[Box], letters: list[int], farthest: float = np.inf) -> set[int]:
-    """Return the letters of words in small print, whose centers are no farther apart."""
+def words(boxes: list[Box], letters: list[int], farthest: float = np.inf) -> list[list[int]]:
+    """Return the letters of each word, whose centers are no farther apart."""
     edges = np.array([boxes[k] for k in letters], float).reshape(-1, 4)
     unseen = np.ones(len(letters), bool)
-    words: set[int] = set()
+    found = []
     for first in range(len(letters)):
         word, waiting = [], [first] if unseen[first] else []
         while waiting:
@@ -287,8 +212,8 @@ def _words(boxes: list[Box], letters: list[int], farthest: float = np.inf) -> se
             unseen[beside] = False
             waiting += beside.tolist()
         if len(word) >= _WORD:
-            words.update(word)
-    return words
+            found.append(word)
+    return found
 
 
 def _are_beside(
@@ -351,17 +276,19 @@ def _gaps(box: Box, others: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.hypot(np.maximum(down, 0), np.maximum(across, 0)))
 
 
-def in_reading_order(shapes: Shapes, digits: list[list[int]]) -> list[list[int]]:
-    """Sort digits into rows, which may be tilted, and each row from left to right."""
-    rows: list[list[tuple[Box, list[int]]]] = []
-    placed = sorted(((bounds(shapes, parts), parts) for parts in digits), key=lambda d: d[0].left)
-    for box, parts in placed:
-        middle = (box.top + box.bottom) / 2
-        near = [row for row in rows if row[-1][0].top < middle < row[-1][0].bottom]
+def in_reading_order(boxes: list[Box]) -> list[int]:
+    """Return the order of digits: in rows, which may be tilted, and each row from left to right."""
+    rows: list[list[int]] = []
+    for k in sorted(range(len(boxes)), key=lambda k: boxes[k].left):
+        middle = (boxes[k].top + boxes[k].bottom) / 2
+        near = [row for row in rows if boxes[row[-1]].top < middle < boxes[row[-1]].bottom]
         if near:
-            best = min(near, key=lambda row: abs(row[-1][0].top + row[-1][0].bottom - 2 * middle))
-            best.append((box, parts))
+            min(near, key=lambda row: abs(_twice_middle(boxes[row[-1]]) - 2 * middle)).append(k)
         else:
-            rows.append([(box, parts)])
-    rows.sort(key=lambda row: float(np.mean([box.top + box.bottom for box, _ in row])))
-    return [parts for row in rows for _, parts in row]
+            rows.append([k])
+    rows.sort(key=lambda row: float(np.mean([_twice_middle(boxes[k]) for k in row])))
+    return [k for row in rows for k in row]
+
+
+def _twice_middle(box: Box) -> int:
+    return box.top + box.bottom

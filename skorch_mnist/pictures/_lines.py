@@ -15,6 +15,7 @@ _GAP = 1.6  # times the largest thickness: pieces of a line are not farther apar
 _GAP_OF_LONG = 0.5  # times the length of the shorter of two pieces: nor than that,
 _INKED = 0.9  # unless there is ink in as much of the gap between them
 _BENT = 0.1  # pixels per pixel of an inked gap by which the line may bend in it
+_THIN = 0.25  # of the largest thickness: that of lines on which strokes as thick as others end
 _STEADY = 0.8  # of a piece: the smallest share that is straight and as thick as the rest
 _FEWEST = 3  # lines in each direction: as many that cross are a grid
 _BEYOND = 0.3  # of the side of a cell: lines of a grid extend less beyond the last ones they cross
@@ -83,6 +84,11 @@ def find_lines(mask: Mask, thickest: int, shortest: float, *, hidden: bool = Fal
 def _level_lines(mask: Mask, thickest: int, shortest: float, hidden: bool) -> list[Line]:
     """Join the pieces of lines, which are interrupted where something crosses them."""
     pieces = _level_pieces(mask, thickest)
+    if hidden:
+        rest = mask & ~_along(pieces, mask.shape)
+        thin = _level_pieces(rest, max(3, round(_THIN * thickest)))
+        pieces += [piece for piece in thin if len(piece.path) > thickest]
+    pieces.sort(key=lambda piece: piece.start)
     heads = np.array([(p.start, len(p.path), p.path[:3].mean(), p.thickness) for p in pieces])
     heads = heads.reshape(-1, 4)
     near_ink = cv2.dilate((mask & hidden).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
@@ -179,7 +185,17 @@ def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
         if np.mean(counts <= 1.7 * thickness + 1) < _STEADY:
             continue
         pieces.append(Line(left, (path + top).astype(np.float32), thickness))
-    return sorted(pieces, key=lambda piece: piece.start)
+    return pieces
+
+
+def _along(pieces: list[Line], shape: tuple[int, ...]) -> Mask:
+    """Return the pixels of pieces of lines."""
+    found = np.zeros(shape, bool)
+    for piece in pieces:
+        half = int(np.ceil(piece.thickness / 2)) + 1
+        rows = np.rint(piece.path).astype(int) + np.arange(-half, half + 1)[:, None]
+        found[rows.clip(0, shape[0] - 1), np.arange(piece.start, piece.end)] = True
+    return found
 
 
 def _joined(chain: list[Line], thickest: int) -> Line:

@@ -11,29 +11,16 @@ from numpy.typing import NDArray
 from skorch_mnist._geometry import SIDE
 
 from ._attempts import stages_of
-from ._digits import Kind, Stages, cut_out, in_picture
-from ._fields import find_fields
-from ._ink import brightness, contrast_map, ink_color, is_text_light, scale, with_open_eyes
+from ._candidates import Candidate
+from ._digits import Kind, Stages, in_picture
+from ._ink import ink_color, is_text_light, scale
 from ._judge import likeness
-from ._layout import digits_among, in_reading_order, separated, usual_height
-from ._lines import Grid, Mask, drawn, extended, find_lines, grids
-from ._mnist_form import mnist_form
+from ._page_search import Reading, search
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import is_one, one_picture, read_picture
-from ._shapes import bounds, filled, find_shapes, ink_mask
 from ._sheet import only_sheet
 
 _SMALL, _LARGE = 1000, 1600  # pixels of the longer side of a page while digits are searched for
-_REACH = 1 / 12  # of the longer side: anything wider counts as paper
-_THICKEST = 0.016  # of the longer side: anything thicker is not a line
-_SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
-_LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
-_CELL = 0.9  # times the height of a usual digit: a smaller cell of a grid does not hold one
-_IN_GRID = 0.25, 0.9  # times the side of a cell: the heights of the digits in a grid
-_IN_FIELD = 0.5, 1.4  # times the width of a cell: and of those in the fields of a form
-_EDGE = 0.33  # of the strength of ink nearby: lines of a grid are fainter than digits
-_MISSED = 3  # times the height of a digit: the missed part of a line is shorter
-_ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
 _AT_SIDE = 0.01  # of the longer side: what is as near to a side reaches it
@@ -45,8 +32,7 @@ _LEGIBLE = 6  # pixels: the smallest height of a digit
 _SEGMENTS = 4  # of a digit on a display: up to four of them look like a 1
 _MOSTLY = 0.7  # of the shapes on a page: if as many look like digits, it is one
 _HARDLY = 1 / 3  # of these shapes: if fewer look like digits, they are dirt around a single digit
-_SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
-_MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
+_NARROW, _MANY = 0.4, 8  # of its height: a narrower digit may be a line of a page with many digits
 
 
 class FoundDigits(NamedTuple):
@@ -77,10 +63,11 @@ def find_digits(
 ) -> FoundDigits:
     """Find the digits on a page: a number, a row, a form or a grid.
 
-    Rows are read from top to bottom, and each row from left to right. Digits that touch are
-    separated if they share at most one stroke. Lines, boxes, small print, blots and dirt are
-    ignored; anything else that is as large as a digit is treated as one. If there is a grid, only
-    the digits in it are returned.
+    Rows are read from top to bottom, and each row from left to right. Digits are told from lines,
+    boxes, small print, blots and dirt by their geometry, and by what looks like a digit to the
+    classifier that comes with the package: faint and thin digits among others are found, digits
+    that touch are separated, and what is as large as a digit but does not look like one is dropped
+    if most of the others do. If there is a grid, only the digits in it are returned.
 
     Parameters
     ----------
@@ -89,8 +76,7 @@ def find_digits(
         width) is in color.
     page : bool or "auto", default=True
         Whether the page may show several digits. False finds a single digit, like
-        :class:`DigitPreprocessor`. "auto" decides based on the picture: on what looks like a digit
-        to the classifier that comes with the package.
+        :class:`DigitPreprocessor`. "auto" decides based on what looks like a digit.
     polarity : {"auto", "dark_on_light", "light_on_dark"}, default="auto"
         Whether ink is darker or lighter than its background.
     max_pixels : int, default=100_000_000
@@ -135,17 +121,16 @@ def find_digits(
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto".')
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
-    if page is True:
-        found = _on_page(picture, polarity, is_surely_page=True)
-        if len(found.boxes):
-            return found
+    zoom = max(picture.shape[:2]) / max(scale(picture, _SMALL, _LARGE).shape[:2])
+    if page is True and (digits := _read(picture, polarity, None).digits):
+        return _in_picture(picture, digits, zoom)
     single = stages_of(picture, polarity, retry=True)
     if page == "auto" and (single is None or not _is_alone(single, picture)):
-        found = _on_page(picture, polarity, is_surely_page=False)
-        if single is None or _is_page(found, single):
-            return found
+        reading = _read(picture, polarity, single)
+        if single is None or _is_page(reading, single, zoom):
+            return _in_picture(picture, reading.digits, zoom)
     if single is None:
-        return _empty(picture)
+        return _in_picture(picture, [], zoom)
     return _digits_at(picture, [single.box], [single.image])
 
 
@@ -169,24 +154,40 @@ def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
     return bool(likeness([single.image])[0] >= _SURELY)
 
 
-def _is_page(found: FoundDigits, single: Stages) -> bool:
+def _is_page(reading: Reading, single: Stages, zoom: float) -> bool:
     """Return whether there are several digits rather than a single one, its parts and dirt."""
-    heights = found.boxes[:, 3] - found.boxes[:, 1]
-    if len(heights) < 2:
+    left, top, right, bottom = single.box
+    is_digit = _is_digit(single)
+    clear = [digit for digit in reading.clear if zoom * digit.box.height >= _LEGIBLE]
+    may_be_line = right - left < _NARROW * (bottom - top)
+    if may_be_line and len(clear) > max(_MANY, len(reading.digits) / 2):
+        return True
+    # Beside a single digit, letters and dirt may look like digits.
+    found = reading.usual if is_digit else reading.digits
+    if len(found) < 2:
         return False
-    alike = likeness([single.image, *found.images]) >= 0
-    is_digit, are_digits = alike[0], alike[1:] & (heights >= _LEGIBLE)
-    if not alike.any():
+    heights = zoom * np.array([digit.box.height for digit in found])
+    alike = np.array([digit.is_digit for digit in found])
+    if not is_digit and not alike.any():
         return bool(np.median(heights) > _ALIKE * heights.max())
+    are_digits = alike & (heights >= _LEGIBLE)
     if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOSTLY:
         return True
     if are_digits.mean() < _HARDLY:
         return False
-    left, top, right, bottom = single.box
     as_high = are_digits & (heights > _ALIKE * (bottom - top))
-    x, y = (found.boxes[:, :2] + found.boxes[:, 2:]).T / 2
+    x, y = (zoom * np.array([digit.box.center for digit in found])).T
     outside = (x < left) | (x > right) | (y < top) | (y > bottom)
     return bool((as_high & outside).any() or (as_high.sum() > 1 and not is_digit))
+
+
+def _is_digit(single: Stages | None) -> bool:
+    return single is not None and bool(likeness([single.image])[0] >= 0)
+
+
+def _in_picture(picture: NDArray[np.uint8], digits: list[Candidate], zoom: float) -> FoundDigits:
+    boxes = [in_picture(digit.box, zoom, picture.shape) for digit in digits]
+    return _digits_at(picture, boxes, [digit.image for digit in digits])
 
 
 def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
@@ -198,77 +199,22 @@ def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) 
     )
 
 
-def _empty(picture: NDArray[np.uint8]) -> FoundDigits:
-    return _digits_at(picture, [], [])
-
-
-def _on_page(picture: NDArray[np.uint8], polarity: str, is_surely_page: bool) -> FoundDigits:
-    """Return the digits in a picture, dark or light ones."""
-    scaled = only_sheet(scale(picture, _SMALL, _LARGE))
-    _, is_light = ink_color(scaled, polarity)
-    found = _of_polarity(picture, scaled, is_light)
+def _read(picture: NDArray[np.uint8], polarity: str, single: Stages | None) -> Reading:
+    """Return the best of several readings of a page: the first one, if it is convincing."""
+    page = only_sheet(scale(picture, _SMALL, _LARGE))
+    _, is_light = ink_color(page, polarity)
+    best = search(page, is_light)
+    others = [not is_light] if polarity == "auto" else []
     # The strokes of a single digit that fills the picture are too thick for a page.
-    may_be_text = is_surely_page or len(found.boxes) > 1
-    if polarity == "auto" and is_text_light(scaled) != is_light and may_be_text:
+    may_be_text = single is None or len(best.digits) > 1
+    if others and is_text_light(page) != is_light and may_be_text:
         # What is around thick strokes, and in their eyes, is smaller than the digits, or rarer.
-        found = max(found, _of_polarity(picture, scaled, not is_light), key=_total_height)
-    return found
-
-
-def _total_height(found: FoundDigits) -> int:
-    """Return the sum of the heights of all digits."""
-    return int((found.boxes[:, 3] - found.boxes[:, 1]).sum())
-
-
-def _of_polarity(
-    picture: NDArray[np.uint8], scaled: NDArray[np.uint8], is_light: bool
-) -> FoundDigits:
-    longer = max(scaled.shape[:2])
-    gray = brightness(scaled, np.full(3, 1 / 3, np.float32), is_light)
-    ink = contrast_map(gray, _REACH * longer, is_light)
-    mask = ink_mask(ink, 0.75 * _REACH * longer, _EDGE)
-    thickest = max(4, round(_THICKEST * longer))
-    usual = usual_height(find_shapes(mask, ink, 0))
-    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual), hidden=True)
-    found = grids(lines, thickest, _CELL * usual)
-    fields = [] if found else find_fields(mask, lines)
-    lines.upright.extend(bar for field in fields for bar in field.bars)
-    covered, crossed = drawn(lines, mask)
-    erased = covered & ~crossed
-    ink = np.where(erased, 0, ink)
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    on_lines = np.bincount(labels[covered & mask].astype(np.intp), minlength=count) > 0
-    whole = mask & ~on_lines[labels]
-    written = _written(labels, found, covered & mask) if found else mask
-    shapes = find_shapes(mask & ~erased & written, ink, 0)
-    cell = float(np.median(np.concatenate([field.widths for field in fields]))) if fields else 0.0
-    usual = 0.0
-    if found or fields:
-        side = np.median([grid.side for grid in found]) if found else cell
-        low, high = _IN_GRID if found else _IN_FIELD
-        usual = usual_height(shapes, None, (low * side, high * side))
-    usual = usual or usual_height(shapes, whole) or usual_height(shapes)
-    if not usual:
-        return _empty(picture)
-    along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
-    shapes = find_shapes(separated(shapes, usual), ink, 0)
-    digits = in_reading_order(shapes, digits_among(shapes, whole, covered, along, usual, cell))
-    ink = np.where(erased, 0, with_open_eyes(ink, gray, usual, is_light))
-    zoom = max(picture.shape[:2]) / longer
-    boxes = [in_picture(bounds(shapes, parts), zoom, picture.shape) for parts in digits]
-    return _digits_at(picture, boxes, [mnist_form(cut_out(ink, shapes, parts)) for parts in digits])
-
-
-def _written(labels: NDArray[Any], found: list[Grid], covered: Mask) -> Mask:
-    """Return where digits may be if there are grids: inside of the large ones."""
-    largest = max(grid.area for grid in found)
-    drawing = np.zeros(labels.shape, np.uint8)
-    for grid in found:
-        if grid.area > _SMALLER_GRID * largest:
-            cv2.fillConvexPoly(drawing, np.rint(grid.outline).astype(np.int32), 1)
-    inside = drawing > 0
-    # Some lines of the grid may have been missed, but they are part of the same shape.
-    pixels = np.bincount(labels[covered & inside])
-    for label in np.flatnonzero(pixels > _MUCH * pixels.sum()):
-        inside |= filled(labels == label)
-    return inside
+        best = max(best, search(page, not is_light), key=lambda some: (some.readable, some.ink))
+    if best.share >= _MOSTLY or _is_digit(single):
+        return best
+    tries = [(other, False) for other in others] + [(some, True) for some in (is_light, *others)]
+    for assumed in tries:
+        reading = search(page, *assumed)
+        if reading.share >= _MOSTLY and reading.readable > best.ink:
+            return reading
+    return best

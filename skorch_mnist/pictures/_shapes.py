@@ -51,6 +51,15 @@ class Box(NamedTuple):
         """The longer side."""
         return max(self.height, self.width)
 
+    @property
+    def center(self) -> tuple[float, float]:
+        """Column and row of the middle."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def moved(self, down: int, right: int) -> Box:
+        """Return the box as many pixels farther down and to the right."""
+        return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
+
 
 class Shapes(NamedTuple):
     """The connected shapes in a picture. Shape k has label k + 1."""
