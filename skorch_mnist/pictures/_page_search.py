@@ -35,6 +35,7 @@ _SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not sea
 _MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
 _SIZES = 0.012, 0.4  # of the longer side: the heights of digits
 _WIDTHS = 0.3, 1.6  # times their height: the widths of digits other than 1
+_MANY, _FEW = 30, 0.5  # shapes, and of these: if fewer look like digits, it is a pattern or noise
 _JUDGED = 300  # shapes: as many can be judged in a fraction of a second
 _LIKELY = 3.0  # above the threshold: shapes that show how high digits are
 
@@ -109,6 +110,8 @@ def search(page: NDArray[np.uint8], is_light: bool, judged: bool = False) -> Rea
     eyes = np.where(erased, 0, with_open_eyes(ink, gray, usual, is_light))
     first = candidates(shapes, eyes, digits_among(shapes, whole, covered, along, usual, cell))
     heights = [digit.box.height for digit in first if digit.is_digit]
+    if len(first) > _MANY and len(heights) < _FEW * len(first):
+        return Reading(_ordered(first), _ordered(first))
     usual = float(np.median(heights)) if len(heights) > 2 else usual
     digits = recut(joined, eyes, usual, first)
     band = cv2.dilate((covered | along).astype(np.uint8), np.ones((_AROUND_LINE,) * 2, np.uint8))
