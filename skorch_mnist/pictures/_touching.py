@@ -129,7 +129,11 @@ def recut(shapes: Shapes, ink: Map, usual: float, digits: list[Candidate]) -> li
         if known > _COVERED * box.width or is_blot(shapes, k):
             continue
         pieces = _pieces(shapes, k, ink, usual)
-        if len(pieces) > 1 and min(piece.alike for piece in pieces) >= _ALL:
+        # The strokes of a letter may look like 1s, but not all of them are as high as it.
+        lowest = min((piece.box.height for piece in pieces), default=0)
+        if len(pieces) < 2 or lowest < _TALL * box.height:
+            continue
+        if min(piece.alike for piece in pieces) >= _ALL:
             whole = around([piece.box for piece in pieces])
             digits = [digit for digit in digits if shared(digit.box, whole) < _COVERED] + pieces
     return digits
