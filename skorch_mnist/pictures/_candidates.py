@@ -1,4 +1,4 @@
-"""What may be digits on a page, and how much each looks like one."""
+"""Candidates for the digits on a page, and how much each looks like a digit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ._lines import Mask
 from ._mnist_form import mnist_form
 from ._shapes import Box, Shapes, border_pixels, bounds, is_blot
 
-CLEARLY = 4.0  # above the threshold: pieces of lines and letters rarely look so much like a digit
+_CLEARLY = 4.0  # above the threshold: pieces of lines and letters rarely look so much like a digit
 _HEIGHTS = 0.55, 1.5  # times the height of a usual digit: those of digits
 _LETTERS = 0.2, 1.5  # times that height: those of letters
-_NARROW = 0.4  # of its height: a narrower shape may be a piece of a line, unless it is
-_HIGH, _STRONG = 0.7, 0.7  # times as high, and as dark, as a usual digit
+_NARROW = 0.4  # of its height: a narrower shape may be a piece of a line,
+_HIGH, _STRONG = 0.7, 0.7  # unless it is at least as high and as dark, compared with usual digits
 _FAINT = 0.3  # times as dark as a usual digit: anything fainter is a stain or noise
 _DARK = 0.85  # quantile of the ink in the box of a digit: that of its strokes
 _AT_BORDER = 0.3  # of the size of a shape: with more pixels on the border, it runs along it
@@ -31,7 +31,7 @@ _MOSTLY = 0.6  # of the shapes on a page: if as many look like digits, the other
 
 
 class Candidate(NamedTuple):
-    """What may be a digit."""
+    """A candidate for a digit."""
 
     box: Box
     image: NDArray[np.uint8]  # (28, 28), in the form of MNIST
@@ -66,7 +66,7 @@ def shared(box: Box, other: Box) -> float:
 def missed(
     shapes: Shapes, ink: Map, eyes: Map, usual: float, digits: list[Candidate], lines: Mask
 ) -> list[Candidate]:
-    """Return the shapes that clearly look like digits, in other places than those.
+    """Return the shapes that clearly look like digits, where none of ``digits`` is.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def missed(
         return box.height > _HIGH * usual and dark >= _STRONG * usually
 
     possible = [[k] for k in range(len(shapes.boxes)) if may_be_digit(k)]
-    return [some for some in candidates(shapes, eyes, possible) if some.alike >= CLEARLY]
+    return [some for some in candidates(shapes, eyes, possible) if some.alike >= _CLEARLY]
 
 
 def _darkness(ink: Map, box: Box) -> float:
@@ -114,7 +114,7 @@ def _darkness(ink: Map, box: Box) -> float:
 def without_letters(
     found: list[Candidate], shapes: Shapes, usual: float, digits: list[Candidate]
 ) -> list[Candidate]:
-    """Return the candidates that are not in words, which are hardly digits."""
+    """Return the candidates that are not in words; a row of digits is not a word."""
     low, high = (share * usual for share in _LETTERS)
     boxes = shapes.boxes
     clear = [digit.box for digit in (*digits, *found) if digit.is_digit]
@@ -130,7 +130,7 @@ def chosen(digits: list[Candidate], others: list[Candidate], usual: float) -> li
     """Return the digits, and the others where no digit is.
 
     What does not look like a digit is replaced by what does. If most shapes on the page look like
-    digits, it is dropped unless it is as high as they are.
+    digits, anything that looks very different from one, and is not as high as they are, is dropped.
     """
     found = [digit for digit in digits if digit.is_digit]
     for other in sorted(others, key=lambda some: -some.alike):

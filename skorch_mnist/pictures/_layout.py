@@ -198,7 +198,7 @@ def _is_of_line(shapes: Shapes, k: int, covered: Mask, along: Mask, usual: float
 
 
 def words(boxes: list[Box], letters: list[int], farthest: float = np.inf) -> list[list[int]]:
-    """Return the letters of each word, whose centers are no farther apart."""
+    """Group letters into words: neighbors whose centers are at most ``farthest`` pixels apart."""
     edges = np.array([boxes[k] for k in letters], float).reshape(-1, 4)
     unseen = np.ones(len(letters), bool)
     found = []

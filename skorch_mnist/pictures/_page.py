@@ -121,16 +121,17 @@ def find_digits(
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto".')
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
-    zoom = max(picture.shape[:2]) / max(scale(picture, _SMALL, _LARGE).shape[:2])
-    if page is True and (digits := _read(picture, polarity, None).digits):
-        return _in_picture(picture, digits, zoom)
+    if page is True:
+        reading, zoom = _read(picture, polarity, None)
+        if reading.digits:
+            return _in_picture(picture, reading.digits, zoom)
     single = stages_of(picture, polarity, retry=True)
     if page == "auto" and (single is None or not _is_alone(single, picture)):
-        reading = _read(picture, polarity, single)
+        reading, zoom = _read(picture, polarity, single)
         if single is None or _is_page(reading, single, zoom):
             return _in_picture(picture, reading.digits, zoom)
     if single is None:
-        return _in_picture(picture, [], zoom)
+        return _digits_at(picture, [], [])
     return _digits_at(picture, [single.box], [single.image])
 
 
@@ -199,22 +200,29 @@ def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) 
     )
 
 
-def _read(picture: NDArray[np.uint8], polarity: str, single: Stages | None) -> Reading:
-    """Return the best of several readings of a page: the first one, if it is convincing."""
+def _read(
+    picture: NDArray[np.uint8], polarity: str, single: Stages | None
+) -> tuple[Reading, float]:
+    """Return the best reading of a page, and how many times larger the picture is than the page.
+
+    That is the first reading if it is convincing.
+    """
     page = only_sheet(scale(picture, _SMALL, _LARGE))
+    zoom = max(picture.shape[:2]) / max(page.shape[:2])
     _, is_light = ink_color(page, polarity)
     best = search(page, is_light)
     others = [not is_light] if polarity == "auto" else []
+    tries = [(other, False) for other in others] + [(some, True) for some in (is_light, *others)]
     # The strokes of a single digit that fills the picture are too thick for a page.
     may_be_text = single is None or len(best.digits) > 1
     if others and is_text_light(page) != is_light and may_be_text:
         # What is around thick strokes, and in their eyes, is smaller than the digits, or rarer.
-        best = max(best, search(page, not is_light), key=lambda some: (some.readable, some.ink))
+        other = search(page, *tries.pop(0))
+        best = max(best, other, key=lambda some: (some.readable, some.ink))
     if best.share >= _MOSTLY or _is_digit(single):
-        return best
-    tries = [(other, False) for other in others] + [(some, True) for some in (is_light, *others)]
+        return best, zoom
     for assumed in tries:
         reading = search(page, *assumed)
         if reading.share >= _MOSTLY and reading.readable > best.ink:
-            return reading
-    return best
+            return reading, zoom
+    return best, zoom

@@ -196,7 +196,7 @@ def _extent(mask: Mask) -> Box:
 
 
 def _shortest_path(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Return the steps from the first to the last point, or none if there is no way."""
+    """Return the cheapest steps from the first to the last point; empty if it is out of reach."""
     total, before = np.full(len(costs), np.inf), np.zeros(len(costs), int)
     total[0] = 0.0
     for j in range(1, len(costs)):
