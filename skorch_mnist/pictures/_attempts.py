@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._digits import LARGE, SMALL, Assumptions, Stages, in_picture, stages_assuming
+from ._digits import (
+    LARGE,
+    SMALL,
+    Assumptions,
+    Stages,
+    in_picture,
+    stages_assuming,
+    stages_in,
+    with_margin,
+)
+from ._finder import find_boxes
 from ._ink import border_of, scale, separation, two_tones
 from ._judge import likeness
 from ._shapes import Box
@@ -22,6 +32,8 @@ _OF_CELL = 200  # pixels of the longer side: a larger picture of a cell shows it
 _LONG, _THIN = 0.5, 4.0  # of the side, and times its width: an edge of a cell is longer
 _EDGE = 0.2  # of the picture: where such an edge is
 _WIDE = 0.85  # of the longer side: what is wider is not inside of a cell
+_SEARCHED, _LEAST = 800, 0.3  # pixels of the longer side, and score of what the finder sees
+_BESIDE = 0.3  # of the size of a digit: what is around it in that search
 _CUT = 0.12  # of the picture, on each side: the edges
 
 
@@ -40,7 +52,9 @@ def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages 
     if first is not None and (other := _in_margin(picture, polarity, first, alike)) is not None:
         return other
     blurred = usual._replace(is_blurred=True)
-    attempts = [stages_assuming(picture, blurred)] if alike < 0 else []
+    attempts = (
+        [stages_assuming(picture, blurred), *_where_found(picture, usual)] if alike < 0 else []
+    )
     if first is not None and _may_be_inside(picture, first, alike):
         attempts.append(_stages_inside(picture, blurred))
     other, other_alike = _most_alike(attempts)
@@ -91,6 +105,18 @@ def _size(stages: Stages) -> int:
     return max(right - left, bottom - top)
 
 
+def _where_found(picture: NDArray[np.uint8], assumed: Assumptions) -> list[Stages | None]:
+    """Return the stages of the digit where the finder sees one, if it does."""
+    scaled = scale(picture, 0, _SEARCHED)
+    found = find_boxes(scaled, _LEAST)
+    if not len(found.boxes):
+        return []
+    left, top, right, bottom = np.rint(found.boxes[0]).astype(int).tolist()
+    zoom = max(picture.shape[:2]) / max(scaled.shape[:2])
+    around = in_picture(with_margin(Box(top, left, bottom, right), _BESIDE), zoom, picture.shape)
+    return [stages_in(picture, around, assumed)]
+
+
 def _may_be_inside(picture: NDArray[np.uint8], first: Stages, alike: float) -> bool:
     """Return whether the edges of a picture, such as those of a cell, may hide the digit inside."""
     longer = max(picture.shape[:2])
@@ -114,11 +140,7 @@ def _stages_inside(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages |
     """Return the stages of the digit in a picture without its edges."""
     height, width = picture.shape[:2]
     down, across = round(_CUT * height), round(_CUT * width)
-    stages = stages_assuming(picture[down : height - down, across : width - across], assumed)
-    if stages is None:
-        return None
-    left, top, right, bottom = stages.box
-    return stages._replace(box=(left + across, top + down, right + across, bottom + down))
+    return stages_in(picture, (across, down, width - across, height - down), assumed)
 
 
 def _stages_in_margin(picture: NDArray[np.uint8], polarity: str) -> Stages | None:

@@ -103,15 +103,22 @@ def stages_assuming(
     longer = max(found.ink.shape)
     zoom = max(picture.shape[:2]) / longer
     if closer and zoom > 1 and box.size < _TINY * longer:
-        left, top, right, bottom = in_picture(_with_margin(box), zoom, picture.shape)
-        stages = stages_assuming(picture[top:bottom, left:right], assumed, closer=False)
-        if stages is None:
-            return None
-        x0, y0, x1, y1 = stages.box
-        return stages._replace(box=(left + x0, top + y0, left + x1, top + y1))
+        return stages_in(picture, in_picture(with_margin(box), zoom, picture.shape), assumed)
     digit = cut_out(found.ink, found.shapes, found.parts)
     whole = in_picture(box, zoom, picture.shape)
     return Stages(scaled.copy(), found.ink, found.kinds(), digit, mnist_form(digit), whole)
+
+
+def stages_in(
+    picture: NDArray[np.uint8], box: tuple[int, int, int, int], assumed: Assumptions
+) -> Stages | None:
+    """Return the stages of the digit in a part of a picture: left, top, right and bottom."""
+    left, top, right, bottom = box
+    stages = stages_assuming(picture[top:bottom, left:right], assumed, closer=False)
+    if stages is None:
+        return None
+    x0, y0, x1, y1 = stages.box
+    return stages._replace(box=(left + x0, top + y0, left + x1, top + y1))
 
 
 def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
@@ -250,7 +257,7 @@ def _rulings(mask: Mask, contrast: Map) -> Mask:
                 len(lines) >= _FEWEST
                 or (_crosses(line, view) and len(line.path) > _FAR_LONGER * size)
                 or line.thickness < _THIN * stroke
-                or _darkness(line, view) < _FAINT * strength
+                or np.median(line.along(view)) < _FAINT * strength
             )
         ]
 
@@ -264,12 +271,6 @@ def _crosses(line: Line, picture: Map) -> bool:
     width = picture.shape[1]
     edge = _EDGE * width + 2
     return bool(line.start <= edge and line.end >= width - edge)
-
-
-def _darkness(line: Line, contrast: Map) -> float:
-    columns = np.arange(line.start, line.end)
-    rows = np.rint(line.path).astype(int).clip(0, len(contrast) - 1)
-    return float(np.median(contrast[rows, columns]))
 
 
 def cut_out(ink: Map, shapes: Shapes, parts: list[int]) -> Map:
@@ -298,10 +299,11 @@ def _strength(ink: Map, mask: Mask, stroke: float) -> Map:
     return np.asarray(np.clip(nearby, _WEAKEST * usual, usual), np.float32)
 
 
-def _with_margin(box: Box) -> Box:
-    """Return a box and its surroundings."""
+def with_margin(box: Box, share: float = 1.0) -> Box:
+    """Return a box and its surroundings, as far as a share of its size."""
     top, left, bottom, right = box
-    return Box(top - box.size, left - box.size, bottom + box.size, right + box.size)
+    margin = round(share * box.size)
+    return Box(top - margin, left - margin, bottom + margin, right + margin)
 
 
 def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

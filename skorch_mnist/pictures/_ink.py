@@ -144,14 +144,6 @@ def separation(gray: Map, bright: NDArray[np.bool_]) -> float:
     return float(weight * (1 - weight) * step**2 / gray.var())
 
 
-def is_text_light(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether pixels that differ from the paper nearby are mostly lighter."""
-    small = _reduced(pixels, 4 * _COARSE)
-    deviation = _log(small) - _log(_median(small, _COARSE // 4))
-    strongest = np.abs(deviation) >= np.quantile(np.abs(deviation), 0.97)
-    return float(np.sum(deviation[strongest] ** 3)) > 0
-
-
 def _narrow_share(gray: Map, widest: int) -> float:
     """Return the fraction of narrow parts that are lighter than their surroundings."""
     window = np.ones((max(3, widest),) * 2, np.uint8)

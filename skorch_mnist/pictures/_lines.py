@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,13 +17,6 @@ _INKED = 0.9  # unless there is ink in as much of the gap between them
 _BENT = 0.1  # pixels per pixel of an inked gap by which the line may bend in it
 _THIN = 0.25  # of the largest thickness: that of lines on which strokes as thick as others end
 _STEADY = 0.8  # of a piece: the smallest share that is straight and as thick as the rest
-_FEWEST = 3  # lines in each direction: as many that cross are a grid
-_BEYOND = 0.3  # of the side of a cell: lines of a grid extend less beyond the last ones they cross
-_MOST = 0.5  # of the lines
-_SQUARE = 2.0  # times as long as the other: the side of a longer cell does not hold one digit
-
-
-_Crossing = tuple[int, int, tuple[float, float]]  # a level line, an upright line, x and y
 
 
 class Line(NamedTuple):
@@ -38,21 +31,10 @@ class Line(NamedTuple):
         """The column after the last one."""
         return self.start + len(self.path)
 
-    def row(self, column: float) -> float:
-        """Return the row in a column, or at the nearest end."""
-        return float(self.path[int(np.clip(round(column - self.start), 0, len(self.path) - 1))])
-
-
-class Grid(NamedTuple):
-    """Lines that cross others, with cells in between."""
-
-    outline: NDArray[np.float32]  # (n_corners, 2): x and y of each corner in pixels, convex
-    side: float  # of a usual cell in pixels
-
-    @property
-    def area(self) -> float:
-        """The number of pixels inside."""
-        return float(cv2.contourArea(self.outline))
+    def along(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values of a map of the picture in each pixel of the path."""
+        rows = np.rint(self.path).astype(int).clip(0, len(values) - 1)
+        return np.asarray(values[rows, np.arange(self.start, self.end)])
 
 
 class Lines(NamedTuple):
@@ -246,117 +228,3 @@ def _drawn(lines: list[Line], mask: Mask) -> tuple[Mask, Mask]:
         covered[where] = True
         bridged[where] |= crossed[inside]
     return covered, bridged
-
-
-def extended(lines: Lines, shape: tuple[int, ...], length: float, width: float) -> Mask:
-    """Draw lines ``width`` pixels wide and ``length`` pixels longer at both ends."""
-    found = []
-    for group, size in ((lines.level, shape), (lines.upright, shape[::-1])):
-        drawing = np.zeros(size, np.uint8)
-        for line in group:
-            first, last = line.path[0], line.path[-1]
-            columns = np.arange(line.start, line.end)
-            points = [(line.start - length, first), *zip(columns, line.path, strict=True)]
-            points.append((line.end + length, last))
-            corners = np.rint(np.array(points)).astype(np.int32)
-            cv2.polylines(drawing, [corners], False, 1, max(1, round(width)))
-        found.append(drawing > 0)
-    return np.asarray(found[0] | found[1].T)
-
-
-def grids(lines: Lines, slack: float, smallest: float) -> list[Grid]:
-    """Return the grids: each is at least three lines that cross three others.
-
-    Parameters
-    ----------
-    lines : Lines
-    slack : float
-        Pixels by which a line may end before or after the one that it crosses.
-    smallest : float
-        Pixels. If the side of a usual cell is shorter, or if the lines run on, they are those of
-        squared paper.
-    """
-    crossings = [
-        (i, len(lines.level) + j, point)
-        for i, level in enumerate(lines.level)
-        for j, upright in enumerate(lines.upright)
-        if (point := _crossing(level, upright, slack)) is not None
-    ]
-    found = []
-    for group in _connected(crossings):
-        core = group
-        while True:
-            counts = np.bincount([k for i, j, *_ in core for k in (i, j)] or [0])
-            kept = [c for c in core if min(counts[c[0]], counts[c[1]]) >= _FEWEST]
-            if len(kept) == len(core):
-                break
-            core = kept
-        if not core:
-            continue
-        # A line that was only partly found may be missing a crossing.
-        members = {k for i, j, *_ in core for k in (i, j)}
-        touched = [k for i, j, *_ in group for k, by in ((i, j), (j, i)) if by in members]
-        members |= {k for k in touched if touched.count(k) >= _FEWEST - 1}
-        points = [c for c in group if c[0] in members and c[1] in members]
-        outline = cv2.convexHull(np.array([point for *_, point in points], np.float32))[:, 0]
-        height, width = _cell_sides(points)
-        side = np.sqrt(height * width)
-        is_square = 1 / _SQUARE < width / height < _SQUARE
-        if side > smallest and is_square and not _run_on(points, lines, _BEYOND * side):
-            found.append(Grid(np.asarray(outline, np.float32), float(side)))
-    return found
-
-
-def _run_on(points: list[_Crossing], lines: Lines, length: float) -> bool:
-    """Return whether most lines in both directions extend beyond their crossings by a length.
-
-    Those of squared paper do: they end where the paper ends, not at another line.
-    """
-    n_level = len(lines.level)
-    level: list[list[float]] = [[] for _ in lines.level]
-    upright: list[list[float]] = [[] for _ in lines.upright]
-    for i, j, (x, y) in points:
-        level[i].append(x)
-        upright[j - n_level].append(y)
-    for some, places in ((lines.level, level), (lines.upright, upright)):
-        beyond = [
-            max(min(at) - line.start, line.end - max(at)) > length
-            for line, at in zip(some, places, strict=True)
-            if at
-        ]
-        if np.mean(beyond) <= _MOST:
-            return False
-    return True
-
-
-def _cell_sides(crossings: list[_Crossing]) -> tuple[float, float]:
-    """Return the usual height and width of the cells of a grid in pixels."""
-    numbers = np.array([(i, j) for i, j, _ in crossings]).T
-    places = np.array([point[::-1] for *_, point in crossings]).T
-    sides = []
-    for lines, values in zip(numbers, places, strict=True):
-        steps = np.diff(np.sort([values[lines == line].mean() for line in np.unique(lines)]))
-        sides.append(float(steps @ steps / steps.sum()))  # pieces of one line are close together
-    return sides[0], sides[1]
-
-
-def _crossing(level: Line, upright: Line, slack: float) -> tuple[float, float] | None:
-    x = float(upright.path.mean())
-    for _ in range(3):
-        y = level.row(x)
-        x = upright.row(y)
-    if not level.start - slack <= x <= level.end + slack:
-        return None
-    return (x, y) if upright.start - slack <= y <= upright.end + slack else None
-
-
-def _connected(crossings: list[_Crossing]) -> list[list[_Crossing]]:
-    """Group the crossings, so that lines of different groups do not cross."""
-    groups: list[tuple[set[int], list[_Crossing]]] = []
-    for crossing in crossings:
-        lines, members = {crossing[0], crossing[1]}, [crossing]
-        for group in [g for g in groups if g[0] & lines]:
-            groups.remove(group)
-            lines, members = lines | group[0], members + group[1]
-        groups.append((lines, members))
-    return [members for _, members in groups]

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
 from ._attempts import stages_of
-from ._candidates import Candidate
 from ._digits import Kind, Stages, in_picture
-from ._ink import ink_color, is_text_light, scale
+from ._ink import scale
 from ._judge import likeness
-from ._page_search import Reading, search
+from ._page_search import Candidate, digits_on
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import is_one, one_picture, read_picture
-from ._sheet import only_sheet
 
 _SMALL, _LARGE = 1000, 1600  # pixels of the longer side of a page while digits are searched for
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
 _AT_SIDE = 0.01  # of the longer side: what is as near to a side reaches it
 _SURELY = 4.0  # above the threshold: lines and dirt rarely look so much like a digit
-_CROPPED = 200  # pixels of the longer side: in a larger picture, no digit reaches two sides
-_HIGH = 0.5  # of the height of a digit: what may be another digit beside it
-_INKED = 0.12  # of its pixels
-_LEGIBLE = 6  # pixels: the smallest height of a digit
-_SEGMENTS = 4  # of a digit on a display: up to four of them look like a 1
-_MOSTLY = 0.7  # of the shapes on a page: if as many look like digits, it is one
-_HARDLY = 1 / 3  # of these shapes: if fewer look like digits, they are dirt around a single digit
-_NARROW, _MANY = 0.4, 8  # of its height: a narrower digit may be a line of a page with many digits
+_CROPPED = 200  # pixels of the longer side: in a larger picture, a digit rarely reaches a side
+_BESIDE = 0.1  # of the pixels of a digit: lines and dirt beside it that are not looked at
+_SAME = 0.5  # of a box: what shares more is the same digit, or a part of it
+_FEW, _CLEARLY = 2, 0.4  # digits, and their evidence: fewer may be parts of a single one
 
 
 class FoundDigits(NamedTuple):
@@ -63,11 +56,10 @@ def find_digits(
 ) -> FoundDigits:
     """Find the digits on a page: a number, a row, a form or a grid.
 
-    Rows are read from top to bottom, and each row from left to right. Digits are told from lines,
-    boxes, small print, blots and dirt by their geometry, and by what looks like a digit to the
-    classifier that comes with the package: faint and thin digits among others are found, digits
-    that touch are separated, and what is as large as a digit but does not look like one is dropped
-    if most of the others do. If there is a grid, only the digits in it are returned.
+    Rows are read from top to bottom, and each row from left to right. A network that comes with the
+    package finds the digits, also those that touch each other. Lines, boxes, letters, blots and
+    dirt are left out, unless they look a lot like digits. If most of the digits are in a grid, only
+    those in it are returned.
 
     Parameters
     ----------
@@ -122,68 +114,52 @@ def find_digits(
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
     if page is True:
-        reading, zoom = _read(picture, polarity, None)
-        if reading.digits:
-            return _in_picture(picture, reading.digits, zoom)
+        digits, zoom = _read(picture, polarity)
+        if digits:
+            return _in_picture(picture, digits, zoom)
     single = stages_of(picture, polarity, retry=True)
     if page == "auto" and (single is None or not _is_alone(single, picture)):
-        reading, zoom = _read(picture, polarity, single)
-        if single is None or _is_page(reading, single, zoom):
-            return _in_picture(picture, reading.digits, zoom)
+        digits, zoom = _read(picture, polarity)
+        if single is None or _is_page(digits, single, zoom):
+            return _in_picture(picture, digits, zoom)
     if single is None:
         return _digits_at(picture, [], [])
     return _digits_at(picture, [single.box], [single.image])
 
 
 def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
-    """Return whether a digit looks like one, is large, and has nothing as large beside it."""
+    """Return whether a digit looks like one, is large, and has hardly anything beside it."""
     (height, width), (left, top, right, bottom) = picture.shape[:2], single.box
     if max(right - left, bottom - top) < _LARGE_DIGIT * max(height, width):
         return False
     sides = np.array([left, top, width - right, height - bottom]) <= _AT_SIDE * max(height, width)
-    if sides.sum() > 1 and max(height, width) > _CROPPED:
+    if sides.any() and max(height, width) > _CROPPED:
         return False
-    digit = single.kinds == Kind.DIGIT
-    dirt = (single.kinds == Kind.DIRT).astype(np.uint8)
-    _, _, beside, _ = cv2.connectedComponentsWithStats(dirt, connectivity=8)
-    rows = np.ptp(np.flatnonzero(digit.any(axis=1))) + 1
-    is_high = beside[1:, cv2.CC_STAT_HEIGHT] > _HIGH * rows
-    is_large = beside[1:, cv2.CC_STAT_AREA] > _INKED * digit.sum()
-    lines = single.kinds == Kind.RULING  # maybe of a grid
-    if (is_high & is_large).any() or dirt.sum() + lines.sum() > digit.sum():
+    kinds = np.bincount(single.kinds.ravel(), minlength=len(Kind))
+    if kinds[Kind.DIRT] + kinds[Kind.RULING] > _BESIDE * kinds[Kind.DIGIT]:
         return False
     return bool(likeness([single.image])[0] >= _SURELY)
 
 
-def _is_page(reading: Reading, single: Stages, zoom: float) -> bool:
-    """Return whether there are several digits rather than a single one, its parts and dirt."""
+def _is_page(digits: list[Candidate], single: Stages, zoom: float) -> bool:
+    """Return whether there are other digits than a single one and its parts."""
+    alike = float(likeness([single.image])[0])
+    if len(digits) < 2 or alike < 0:
+        return any(digit.alike > alike for digit in digits)
     left, top, right, bottom = single.box
-    is_digit = _is_digit(single)
-    clear = [digit for digit in reading.clear if zoom * digit.box.height >= _LEGIBLE]
-    may_be_line = right - left < _NARROW * (bottom - top)
-    if may_be_line and len(clear) > max(_MANY, len(reading.digits) / 2):
+    sides = zoom * np.array([digit.box for digit in digits], float).reshape(-1, 4)
+    down = np.minimum(sides[:, 2], bottom) - np.maximum(sides[:, 0], top)
+    across = np.minimum(sides[:, 3], right) - np.maximum(sides[:, 1], left)
+    shared = down.clip(0) * across.clip(0)
+    areas = (sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1])
+    is_single = shared > _SAME * np.maximum(areas, (right - left) * (bottom - top))
+    is_part = shared > _SAME * areas
+    as_high = sides[:, 2] - sides[:, 0] > _ALIKE * (bottom - top)
+    if (as_high & ~is_single & ~is_part).any():
         return True
-    # Beside a single digit, letters and dirt may look like digits.
-    found = reading.usual if is_digit else reading.digits
-    if len(found) < 2:
-        return False
-    heights = zoom * np.array([digit.box.height for digit in found])
-    alike = np.array([digit.is_digit for digit in found])
-    if not is_digit and not alike.any():
-        return bool(np.median(heights) > _ALIKE * heights.max())
-    are_digits = alike & (heights >= _LEGIBLE)
-    if are_digits.sum() > _SEGMENTS and are_digits.mean() >= _MOSTLY:
-        return True
-    if are_digits.mean() < _HARDLY:
-        return False
-    as_high = are_digits & (heights > _ALIKE * (bottom - top))
-    x, y = (zoom * np.array([digit.box.center for digit in found])).T
-    outside = (x < left) | (x > right) | (y < top) | (y > bottom)
-    return bool((as_high & outside).any() or (as_high.sum() > 1 and not is_digit))
-
-
-def _is_digit(single: Stages | None) -> bool:
-    return single is not None and bool(likeness([single.image])[0] >= 0)
+    # A table or a bar may look like a large digit. Small print hardly looks like digits.
+    evidence = float(np.median([digit.evidence for digit in digits]))
+    return not is_single.any() and len(digits) > _FEW and evidence > _CLEARLY
 
 
 def _in_picture(picture: NDArray[np.uint8], digits: list[Candidate], zoom: float) -> FoundDigits:
@@ -200,29 +176,7 @@ def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) 
     )
 
 
-def _read(
-    picture: NDArray[np.uint8], polarity: str, single: Stages | None
-) -> tuple[Reading, float]:
-    """Return the best reading of a page, and how many times larger the picture is than the page.
-
-    That is the first reading if it is convincing.
-    """
-    page = only_sheet(scale(picture, _SMALL, _LARGE))
-    zoom = max(picture.shape[:2]) / max(page.shape[:2])
-    _, is_light = ink_color(page, polarity)
-    best = search(page, is_light)
-    others = [not is_light] if polarity == "auto" else []
-    tries = [(other, False) for other in others] + [(some, True) for some in (is_light, *others)]
-    # The strokes of a single digit that fills the picture are too thick for a page.
-    may_be_text = single is None or len(best.digits) > 1
-    if others and is_text_light(page) != is_light and may_be_text:
-        # What is around thick strokes, and in their eyes, is smaller than the digits, or rarer.
-        other = search(page, *tries.pop(0))
-        best = max(best, other, key=lambda some: (some.readable, some.ink))
-    if best.share >= _MOSTLY or _is_digit(single):
-        return best, zoom
-    for assumed in tries:
-        reading = search(page, *assumed)
-        if reading.share >= _MOSTLY and reading.readable > best.ink:
-            return reading, zoom
-    return best, zoom
+def _read(picture: NDArray[np.uint8], polarity: str) -> tuple[list[Candidate], float]:
+    """Return the digits on a page, and how many times larger the picture is than the page."""
+    page = scale(picture, _SMALL, _LARGE)
+    return digits_on(page, polarity), max(picture.shape[:2]) / max(page.shape[:2])

@@ -1,209 +1,238 @@
-"""Search a page for digits under some assumptions."""
+"""The digits on a page: where a network finds them, cut out of the ink."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._candidates import Candidate, candidates, chosen, missed, without_letters
-from ._fields import Field, field_mask, find_fields
-from ._ink import Map, brightness, contrast_map, with_open_eyes
-from ._layout import digits_among, in_reading_order, is_box, usual_height
-from ._lines import Grid, Mask, drawn, extended, find_lines, grids
-from ._shapes import Shapes, filled, find_shapes, ink_mask, is_blot
-from ._touching import recut, separated
+from ._digits import even_ink
+from ._finder import FoundBoxes, find_boxes
+from ._ink import Map, brightness, contrast_map, ink_color, with_open_eyes
+from ._judge import likeness
+from ._lines import Line, Lines, Mask, drawn, find_lines
+from ._mnist_form import mnist_form
+from ._shapes import Box, Shapes, extent, filled, find_shapes, ink_mask
 
-_REACH = 1 / 12  # of the longer side: anything wider counts as paper
-_NEARBY = 0.75  # of that reach: the ink around a place that is compared with it
-_EDGE, _STRICT_EDGE = 0.33, 0.6  # of the strength of ink nearby: lines of a grid are fainter
-_THICKEST = 0.016  # of the longer side: anything thicker is not a line
-_SHORTEST = 0.08  # of the longer side: a shorter line may be the stroke of a digit
-_LONGER = 1.5  # times the height of a usual digit: so may a line shorter than that
-_CELL = 0.9  # times the height of a usual digit: a smaller cell of a grid does not hold one
-_IN_GRID = 0.25, 0.9  # times the side of a cell: the heights of the digits in a grid
-_IN_FIELD = 0.5, 1.4  # times the width of a cell: and of those in the fields of a form
-_MISSED = 3  # times the height of a digit: the missed part of a line is shorter
-_ALONG = 0.4  # of the height of a digit: the width of the band around a line for its pieces
-_AROUND_LINE = 5  # pixels: the width of the band for narrow pieces
-_LOCAL = 1.2, 0.45  # heights of a digit that count as nearby, and the edge of ink among them
-_AS_HIGH = 0.75, 1.3  # times the height of a digit: those beside the fields of a form
-_SURELY = 4.5  # above the threshold: so much do these look like digits
-_SMALLER_GRID = 0.3  # of the area of the largest grid: smaller ones are not searched
-_MUCH = 0.25  # of the lines of all grids: a shape with as many is a grid
-_SIZES = 0.012, 0.4  # of the longer side: the heights of digits
-_WIDTHS = 0.3, 1.6  # times their height: the widths of digits other than 1
-_MANY, _FEW = 30, 0.5  # shapes, and of these: if fewer look like digits, it is a pattern or noise
-_JUDGED = 300  # shapes: as many can be judged in a fraction of a second
-_LIKELY = 3.0  # above the threshold: shapes that show how high digits are
+_LEAST = 0.1  # score of what is looked at more closely
+_WEIGHT, _FARTHEST = 0.15, 3.0  # of the likeness, which counts up to that far from the threshold
+_ENOUGH, _CLEARLY = -0.4, 0.4  # evidence of a digit, and of at least one on a page
+_MOSTLY = 0.7  # of what was found: if fewer look like digits, the ink may be the paper
+_AS_HIGH = 0.75, 1.35  # times the height of a usual digit: most digits are as high
+_REACH = 1.2, 1 / 12  # heights of a digit, and of the longer side: anything wider counts as paper
+_NEARBY, _EDGE = 0.75, 0.33  # of that reach, and of the strength of ink as near
+# In heights of a digit.
+_THICKEST = 0.2  # anything thicker is not a line
+_SHORTEST = 0.6  # shorter lines are not searched
+_LONG = 3.0  # longer lines are not strokes
+_OUTSIDE = 0.6  # of a line: with more of it outside of boxes, it is not a stroke
+_CELLS = 9  # in a grid, at least
+_IN_GRID = 0.7  # of the digits: with more of them in a grid, the others are not digits
+_AROUND = 0.12  # of the size of a box: ink as far outside may belong to the digit
+_NARROWEST = 0.25  # of its height: the width of a box while ink is shared
+_INSIDE = 0.35  # of the ink of a piece: with less in the box, it belongs to something else
+_OTHER, _LIKELY = 0.5, 0.3  # of a shape outside of all boxes with that score: it is no digit,
+_SURE = 0.5  # unless this is the score
+_WHOLE = 0.6  # of a shape: a digit with more of it has all of it
+_FEWEST = 6  # pixels of a digit
 
 
-class Reading(NamedTuple):
-    """What was found on a page, in reading order."""
+class Candidate(NamedTuple):
+    """A candidate for a digit."""
 
-    usual: list[Candidate]  # what is a digit by its geometry
-    digits: list[Candidate]  # these or others, by how much they look like digits
-
-    @property
-    def ink(self) -> int:
-        """The height of everything that was found, in pixels."""
-        return sum(digit.box.height for digit in self.digits)
+    box: Box
+    image: NDArray[np.uint8]  # (28, 28), in the form of MNIST
+    score: float  # how likely it is a digit, by where it is, 0 to 1
+    alike: float  # how much it looks like a digit: 0 or more if it is accepted as one
 
     @property
-    def clear(self) -> list[Candidate]:
-        """What looks like digits, except 1s, which pieces of lines and dirt look like."""
-        return [digit for digit in self.digits if digit.is_digit and not digit.is_narrow]
-
-    @property
-    def readable(self) -> int:
-        """The height of what clearly looks like digits, in pixels."""
-        return sum(digit.box.height for digit in self.clear)
-
-    @property
-    def share(self) -> float:
-        """The share of that in everything else than 1s, 0 to 1; 0 if there are not several."""
-        wide = sum(digit.box.height for digit in self.digits if not digit.is_narrow)
-        return self.readable / wide if len(self.clear) > 1 else 0.0
+    def evidence(self) -> float:
+        """How likely it is a digit, by where it is and what it looks like: 0 if that is open."""
+        logit = np.log(self.score / (1 - self.score))
+        return float(logit + _WEIGHT * np.clip(self.alike, -_FARTHEST, _FARTHEST))
 
 
-def search(page: NDArray[np.uint8], is_light: bool, judged: bool = False) -> Reading:
-    """Return what may be digits on a page.
+def digits_on(page: NDArray[np.uint8], polarity: str) -> list[Candidate]:
+    """Return the digits on a page, in reading order.
 
     Parameters
     ----------
-    page : ndarray of shape (height, width, 3)
-        The page, scaled.
-    is_light : bool
-        Whether its ink is lighter than its paper.
-    judged : bool
-        Whether the usual height of digits is that of what looks like digits, rather than that of
-        most of the ink.
+    page : ndarray of shape (height, width, 3), dtype uint8
+    polarity : {"auto", "dark_on_light", "light_on_dark"}
     """
-    longer = max(page.shape[:2])
-    gray = brightness(page, np.full(3, 1 / 3, np.float32), is_light)
-    ink = contrast_map(gray, _REACH * longer, is_light)
-    nearby = _NEARBY * _REACH * longer
-    mask = ink_mask(ink, nearby, _EDGE)
-    thickest = max(4, round(_THICKEST * longer))
-    usual = usual_height(find_shapes(mask, ink, 0))
-    lines = find_lines(mask, thickest, max(_SHORTEST * longer, _LONGER * usual), hidden=True)
-    found = grids(lines, thickest, _CELL * usual)
-    fields = [] if found else find_fields(mask, lines)
-    lines.upright.extend(bar for field in fields for bar in field.bars)
-    covered, crossed = drawn(lines, mask)
-    erased = covered & ~crossed
-    ink = np.where(erased, 0, ink)
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    on_lines = np.bincount(labels[covered & mask].astype(np.intp), minlength=count) > 0
-    whole = mask & ~on_lines[labels]
-    written = ~erased & (_written(labels, found, covered & mask) if found else True)
-    joined = find_shapes(mask & written, ink, 0)
-    cell = float(np.median(np.concatenate([field.widths for field in fields]))) if fields else 0.0
-    side = float(np.median([grid.side for grid in found])) if found else cell
-    usual = _usual_height(joined, ink, whole, side, bool(found), judged)
-    if not usual:
-        return Reading([], [])
-    along = extended(lines, mask.shape, _MISSED * usual, _ALONG * usual)
-    shapes = find_shapes(separated(joined, usual), ink, 0)
-    eyes = np.where(erased, 0, with_open_eyes(ink, gray, usual, is_light))
-    first = candidates(shapes, eyes, digits_among(shapes, whole, covered, along, usual, cell))
-    heights = [digit.box.height for digit in first if digit.is_digit]
-    if len(first) > _MANY and len(heights) < _FEW * len(first):
-        return Reading(_ordered(first), _ordered(first))
-    usual = float(np.median(heights)) if len(heights) > 2 else usual
-    digits = recut(joined, eyes, usual, first)
-    band = cv2.dilate((covered | along).astype(np.uint8), np.ones((_AROUND_LINE,) * 2, np.uint8))
-    near = contrast_map(gray, _LOCAL[0] * usual, is_light)
-    strict = find_shapes(ink_mask(ink, nearby, _STRICT_EDGE) & written, ink, 0)
-    local = find_shapes(ink_mask(near, _LOCAL[0] * usual, _LOCAL[1]) & written, near, 0)
-    others = [
-        other
-        for some, strength in ((shapes, ink), (strict, ink), (local, near))
-        for other in missed(some, strength, eyes, usual, digits, band > 0)
-    ]
-    if fields:
-        digits, others = _in_fields(fields, mask.shape, usual, digits, others)
-    others = without_letters(others, shapes, usual, digits)
-    return Reading(_ordered(first), _ordered(chosen(digits, others, usual)))
-
-
-def _ordered(digits: list[Candidate]) -> list[Candidate]:
+    found = find_boxes(page, _LEAST)
+    if not len(found.boxes):
+        return []
+    _, is_light = ink_color(page, polarity)
+    candidates = _cut_out(page, found, is_light)
+    alike = [k in candidates and candidates[k].alike >= 0 for k in range(len(found.boxes))]
+    if polarity == "auto" and np.average(alike, weights=found.scores) < _MOSTLY:
+        for k, other in _cut_out(page, found, not is_light).items():
+            candidates[k] = max(candidates.get(k, other), other, key=lambda some: some.alike)
+    if max((some.evidence for some in candidates.values()), default=_ENOUGH) < _CLEARLY:
+        return []
+    digits = _without_others([some for some in candidates.values() if some.evidence >= _ENOUGH])
     return [digits[k] for k in in_reading_order([digit.box for digit in digits])]
 
 
-def _usual_height(
-    shapes: Shapes, ink: Map, whole: Mask, side: float, has_grid: bool, judged: bool
-) -> float:
-    """Return the height of a usual digit in pixels, or 0; ``side`` is that of cells, if any."""
-    usual = _judged_height(shapes, ink) if judged else 0.0
-    if not usual and side:
-        low, high = _IN_GRID if has_grid else _IN_FIELD
-        usual = usual_height(shapes, None, (low * side, high * side))
-    return usual or usual_height(shapes, whole) or usual_height(shapes)
+def _without_others(digits: list[Candidate]) -> list[Candidate]:
+    """Drop what looks different from a digit, and is not as high as most that look like one."""
+    clear = [digit.box.height for digit in digits if digit.alike >= 0]
+    if len(clear) < max(3, _MOSTLY * len(digits)):
+        return digits
+    low, high = (share * float(np.median(clear)) for share in _AS_HIGH)
+    return [digit for digit in digits if digit.alike >= 0 or low < digit.box.height < high]
 
 
-def _judged_height(shapes: Shapes, ink: Map) -> float:
-    """Return the usual height of shapes that look like digits, or 0 if there are not several."""
-    low, high = (share * max(shapes.labels.shape) for share in _SIZES)
-    possible = [
-        k
-        for k, box in enumerate(shapes.boxes)
-        if low < box.height < high
-        and _WIDTHS[0] * box.height < box.width < _WIDTHS[1] * box.height
-        and not is_blot(shapes, k)
-        and not is_box(shapes, k)
-    ]
-    possible.sort(key=lambda k: -shapes.ink[k])
-    digits = candidates(shapes, ink, [[k] for k in possible[:_JUDGED]])
-    heights = np.sort([digit.box.height for digit in digits if digit.alike > _LIKELY])
-    if len(heights) < 2:
-        return 0.0
-    total = np.cumsum(heights)
-    return float(heights[int(np.searchsorted(total, total[-1] / 2))])
+def _cut_out(page: NDArray[np.uint8], found: FoundBoxes, is_light: bool) -> dict[int, Candidate]:
+    """Return a candidate for each box with ink, by the index of the box."""
+    longer, heights = max(page.shape[:2]), found.boxes[:, 3] - found.boxes[:, 1]
+    usual = float(np.median(heights))
+    gray = brightness(page, np.full(3, 1 / 3, np.float32), is_light)
+    reach = min(_REACH[0] * float(np.quantile(heights, 0.9)), _REACH[1] * longer)
+    ink = contrast_map(gray, reach, is_light)
+    mask = ink_mask(ink, _NEARBY * reach, _EDGE)
+    owners, distances = _owners(found.boxes, mask.shape)
+    covered, crossed = drawn(_lines_among(mask, distances, usual), mask)
+    erased = covered & ~crossed
+    shapes = find_shapes(mask & ~erased, ink, 0)
+    ink = np.where(erased, 0, with_open_eyes(ink, gray, usual, is_light))
+    likely = np.append(found.scores >= _LIKELY, False)[owners]  # False where there is no box
+    outside = np.bincount(shapes.labels[~likely], minlength=len(shapes.boxes) + 1)[1:]
+    is_other = outside > _OTHER * shapes.area  # a letter, of which a stroke is in a box
+    unsure = found.scores < _SURE
+    cut = {
+        k: some
+        for k, box in enumerate(found.boxes)
+        if (some := _digit_in(k, box, owners, distances, shapes, is_other & unsure[k], ink))
+    }
+    alike = likeness([image for _, image in cut.values()]).tolist()
+    scores = found.scores[list(cut)].tolist()
+    judged = {k: Candidate(*cut[k], *some) for k, *some in zip(cut, scores, alike, strict=True)}
+    grid = _largest_grid(mask, covered, usual)
+    inside = {k: some for k, some in judged.items() if grid[_middle(some.box)]}
+    n_inside, n = (sum(c.evidence >= _ENOUGH for c in some.values()) for some in (inside, judged))
+    return inside if n_inside > _IN_GRID * n else judged
 
 
-def _in_fields(
-    fields: list[Field],
-    shape: tuple[int, int],
-    usual: float,
-    digits: list[Candidate],
-    others: list[Candidate],
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return the digits and the others that are in fields, or are surely digits."""
-    inside = field_mask(fields, shape)
+def _middle(box: Box) -> tuple[int, int]:
+    return (box.top + box.bottom) // 2, (box.left + box.right) // 2
 
-    def is_inside(some: Candidate) -> bool:
-        top, left, bottom, right = some.box
-        return bool(inside[(top + bottom) // 2, (left + right) // 2])
 
-    def is_as_high(some: Candidate) -> bool:
-        return _AS_HIGH[0] < some.box.height / usual < _AS_HIGH[1]
+def _largest_grid(mask: Mask, covered: Mask, usual: float) -> Mask:
+    """Return the pixels inside of the grid with the most ink in its lines, if there is one.
 
-    def is_clear(some: Candidate) -> bool:
-        return some.alike > _SURELY and not some.is_narrow
-
-    return (
-        [
-            digit
-            for digit in digits
-            if is_inside(digit) or (digit.is_digit and (not digit.is_narrow or is_as_high(digit)))
-        ],
-        [other for other in others if is_inside(other) or (is_clear(other) and is_as_high(other))],
+    A grid is a shape with several cells, each of which is large enough for a digit.
+    """
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    of_lines = np.bincount(labels[mask & covered], minlength=count)
+    shape = labels == of_lines.argmax()
+    if not of_lines.any():
+        return np.zeros_like(mask)
+    outlines, tree = cv2.findContours(
+        shape.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
     )
+    n_cells = sum(
+        parent >= 0 and cv2.contourArea(outline) > usual**2
+        for outline, (*_, parent) in zip(outlines, tree[0], strict=True)
+    )
+    return filled(shape) if n_cells >= _CELLS else np.zeros_like(mask)
 
 
-def _written(labels: NDArray[Any], found: list[Grid], covered: Mask) -> Mask:
-    """Return where digits may be if there are grids: inside of the large ones."""
-    largest = max(grid.area for grid in found)
-    drawing = np.zeros(labels.shape, np.uint8)
-    for grid in found:
-        if grid.area > _SMALLER_GRID * largest:
-            cv2.fillConvexPoly(drawing, np.rint(grid.outline).astype(np.int32), 1)
-    inside = drawing > 0
-    # Some lines of the grid may have been missed, but they are part of the same shape.
-    pixels = np.bincount(labels[covered & inside])
-    for label in np.flatnonzero(pixels > _MUCH * pixels.sum()):
-        inside |= filled(labels == label)
-    return inside
+def _lines_among(mask: Mask, distances: NDArray[np.float32], usual: float) -> Lines:
+    """Return the lines that are not strokes of digits: long ones, and those outside of boxes."""
+
+    def others(lines: list[Line], distances: NDArray[np.float32]) -> list[Line]:
+        return [
+            line
+            for line in lines
+            if len(line.path) > _LONG * usual or np.mean(line.along(distances) > 1) > _OUTSIDE
+        ]
+
+    thickest = max(4, round(_THICKEST * usual))
+    found = find_lines(mask, thickest, _SHORTEST * usual, hidden=True)
+    return Lines(others(found.level, distances), others(found.upright, distances.T))
+
+
+def _owners(
+    boxes: NDArray[np.float64], shape: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the index of the box that each pixel belongs to, -1 outside, and how far out it is.
+
+    A distance of 0 is the middle of the box, and 1 is its side.
+    """
+    owners, distances = np.full(shape, -1, np.int32), np.full(shape, np.inf, np.float32)
+    for k, (left, top, right, bottom) in enumerate(boxes):
+        high = bottom - top
+        wide = max(right - left, _NARROWEST * high)
+        margin = _AROUND * max(wide, high)
+        x, y = (left + right) / 2, (top + bottom) / 2
+        rows = slice(max(0, int(y - high / 2 - margin)), max(0, int(y + high / 2 + margin) + 1))
+        columns = slice(max(0, int(x - wide / 2 - margin)), max(0, int(x + wide / 2 + margin) + 1))
+        here, nearest = owners[rows, columns], distances[rows, columns]
+        down = np.abs(np.arange(rows.start, rows.start + len(here)) + 0.5 - y) / (high / 2)
+        across = np.abs(np.arange(columns.start, columns.start + here.shape[1]) + 0.5 - x)
+        distance = np.maximum(down[:, None], across / (wide / 2)).astype(np.float32)
+        nearer = distance < nearest
+        here[nearer], nearest[nearer] = k, distance[nearer]
+    return owners, distances
+
+
+def _digit_in(
+    k: int,
+    box: NDArray[np.float64],
+    owners: NDArray[np.int32],
+    distances: NDArray[np.float32],
+    shapes: Shapes,
+    is_other: Mask,
+    ink: Map,
+) -> tuple[Box, NDArray[np.uint8]] | None:
+    """Return the digit in a box, in the form of MNIST, and the box around its ink.
+
+    Where digits touch, each pixel belongs to the box in which it is nearer to the middle. Shapes
+    that are something else do not count.
+    """
+    left, top, right, bottom = box
+    margin = max(right - left, bottom - top) / 2
+    first, start = max(0, int(top - margin)), max(0, int(left - margin))
+    here = np.s_[first : int(bottom + margin) + 1, start : int(right + margin) + 1]
+    labels, distance, owner = shapes.labels[here], distances[here], owners[here]
+    own, free = owner == k, owner < 0
+    digit, strokes = np.zeros(labels.shape, bool), []
+    for label in np.unique(labels[own]):
+        piece = (labels == label) & own
+        n = np.count_nonzero(piece)
+        if not label or is_other[label - 1]:
+            continue
+        if np.count_nonzero(piece & (distance <= 1)) >= _INSIDE * n:
+            whole = n >= _WHOLE * shapes.area[label - 1]
+            digit |= (labels == label) & (own | free) if whole else piece
+            strokes.append(float(shapes.stroke[label - 1]))
+    if np.count_nonzero(digit) < _FEWEST:
+        return None
+    inside = extent(digit)
+    rows, columns = slice(inside.top, inside.bottom), slice(inside.left, inside.right)
+    mask, strength = np.pad(digit[rows, columns], 3), np.pad(ink[here][rows, columns], 3)
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    even = even_ink(np.where(near, strength, 0), mask, max(1.0, float(np.median(strokes))))
+    return inside.moved(first, start), mnist_form(even)
+
+
+def in_reading_order(boxes: list[Box]) -> list[int]:
+    """Return the order of digits: in rows, which may be tilted, and each row from left to right."""
+    rows: list[list[int]] = []
+    for k in sorted(range(len(boxes)), key=lambda k: boxes[k].left):
+        middle = (boxes[k].top + boxes[k].bottom) / 2
+        near = [row for row in rows if boxes[row[-1]].top < middle < boxes[row[-1]].bottom]
+        if near:
+            min(near, key=lambda row: abs(_twice_middle(boxes[row[-1]]) - 2 * middle)).append(k)
+        else:
+            rows.append([k])
+    rows.sort(key=lambda row: float(np.mean([_twice_middle(boxes[k]) for k in row])))
+    return [k for row in rows for k in row]
+
+
+def _twice_middle(box: Box) -> int:
+    return box.top + box.bottom

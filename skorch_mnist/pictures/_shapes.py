@@ -251,6 +251,12 @@ def bounds(shapes: Shapes, parts: list[int]) -> Box:
     return around([shapes.boxes[k] for k in parts])
 
 
+def extent(mask: Mask) -> Box:
+    """Return the smallest box around the pixels of a mask."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
 def around(boxes: list[Box]) -> Box:
     """Return the smallest box around others."""
     tops, lefts, bottoms, rights = zip(*boxes, strict=True)
