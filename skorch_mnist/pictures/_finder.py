@@ -26,6 +26,7 @@ STEP = 2  # pixels from one point to the next
 _SIDES = 768, 256  # pixels of the longer side: on the smaller picture, large digits are found
 _MULTIPLE = 32  # pixels: the sides of a batch are padded to multiples of it
 _LARGE = 24  # pixels: the smallest height of digits on the smaller picture
+_MOST = 500  # boxes
 _SAME = 0.6  # of the smaller box: boxes that share more are around the same digit
 _WIDTHS = 12, 24, 40, 56, 80  # numbers of channels; each stage halves the sides
 _LOADING = Lock()
@@ -108,7 +109,7 @@ def _loaded() -> Finder:
 
 
 def find_boxes(page: NDArray[np.uint8], least: float) -> FoundBoxes:
-    """Return where digits may be, the likeliest first.
+    """Return where digits may be, the likeliest first, and at most 500.
 
     Parameters
     ----------
@@ -124,7 +125,9 @@ def find_boxes(page: NDArray[np.uint8], least: float) -> FoundBoxes:
         found = [_boxes_at(page, small, least)]
     boxes, scores = (np.concatenate(some) for some in zip(*found, strict=True))
     kept: list[int] = []
-    for k in np.argsort(-scores):
+    for k in np.argsort(-scores, kind="stable"):
+        if len(kept) == _MOST:  # noise
+            break
         if not len(kept) or _overlap(boxes[k], boxes[kept]).max() < _SAME:
             kept.append(int(k))
     return FoundBoxes(boxes[kept], scores[kept])

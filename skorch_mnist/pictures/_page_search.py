@@ -16,7 +16,10 @@ from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import mnist_form
 from ._shapes import Box, Shapes, extent, filled, find_shapes, ink_mask
 
-_LEAST = 0.1  # score of what is looked at more closely
+# Scores of boxes.
+_LEAST = 0.1  # those that are looked at more closely
+_LIKELY = 0.3  # those that probably contain a digit
+_SURE = 0.5  # those that contain one even if it is only part of a shape
 _WEIGHT, _FARTHEST = 0.15, 3.0  # of the likeness, which counts up to that far from the threshold
 _ENOUGH, _CLEARLY = -0.4, 0.4  # evidence of a digit, and of at least one on a page
 _MOSTLY = 0.7  # of what was found: if fewer look like digits, the ink may be the paper
@@ -33,8 +36,7 @@ _IN_GRID = 0.7  # of the digits: with more of them in a grid, the others are not
 _AROUND = 0.12  # of the size of a box: ink as far outside may belong to the digit
 _NARROWEST = 0.25  # of its height: the width of a box while ink is shared
 _INSIDE = 0.35  # of the ink of a piece: with less in the box, it belongs to something else
-_OTHER, _LIKELY = 0.5, 0.3  # of a shape outside of all boxes with that score: it is no digit,
-_SURE = 0.5  # unless this is the score
+_OTHER = 0.5  # of a shape outside of likely boxes: with more of it, it is something else
 _WHOLE = 0.6  # of a shape: a digit with more of it has all of it
 _FEWEST = 6  # pixels of a digit
 
@@ -67,8 +69,9 @@ def digits_on(page: NDArray[np.uint8], polarity: str) -> list[Candidate]:
         return []
     _, is_light = ink_color(page, polarity)
     candidates = _cut_out(page, found, is_light)
-    alike = [k in candidates and candidates[k].alike >= 0 for k in range(len(found.boxes))]
-    if polarity == "auto" and np.average(alike, weights=found.scores) < _MOSTLY:
+    likely = np.flatnonzero(found.scores >= min(_LIKELY, found.scores.max()))
+    alike = [k in candidates and candidates[k].alike >= 0 for k in likely]
+    if polarity == "auto" and np.mean(alike) < _MOSTLY:
         for k, other in _cut_out(page, found, not is_light).items():
             candidates[k] = max(candidates.get(k, other), other, key=lambda some: some.alike)
     if max((some.evidence for some in candidates.values()), default=_ENOUGH) < _CLEARLY:
