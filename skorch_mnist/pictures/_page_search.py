@@ -16,10 +16,7 @@ from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import mnist_form
 from ._shapes import Box, Shapes, extent, filled, find_shapes, ink_mask
 
-# Scores of boxes.
-_LEAST = 0.1  # those that are looked at more closely
-_LIKELY = 0.3  # those that probably contain a digit
-_SURE = 0.5  # those that contain one even if it is only part of a shape
+_LEAST, _SURE = 0.3, 0.5  # scores of boxes that may contain a digit, and even part of a shape
 _WEIGHT, _FARTHEST = 0.15, 3.0  # of the likeness, which counts up to that far from the threshold
 _ENOUGH, _CLEARLY = -0.4, 0.4  # evidence of a digit, and of at least one on a page
 _MOSTLY = 0.7  # of what was found: if fewer look like digits, the ink may be the paper
@@ -36,7 +33,8 @@ _IN_GRID = 0.7  # of the digits: with more of them in a grid, the others are not
 _AROUND = 0.12  # of the size of a box: ink as far outside may belong to the digit
 _NARROWEST = 0.25  # of its height: the width of a box while ink is shared
 _INSIDE = 0.35  # of the ink of a piece: with less in the box, it belongs to something else
-_OTHER = 0.5  # of a shape outside of likely boxes: with more of it, it is something else
+_OTHER = 0.3  # of a shape outside of all boxes: with more of it, it is something else
+_NARROW = 0.4  # of its height: anything narrower looks like a 1
 _WHOLE = 0.6  # of a shape: a digit with more of it has all of it
 _FEWEST = 6  # pixels of a digit
 
@@ -53,7 +51,8 @@ class Candidate(NamedTuple):
     def evidence(self) -> float:
         """How likely it is a digit, by where it is and what it looks like: 0 if that is open."""
         logit = np.log(self.score / (1 - self.score))
-        return float(logit + _WEIGHT * np.clip(self.alike, -_FARTHEST, _FARTHEST))
+        most = _FARTHEST if self.box.width > _NARROW * self.box.height else 0.0
+        return float(logit + _WEIGHT * np.clip(self.alike, -_FARTHEST, most))
 
 
 def digits_on(page: NDArray[np.uint8], polarity: str) -> list[Candidate]:
@@ -69,8 +68,7 @@ def digits_on(page: NDArray[np.uint8], polarity: str) -> list[Candidate]:
         return []
     _, is_light = ink_color(page, polarity)
     candidates = _cut_out(page, found, is_light)
-    likely = np.flatnonzero(found.scores >= min(_LIKELY, found.scores.max()))
-    alike = [k in candidates and candidates[k].alike >= 0 for k in likely]
+    alike = [k in candidates and candidates[k].alike >= 0 for k in range(len(found.boxes))]
     if polarity == "auto" and np.mean(alike) < _MOSTLY:
         for k, other in _cut_out(page, found, not is_light).items():
             candidates[k] = max(candidates.get(k, other), other, key=lambda some: some.alike)
@@ -102,8 +100,7 @@ def _cut_out(page: NDArray[np.uint8], found: FoundBoxes, is_light: bool) -> dict
     erased = covered & ~crossed
     shapes = find_shapes(mask & ~erased, ink, 0)
     ink = np.where(erased, 0, with_open_eyes(ink, gray, usual, is_light))
-    likely = np.append(found.scores >= _LIKELY, False)[owners]  # False where there is no box
-    outside = np.bincount(shapes.labels[~likely], minlength=len(shapes.boxes) + 1)[1:]
+    outside = np.bincount(shapes.labels[owners < 0], minlength=len(shapes.boxes) + 1)[1:]
     is_other = outside > _OTHER * shapes.area  # a letter, of which a stroke is in a box
     unsure = found.scores < _SURE
     cut = {
@@ -194,8 +191,8 @@ def _digit_in(
 ) -> tuple[Box, NDArray[np.uint8]] | None:
     """Return the digit in a box, in the form of MNIST, and the box around its ink.
 
-    Where digits touch, each pixel belongs to the box in which it is nearer to the middle. Shapes
-    that are something else do not count.
+    Where digits touch, each pixel belongs to the box in which it is nearer to the middle. Parts
+    of shapes that are something else do not count.
     """
     left, top, right, bottom = box
     margin = max(right - left, bottom - top) / 2

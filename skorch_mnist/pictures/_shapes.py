@@ -51,11 +51,6 @@ class Box(NamedTuple):
         """The longer side."""
         return max(self.height, self.width)
 
-    @property
-    def center(self) -> tuple[float, float]:
-        """Column and row of the middle."""
-        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
-
     def moved(self, down: int, right: int) -> Box:
         """Return the box as many pixels farther down and to the right."""
         return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
@@ -248,16 +243,11 @@ def is_blot(shapes: Shapes, k: int) -> bool:
 
 def bounds(shapes: Shapes, parts: list[int]) -> Box:
     """Return the smallest box around some shapes."""
-    return around([shapes.boxes[k] for k in parts])
+    tops, lefts, bottoms, rights = zip(*(shapes.boxes[k] for k in parts), strict=True)
+    return Box(min(tops), min(lefts), max(bottoms), max(rights))
 
 
 def extent(mask: Mask) -> Box:
     """Return the smallest box around the pixels of a mask."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-
-
-def around(boxes: list[Box]) -> Box:
-    """Return the smallest box around others."""
-    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
-    return Box(min(tops), min(lefts), max(bottoms), max(rights))

@@ -112,7 +112,7 @@ class Crops(IterableDataset):
         while True:
             path = paths[rng.integers(len(paths))]
             page = cv2.imread(str(path.with_suffix(".png")))[..., ::-1]
-            boxes = np.load(path)[:, :4].reshape(-1, 4)
+            boxes = np.load(path)
             for _ in range(3):
                 yield self._item(*cropped(page, boxes, rng), rng)
             yield self._item(*simple(rng), rng)
@@ -313,7 +313,7 @@ def targets(boxes):
     weights : ndarray of shape (n, n), float32
         How much these distances count.
     is_center, is_unknown : ndarrays of shape (n, n), bool
-        A digit that is cut off may be found or not.
+        Digits that extend beyond the crop do not count.
     """
     n = SIDE // STEP
     at = STEP * np.arange(n, dtype=np.float32) + STEP / 2
