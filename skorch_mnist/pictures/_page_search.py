@@ -18,6 +18,7 @@ from ._shapes import Box, Shapes, extent, filled, find_shapes, ink_mask
 
 _LEAST, _SURE = 0.3, 0.5  # scores of boxes that may contain a digit, and even part of a shape
 _WEIGHT, _FARTHEST = 0.15, 3.0  # of the likeness, which counts up to that far from the threshold
+_NARROW, _MOST = 0.4, 1.0  # of its height: what is narrower looks like a 1, which counts less
 _ENOUGH, _CLEARLY = -0.4, 0.4  # evidence of a digit, and of at least one on a page
 _MOSTLY = 0.7  # of what was found: if fewer look like digits, the ink may be the paper
 _AS_HIGH = 0.75, 1.35  # times the height of a usual digit: most digits are as high
@@ -34,7 +35,6 @@ _AROUND = 0.12  # of the size of a box: ink as far outside may belong to the dig
 _NARROWEST = 0.25  # of its height: the width of a box while ink is shared
 _INSIDE = 0.35  # of the ink of a piece: with less in the box, it belongs to something else
 _OTHER = 0.3  # of a shape outside of all boxes: with more of it, it is something else
-_NARROW = 0.4  # of its height: anything narrower looks like a 1
 _WHOLE = 0.6  # of a shape: a digit with more of it has all of it
 _FEWEST = 6  # pixels of a digit
 
@@ -51,7 +51,7 @@ class Candidate(NamedTuple):
     def evidence(self) -> float:
         """How likely it is a digit, by where it is and what it looks like: 0 if that is open."""
         logit = np.log(self.score / (1 - self.score))
-        most = _FARTHEST if self.box.width > _NARROW * self.box.height else 0.0
+        most = _FARTHEST if self.box.width > _NARROW * self.box.height else _MOST
         return float(logit + _WEIGHT * np.clip(self.alike, -_FARTHEST, most))
 
 
