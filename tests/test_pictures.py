@@ -911,6 +911,18 @@ def test_what_is_not_a_digit_is_dropped_if_it_is_higher_than_the_digits():
     assert_found(np.asarray(picture), expected)
 
 
+def test_small_print_beside_a_large_digit_is_left_out():
+    sheet = np.full((500, 400), 235, np.uint8)
+    large = np.asarray(Image.fromarray(load_digits28().images[4]).resize((280, 280)))
+    sheet[40:320, 60:340] -= (large * 0.8).astype(np.uint8)
+    picture = Image.fromarray(sheet)
+    text = "SOLO 100% BIO SOLO\nBOIS IO LOGOS BILLS\nSIGISBOSO OBOL GLOSS"
+    ImageDraw.Draw(picture).text((30, 350), text, fill=60, font=ImageFont.load_default(20))
+    for page in (True, "auto"):
+        (box,) = find_digits(picture, page=page).boxes
+        assert box[3] < 330
+
+
 def test_light_digits_in_a_dark_window_are_found():
     sheet, expected = written([4, 7, 3, 9, 2, 5], range(40, 800, 130), top=70)
     picture = np.full((420, 1100), 190, np.uint8)

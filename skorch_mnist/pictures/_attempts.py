@@ -32,22 +32,19 @@ _OF_CELL = 200  # pixels of the longer side: a larger picture of a cell shows it
 _LONG, _THIN = 0.5, 4.0  # of the side, and times its width: an edge of a cell is longer
 _EDGE = 0.2  # of the picture: where such an edge is
 _WIDE = 0.85  # of the longer side: what is wider is not inside of a cell
-_SEARCHED, _LEAST = 800, 0.3  # pixels of the longer side, and score of what the finder sees
+_LEAST = 0.3  # score of what the finder sees
 _BESIDE = 0.3  # of the size of a digit: what is around it in that search
 _CUT = 0.12  # of the picture, on each side: the edges
 
 
-def stages_of(picture: NDArray[np.uint8], polarity: str, retry: bool) -> Stages | None:
+def retried(picture: NDArray[np.uint8], polarity: str, first: Stages | None) -> Stages | None:
     """Return the stages of the digit in a picture, or None if no digit was found.
 
-    With ``retry``, other assumptions are tried if the result does not look like a digit: that it
+    If the first result does not look like a digit, other assumptions are tried: that the digit
     fills the picture, that only the darkest ink or also fainter ink belongs to it, that it is out
     of focus, or that it is inside of a cell.
     """
     usual = Assumptions(polarity)
-    first = stages_assuming(picture, usual)
-    if not retry:
-        return first
     _, alike = _most_alike([first])
     if first is not None and (other := _in_margin(picture, polarity, first, alike)) is not None:
         return other
@@ -107,14 +104,11 @@ def _size(stages: Stages) -> int:
 
 def _where_found(picture: NDArray[np.uint8], assumed: Assumptions) -> list[Stages | None]:
     """Return the stages of the digit where the finder sees one, if it does."""
-    scaled = scale(picture, 0, _SEARCHED)
-    found = find_boxes(scaled, _LEAST)
+    found = find_boxes(picture, _LEAST)
     if not len(found.boxes):
         return []
-    left, top, right, bottom = np.rint(found.boxes[0]).astype(int).tolist()
-    zoom = max(picture.shape[:2]) / max(scaled.shape[:2])
-    around = in_picture(with_margin(Box(top, left, bottom, right), _BESIDE), zoom, picture.shape)
-    return [stages_in(picture, around, assumed)]
+    around = with_margin(Box(*np.rint(found.boxes[0]).astype(int).tolist()), _BESIDE)
+    return [stages_in(picture, in_picture(around, 1, picture.shape), assumed)]
 
 
 def _may_be_inside(picture: NDArray[np.uint8], first: Stages, alike: float) -> bool:
@@ -140,7 +134,7 @@ def _stages_inside(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages |
     """Return the stages of the digit in a picture without its edges."""
     height, width = picture.shape[:2]
     down, across = round(_CUT * height), round(_CUT * width)
-    return stages_in(picture, (across, down, width - across, height - down), assumed)
+    return stages_in(picture, Box(across, down, width - across, height - down), assumed)
 
 
 def _stages_in_margin(picture: NDArray[np.uint8], polarity: str) -> Stages | None:
@@ -156,6 +150,6 @@ def _stages_in_margin(picture: NDArray[np.uint8], polarity: str) -> Stages | Non
     stages = stages_assuming(whole, Assumptions(polarity))
     if stages is None:
         return None
-    left, top, right, bottom = (side - margin for side in stages.box)
     zoom = max(picture.shape[:2]) / max(scaled.shape[:2])
-    return stages._replace(box=in_picture(Box(top, left, bottom, right), zoom, picture.shape))
+    box = in_picture(stages.box.moved(-margin, -margin), zoom, picture.shape)
+    return stages._replace(box=box)

@@ -24,7 +24,7 @@ from ._mnist_form import distance_to_edge, mnist_form
 from ._shapes import Box, Shapes, bounds, find_shapes, ink_mask, is_frame, main_digit
 from ._sheet import only_sheet, without_edges
 
-SMALL, LARGE = 160, 320  # pixels of the longer side while one digit is searched for
+SMALL, LARGE = 160, 256  # pixels of the longer side while one digit is searched for
 _TINY = 0.3  # of the longer side: a smaller digit is cropped and read again
 _THICKEST = 0.05  # of the longer side: a thicker line is a stroke
 _COVERED = 0.4  # of the picture: a shorter line is a stroke
@@ -54,7 +54,7 @@ class Stages(NamedTuple):
     kinds: NDArray[np.uint8]  # (height, width): members of Kind
     digit: Map  # (height, width), 0 to 1, only the parts of the digit
     image: NDArray[np.uint8]  # (28, 28), 0 (paper) to 255 (ink), in the form of MNIST
-    box: tuple[int, int, int, int]  # left, top, right and bottom of the digit in the whole picture
+    box: Box  # of the digit in the whole picture
 
 
 class Kind(IntEnum):
@@ -109,16 +109,12 @@ def stages_assuming(
     return Stages(scaled.copy(), found.ink, found.kinds(), digit, mnist_form(digit), whole)
 
 
-def stages_in(
-    picture: NDArray[np.uint8], box: tuple[int, int, int, int], assumed: Assumptions
-) -> Stages | None:
-    """Return the stages of the digit in a part of a picture: left, top, right and bottom."""
-    left, top, right, bottom = box
-    stages = stages_assuming(picture[top:bottom, left:right], assumed, closer=False)
+def stages_in(picture: NDArray[np.uint8], box: Box, assumed: Assumptions) -> Stages | None:
+    """Return the stages of the digit in a part of a picture."""
+    stages = stages_assuming(picture[box.pixels], assumed, closer=False)
     if stages is None:
         return None
-    x0, y0, x1, y1 = stages.box
-    return stages._replace(box=(left + x0, top + y0, left + x1, top + y1))
+    return stages._replace(box=stages.box.moved(box.left, box.top))
 
 
 def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
@@ -301,14 +297,14 @@ def _strength(ink: Map, mask: Mask, stroke: float) -> Map:
 
 def with_margin(box: Box, share: float = 1.0) -> Box:
     """Return a box and its surroundings, as far as a share of its size."""
-    top, left, bottom, right = box
+    left, top, right, bottom = box
     margin = round(share * box.size)
-    return Box(top - margin, left - margin, bottom + margin, right + margin)
+    return Box(left - margin, top - margin, right + margin, bottom + margin)
 
 
-def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a box in the whole picture."""
-    return (
+def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> Box:
+    """Return a box in the whole picture, which is ``zoom`` times as large."""
+    return Box(
         max(0, int(box.left * zoom)),
         max(0, int(box.top * zoom)),
         min(shape[1], int(np.ceil(box.right * zoom))),

@@ -21,6 +21,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from ._ink import scale
+
 WEIGHTS = Path(__file__).parents[1] / "pretrained" / "finder.safetensors"
 STEP = 2  # pixels from one point to the next
 _SIDES = 768, 256  # pixels of the longer side: on the smaller picture, large digits are found
@@ -113,8 +115,8 @@ def find_boxes(page: NDArray[np.uint8], least: float) -> FoundBoxes:
 
     Parameters
     ----------
-    page : ndarray of shape (height, width, 3), dtype uint8
-        In RGB.
+    page : ndarray of shape (height, width) or (height, width, 3), dtype uint8
+        In gray or in RGB.
     least : float
         The smallest score of a box.
     """
@@ -140,11 +142,9 @@ def _boxes_at(
 
     Lower boxes than ``lowest`` pixels are left out.
     """
+    small = scale(page, side, side)
     factor = side / max(page.shape[:2])
-    height, width = (max(1, round(length * factor)) for length in page.shape[:2])
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(page, (width, height), interpolation=how)
-    down, across = -height % _MULTIPLE, -width % _MULTIPLE
+    down, across = (-length % _MULTIPLE for length in small.shape[:2])
     padded = cv2.copyMakeBorder(small, 0, down, 0, across, cv2.BORDER_REPLICATE)
     with _LOADING:  # several threads may need it at the same time
         finder = _loaded()

@@ -159,15 +159,22 @@ def _level_pieces(mask: Mask, thickest: int) -> list[Line]:
         counts = part.sum(axis=0)
         path = (np.arange(height) @ part) / np.maximum(counts, 1)
         thickness = float(np.median(counts))
-        columns = np.arange(width)
-        fit = np.polynomial.Polynomial.fit(columns, path, 2 if width > 6 * thickest else 1)
-        off = np.abs(fit(columns) - path)
-        if np.mean(off <= max(1.0, 0.5 * thickness)) < _STEADY:
-            continue
         if np.mean(counts <= 1.7 * thickness + 1) < _STEADY:
+            continue
+        off = np.abs(_fitted(path, 2 if width > 6 * thickest else 1) - path)
+        if np.mean(off <= max(1.0, 0.5 * thickness)) < _STEADY:
             continue
         pieces.append(Line(left, (path + top).astype(np.float32), thickness))
     return pieces
+
+
+def _fitted(path: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
+    """Return the polynomial of degree 1 or 2 with the least squares, by orthogonal polynomials."""
+    x = np.arange(len(path)) - (len(path) - 1) / 2
+    fit = np.full(len(path), path.mean())
+    for basis in (x, x**2 - np.mean(x**2))[:degree]:
+        fit += (basis @ path) / (basis @ basis) * basis
+    return fit
 
 
 def _along(pieces: list[Line], shape: tuple[int, ...]) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,15 +10,13 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._attempts import stages_of
-from ._digits import Kind, Stages, in_picture
-from ._ink import scale
+from ._attempts import retried
+from ._digits import Assumptions, Kind, Stages, stages_assuming
 from ._judge import likeness
 from ._page_search import Candidate, digits_on
 from ._preprocessor import MAX_PIXELS, check_max_pixels, check_polarity
 from ._reading import is_one, one_picture, read_picture
 
-_SMALL, _LARGE = 1000, 1600  # pixels of the longer side of a page while digits are searched for
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
 _AT_SIDE = 0.01  # of the longer side: what is as near to a side reaches it
@@ -25,6 +24,7 @@ _SURELY = 4.0  # above the threshold: lines and dirt rarely look so much like a 
 _CROPPED = 200  # pixels of the longer side: in a larger picture, a digit rarely reaches a side
 _BESIDE = 0.1  # of the pixels of a digit: lines and dirt beside it that are not looked at
 _SAME = 0.5  # of a box: what shares more is the same digit, or a part of it
+_MANY, _HIGHER = 5, 2.0  # digits that look like some, and times their height: the highest is lower
 _FEW, _CLEARLY = 2, 0.4  # digits, and their evidence: fewer may be parts of a single one
 
 
@@ -113,22 +113,24 @@ def find_digits(
         raise ValueError(f'page={page!r} is not valid: it must be True, False or "auto".')
     name, content = one_picture(image)
     picture = read_picture(content, name, max_pixels)
-    if page is True:
-        digits, zoom = _read(picture, polarity)
-        if digits:
-            return _in_picture(picture, digits, zoom)
-    single = stages_of(picture, polarity, retry=True)
-    if page == "auto" and (single is None or not _is_alone(single, picture)):
-        digits, zoom = _read(picture, polarity)
-        if single is None or _is_page(digits, single, zoom):
-            return _in_picture(picture, digits, zoom)
-    if single is None:
-        return _digits_at(picture, [], [])
-    return _digits_at(picture, [single.box], [single.image])
+    digits = digits_on(picture, polarity) if page is True else []
+    if digits:
+        return _at(picture, digits)
+    first = stages_assuming(picture, Assumptions(polarity))
+    if page == "auto" and not _is_alone(first, picture):
+        digits = digits_on(picture, polarity)
+        if _are_many(digits):
+            return _at(picture, digits)
+    single = retried(picture, polarity, first)
+    if digits and not _is_alone(single, picture) and _is_page(digits, single):
+        return _at(picture, digits)
+    return _at(picture, [] if single is None else [single])
 
 
-def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
+def _is_alone(single: Stages | None, picture: NDArray[np.uint8]) -> bool:
     """Return whether a digit looks like one, is large, and has hardly anything beside it."""
+    if single is None:
+        return False
     (height, width), (left, top, right, bottom) = picture.shape[:2], single.box
     if max(right - left, bottom - top) < _LARGE_DIGIT * max(height, width):
         return False
@@ -141,13 +143,27 @@ def _is_alone(single: Stages, picture: NDArray[np.uint8]) -> bool:
     return bool(likeness([single.image])[0] >= _SURELY)
 
 
-def _is_page(digits: list[Candidate], single: Stages, zoom: float) -> bool:
+def _are_many(digits: list[Candidate]) -> bool:
+    """Return whether digits are so many, and so equally high, that they are not parts of one."""
+    clear = [digit.box.height for digit in digits if digit.alike >= 0]
+    if len(clear) < _MANY or _evidence(digits) < _CLEARLY:
+        return False
+    return max(digit.box.height for digit in digits) < _HIGHER * float(np.median(clear))
+
+
+def _evidence(digits: list[Candidate]) -> float:
+    return float(np.median([digit.evidence for digit in digits]))
+
+
+def _is_page(digits: list[Candidate], single: Stages | None) -> bool:
     """Return whether there are other digits than a single one and its parts."""
+    if single is None:
+        return True
     alike = float(likeness([single.image])[0])
     if len(digits) < 2 or alike < 0:
         return any(digit.alike > alike for digit in digits)
     left, top, right, bottom = single.box
-    sides = zoom * np.array([digit.box for digit in digits], float).reshape(-1, 4)
+    sides = np.array([digit.box for digit in digits])
     down = np.minimum(sides[:, 2], bottom) - np.maximum(sides[:, 0], top)
     across = np.minimum(sides[:, 3], right) - np.maximum(sides[:, 1], left)
     shared = down.clip(0) * across.clip(0)
@@ -158,25 +174,13 @@ def _is_page(digits: list[Candidate], single: Stages, zoom: float) -> bool:
     if (as_high & ~is_single & ~is_part).any():
         return True
     # A table or a bar may look like a large digit. Small print hardly looks like digits.
-    evidence = float(np.median([digit.evidence for digit in digits]))
-    return not is_single.any() and len(digits) > _FEW and evidence > _CLEARLY
+    return not is_single.any() and len(digits) > _FEW and _evidence(digits) > _CLEARLY
 
 
-def _in_picture(picture: NDArray[np.uint8], digits: list[Candidate], zoom: float) -> FoundDigits:
-    boxes = [in_picture(digit.box, zoom, picture.shape) for digit in digits]
-    return _digits_at(picture, boxes, [digit.image for digit in digits])
-
-
-def _digits_at(picture: NDArray[np.uint8], boxes: list[Any], images: list[Any]) -> FoundDigits:
-    crops = [picture[top:bottom, left:right] for left, top, right, bottom in boxes]
+def _at(picture: NDArray[np.uint8], digits: Sequence[Candidate | Stages]) -> FoundDigits:
+    crops = [picture[digit.box.pixels] for digit in digits]
     return FoundDigits(
-        np.array(boxes, np.int64).reshape(-1, 4),
+        np.array([digit.box for digit in digits], np.int64).reshape(-1, 4),
         [np.stack([crop] * 3, axis=-1) if crop.ndim == 2 else crop.copy() for crop in crops],
-        np.array(images, np.uint8).reshape(-1, SIDE, SIDE),
+        np.array([digit.image for digit in digits], np.uint8).reshape(-1, SIDE, SIDE),
     )
-
-
-def _read(picture: NDArray[np.uint8], polarity: str) -> tuple[list[Candidate], float]:
-    """Return the digits on a page, and how many times larger the picture is than the page."""
-    page = scale(picture, _SMALL, _LARGE)
-    return digits_on(page, polarity), max(picture.shape[:2]) / max(page.shape[:2])

@@ -8,20 +8,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ._digits import even_ink
+from ._digits import even_ink, in_picture
 from ._finder import FoundBoxes, find_boxes
-from ._ink import Map, brightness, contrast_map, ink_color, with_open_eyes
+from ._ink import Map, brightness, contrast_map, ink_color, scale, with_open_eyes
 from ._judge import likeness
 from ._lines import Line, Lines, Mask, drawn, find_lines
 from ._mnist_form import mnist_form
 from ._shapes import Box, Shapes, extent, filled, find_shapes, ink_mask
 
+_HIGH, _RATHER_LOW = 46, 0.25  # pixels: the height of low digits while they are cut out
+_SMALL, _LARGE = 400, 1600  # pixels: bounds of the longer side of the page then
 _LEAST, _SURE = 0.3, 0.5  # scores of boxes that may contain a digit, and even part of a shape
 _WEIGHT, _FARTHEST = 0.15, 3.0  # of the likeness, which counts up to that far from the threshold
 _NARROW, _MOST = 0.4, 1.0  # of its height: what is narrower looks like a 1, which counts less
 _ENOUGH, _CLEARLY = -0.4, 0.4  # evidence of a digit, and of at least one on a page
 _MOSTLY = 0.7  # of what was found: if fewer look like digits, the ink may be the paper
-_AS_HIGH = 0.75, 1.35  # times the height of a usual digit: most digits are as high
+_AS_HIGH = 0.75, 1.3  # times the height of a usual digit: most digits are as high
+_MUCH_LOWER = 0.3  # of the highest digit: print as low is usually small print beside it
 _REACH = 1.2, 1 / 12  # heights of a digit, and of the longer side: anything wider counts as paper
 _NEARBY, _EDGE = 0.75, 0.33  # of that reach, and of the strength of ink as near
 # In heights of a digit.
@@ -55,17 +58,19 @@ class Candidate(NamedTuple):
         return float(logit + _WEIGHT * np.clip(self.alike, -_FARTHEST, most))
 
 
-def digits_on(page: NDArray[np.uint8], polarity: str) -> list[Candidate]:
-    """Return the digits on a page, in reading order.
+def digits_on(picture: NDArray[np.uint8], polarity: str) -> list[Candidate]:
+    """Return the digits in a picture, in reading order.
 
     Parameters
     ----------
-    page : ndarray of shape (height, width, 3), dtype uint8
+    picture : ndarray of shape (height, width) or (height, width, 3), dtype uint8
     polarity : {"auto", "dark_on_light", "light_on_dark"}
     """
-    found = find_boxes(page, _LEAST)
+    found = find_boxes(picture, _LEAST)
     if not len(found.boxes):
         return []
+    page, zoom = _scaled(picture, found.boxes)
+    found = found._replace(boxes=found.boxes / zoom)
     _, is_light = ink_color(page, polarity)
     candidates = _cut_out(page, found, is_light)
     alike = [k in candidates and candidates[k].alike >= 0 for k in range(len(found.boxes))]
@@ -74,8 +79,21 @@ def digits_on(page: NDArray[np.uint8], polarity: str) -> list[Candidate]:
             candidates[k] = max(candidates.get(k, other), other, key=lambda some: some.alike)
     if max((some.evidence for some in candidates.values()), default=_ENOUGH) < _CLEARLY:
         return []
-    digits = _without_others([some for some in candidates.values() if some.evidence >= _ENOUGH])
-    return [digits[k] for k in in_reading_order([digit.box for digit in digits])]
+    digits = [some for some in candidates.values() if some.evidence >= _ENOUGH]
+    digits = _without_small_print(_without_others(digits))
+    in_order = [digits[k] for k in in_reading_order([digit.box for digit in digits])]
+    return [digit._replace(box=in_picture(digit.box, zoom, picture.shape)) for digit in in_order]
+
+
+def _scaled(
+    picture: NDArray[np.uint8], boxes: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], float]:
+    """Return a picture at the size at which its digits are cut out, and how much larger it is."""
+    longer = max(picture.shape[:2])
+    high = float(np.quantile(boxes[:, 3] - boxes[:, 1], _RATHER_LOW))
+    side = int(np.clip(longer * _HIGH / high, _SMALL, _LARGE))
+    page = scale(picture, side, side)
+    return page, longer / max(page.shape[:2])
 
 
 def _without_others(digits: list[Candidate]) -> list[Candidate]:
@@ -85,6 +103,16 @@ def _without_others(digits: list[Candidate]) -> list[Candidate]:
         return digits
     low, high = (share * float(np.median(clear)) for share in _AS_HIGH)
     return [digit for digit in digits if digit.alike >= 0 or low < digit.box.height < high]
+
+
+def _without_small_print(digits: list[Candidate]) -> list[Candidate]:
+    """Drop what is much lower than a clear digit, if it does not look clearly like digits."""
+    clear = [digit.box.height for digit in digits if min(digit.alike, digit.evidence) > 0]
+    low = _MUCH_LOWER * max(clear, default=0)
+    evidence = [digit.evidence for digit in digits if digit.box.height < low]
+    if not evidence or np.median(evidence) >= _CLEARLY:
+        return digits
+    return [digit for digit in digits if digit.box.height >= low]
 
 
 def _cut_out(page: NDArray[np.uint8], found: FoundBoxes, is_light: bool) -> dict[int, Candidate]:
@@ -213,11 +241,10 @@ def _digit_in(
     if np.count_nonzero(digit) < _FEWEST:
         return None
     inside = extent(digit)
-    rows, columns = slice(inside.top, inside.bottom), slice(inside.left, inside.right)
-    mask, strength = np.pad(digit[rows, columns], 3), np.pad(ink[here][rows, columns], 3)
+    mask, strength = np.pad(digit[inside.pixels], 3), np.pad(ink[here][inside.pixels], 3)
     near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     even = even_ink(np.where(near, strength, 0), mask, max(1.0, float(np.median(strokes))))
-    return inside.moved(first, start), mnist_form(even)
+    return inside.moved(start, first), mnist_form(even)
 
 
 def in_reading_order(boxes: list[Box]) -> list[int]:

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from skorch_mnist._geometry import SIDE
 from skorch_mnist._threads import in_threads
 
-from ._attempts import stages_of
-from ._digits import Stages
+from ._attempts import retried
+from ._digits import Assumptions, Stages, stages_assuming
 from ._reading import NoDigitError, PictureError, each_picture, one_picture, read_picture
 
 MAX_PIXELS = 100_000_000  # phone pictures have about 12 million; the largest sensors, 200 million
@@ -207,7 +207,9 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _stages(self, name: str, picture: Any) -> Stages:
         image = read_picture(picture, name, self.max_pixels)
-        stages = stages_of(image, self.polarity, self.retry)
+        stages = stages_assuming(image, Assumptions(self.polarity))
+        if self.retry:
+            stages = retried(image, self.polarity, stages)
         if stages is None:
             raise NoDigitError(name)
         return stages

@@ -29,12 +29,12 @@ _WIDEST = 0.4  # of the size of a shape: if its strokes are wider, it is a blot
 
 
 class Box(NamedTuple):
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` in pixels, without the ends."""
+    """Columns ``left`` to ``right`` and rows ``top`` to ``bottom`` in pixels, without the ends."""
 
-    top: int
     left: int
-    bottom: int
+    top: int
     right: int
+    bottom: int
 
     @property
     def height(self) -> int:
@@ -51,9 +51,14 @@ class Box(NamedTuple):
         """The longer side."""
         return max(self.height, self.width)
 
-    def moved(self, down: int, right: int) -> Box:
-        """Return the box as many pixels farther down and to the right."""
-        return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """The index of its pixels in a map of the picture."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def moved(self, right: int, down: int) -> Box:
+        """Return the box as many pixels farther to the right and down."""
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
 
 
 class Shapes(NamedTuple):
@@ -120,7 +125,7 @@ def find_shapes(mask: Mask, contrast: Map, speck: float = _SPECK) -> Shapes:
     renumber = np.zeros(count, np.int32)
     renumber[1:][keep] = np.arange(1, keep.sum() + 1)
     boxes = [
-        Box(top, left, top + height, left + width)
+        Box(left, top, left + width, top + height)
         for left, top, width, height, _ in stats[1:][keep].tolist()
     ]
     area, ink, depth = area[keep], ink[keep], depth[keep]
@@ -199,9 +204,8 @@ def _gaps(shapes: Shapes, parts: list[int], others: set[int]) -> dict[int, float
     distance = distance_to_edge(~shapes.mask(parts))
     gaps = {}
     for k in others:
-        top, left, bottom, right = shapes.boxes[k]
-        here = shapes.labels[top:bottom, left:right] == k + 1
-        gaps[k] = float(distance[top:bottom, left:right][here].min())
+        here = shapes.boxes[k].pixels
+        gaps[k] = float(distance[here][shapes.labels[here] == k + 1].min())
     return gaps
 
 
@@ -243,11 +247,11 @@ def is_blot(shapes: Shapes, k: int) -> bool:
 
 def bounds(shapes: Shapes, parts: list[int]) -> Box:
     """Return the smallest box around some shapes."""
-    tops, lefts, bottoms, rights = zip(*(shapes.boxes[k] for k in parts), strict=True)
-    return Box(min(tops), min(lefts), max(bottoms), max(rights))
+    lefts, tops, rights, bottoms = zip(*(shapes.boxes[k] for k in parts), strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
 
 def extent(mask: Mask) -> Box:
     """Return the smallest box around the pixels of a mask."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
