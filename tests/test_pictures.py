@@ -810,6 +810,18 @@ def test_kinds_say_what_each_pixel_was_taken_for():
     assert kinds[100, 120] == Kind.PAPER
 
 
+@pytest.mark.parametrize("k", [2, 3, 4, 6, 8])
+def test_color_tells_ink_from_a_hard_shadow(k):
+    y = load_digits28().target
+    image = Image.fromarray(load_digits28().images[np.flatnonzero(y == k)[0]]).resize((200, 200))
+    ink = np.pad(np.asarray(image) / 255, 40)[..., None]
+    picture = (1 - ink) * [225, 222, 210] + ink * [50, 80, 170]
+    rows, columns = np.indices(picture.shape[:2])
+    shadow = 0.4 + 0.6 * (np.abs(rows - 140) > (200 - columns) / 2)[..., None]
+    alone, beside = (transform(pixels.astype(np.uint8)) for pixels in (picture, picture * shadow))
+    assert correlation(alone, beside) > 0.9
+
+
 def test_kinds_show_rulings():
     picture = seven()
     for row in (20, 21):
@@ -909,6 +921,12 @@ def test_what_is_not_a_digit_is_dropped_if_it_is_higher_than_the_digits():
     drawing = ImageDraw.Draw(picture)
     drawing.text((150, 190), "@   @", fill=40, font=ImageFont.load_default(110))
     assert_found(np.asarray(picture), expected)
+
+
+def test_writing_that_shows_through_the_sheet_is_left_out():
+    sheet, expected = written([4, 7, 3], [60, 200, 340], size=(300, 900))
+    behind, _ = written([2, 5], [560, 700], size=(300, 900))
+    assert_found((sheet - 0.15 * (behind.max() - behind.astype(float))).astype(np.uint8), expected)
 
 
 def test_small_print_beside_a_large_digit_is_left_out():

@@ -21,6 +21,9 @@ from ._judge import likeness
 from ._shapes import Box
 
 _CLEARLY = 4.4  # above the threshold: pieces of a letter rarely look so much like a digit
+_SMALLER = 0.25  # times the size of the first result: what is smaller is dirt
+_POORLY = 2.5  # above the threshold: what looks less like a digit may be hidden by something
+_AT_SIDE = 0.01  # of the longer side: what is as near to a side reaches it
 _RATHER = 3.0  # above the threshold: in pictures that a digit may fill, there are fewer pieces
 _MORE, _LESS = 1.0, 1.0  # how much more a digit in a margin must look like one, or less if larger
 _LARGER = 1.15  # times the size of the first result
@@ -41,21 +44,25 @@ def retried(picture: NDArray[np.uint8], polarity: str, first: Stages | None) -> 
     """Return the stages of the digit in a picture, or None if no digit was found.
 
     If the first result does not look like a digit, other assumptions are tried: that the digit
-    fills the picture, that only the darkest ink or also fainter ink belongs to it, that it is out
-    of focus, or that it is inside of a cell.
+    fills the picture, that its color tells it from shadows, that only the darkest ink or also
+    fainter ink belongs to it, that it is out of focus, or that it is inside of a cell.
     """
     usual = Assumptions(polarity)
     _, alike = _most_alike([first])
     if first is not None and (other := _in_margin(picture, polarity, first, alike)) is not None:
         return other
+    if (other := _by_color(picture, first, alike)) is not None:
+        return other
     blurred = usual._replace(is_blurred=True)
     attempts = (
-        [stages_assuming(picture, blurred), *_where_found(picture, usual)] if alike < 0 else []
+        [stages_assuming(picture, blurred), *_where_found(picture, usual)]
+        if alike < _POORLY
+        else []
     )
     if first is not None and _may_be_inside(picture, first, alike):
         attempts.append(_stages_inside(picture, blurred))
     other, other_alike = _most_alike(attempts)
-    if other_alike < _CLEARLY and alike < 0:
+    if other_alike < _CLEARLY and alike < _POORLY:
         dark = usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False)
         faint = usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3))
         attempts = [stages_assuming(picture, assumed) for assumed in (dark, faint)]
@@ -95,6 +102,27 @@ def _in_margin(
     is_larger = _size(other) > _LARGER * _size(first) and not _is_edge(other, picture)
     enough = alike - _LESS if is_small and is_larger else alike + _MORE
     return other if other_alike >= max(_RATHER, enough) else None
+
+
+def _by_color(picture: NDArray[np.uint8], first: Stages | None, alike: float) -> Stages | None:
+    """Return the stages of the digit in color, if that looks like one, and a shadow may hide it.
+
+    The edge of a shadow or of the picture may look like a 1.
+    """
+    if first is not None and alike >= _CLEARLY and not _reaches_side(first, picture):
+        return None
+    colored = stages_assuming(picture, Assumptions("auto", by_color=True))
+    if colored is None or _is_edge(colored, picture):
+        return None
+    if first is not None and _size(colored) < _SMALLER * _size(first):
+        return None
+    return colored if likeness([colored.image])[0] >= _CLEARLY else None
+
+
+def _reaches_side(stages: Stages, picture: NDArray[np.uint8]) -> bool:
+    (height, width), (left, top, right, bottom) = picture.shape[:2], stages.box
+    near = _AT_SIDE * max(height, width)
+    return bool(min(left, top, width - right, height - bottom) <= near)
 
 
 def _size(stages: Stages) -> int:

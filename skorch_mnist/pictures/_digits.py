@@ -15,6 +15,7 @@ from ._ink import (
     brightness,
     contrast_map,
     in_clear_tones,
+    in_color,
     ink_color,
     scale,
     with_open_eyes,
@@ -89,6 +90,7 @@ class Assumptions(NamedTuple):
     exact: tuple[float, float] = (0.45, 0.4)  # once it is known
     has_pale_strokes: bool = True
     is_blurred: bool = False  # eyes are closed
+    by_color: bool = False  # brightness says nothing, because of a shadow
 
 
 def stages_assuming(
@@ -119,8 +121,11 @@ def stages_in(picture: NDArray[np.uint8], box: Box, assumed: Assumptions) -> Sta
 
 def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
     """Return the digit, without ruling and without anything wider than its strokes."""
-    pixels = in_clear_tones(only_sheet(without_edges(scaled)))
-    weights, is_light = ink_color(pixels, assumed.polarity)
+    sheet = only_sheet(without_edges(scaled))
+    if assumed.by_color:
+        weights, is_light = ink_color(pixels := in_color(sheet), "dark_on_light")
+    else:
+        weights, is_light = ink_color(pixels := in_clear_tones(sheet), assumed.polarity)
     gray = brightness(pixels, weights, is_light)
     reaches = [max(gray.shape) / part for part in _PARTS]
     for reach, wider in zip(reaches, [*reaches[1:], None], strict=True):

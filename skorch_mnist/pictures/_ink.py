@@ -23,6 +23,9 @@ _THIN = 0.15  # of the longer side: half of the widest stroke
 _DARKEST_PAPER = 0.12  # of full brightness; dividing by less would amplify noise
 _COLORFUL = 0.1  # of full brightness: the smallest step of ink that is seen by its color alone
 _EQUALLY_BRIGHT = 0.3  # of the step in color: a smaller step in brightness cannot be seen well
+_TINTED = 0.02  # in logarithms of the channels: the smallest difference in color that is used
+_GRAIN = 1.0  # pixels: the deviation of the filter that removes the noise of colors
+_CLEARER = 3.0  # times the usual difference from the color of paper: that of clearly colored ink
 _NEAR = 0.6  # of the size of a digit: paper as near may be in an eye
 _WINDOW = 40  # pixels of the window that finds paper: it does not need a higher resolution
 
@@ -83,6 +86,26 @@ def in_clear_tones(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if abs(weights.sum()) > _EQUALLY_BRIGHT:
         return pixels
     gray = pixels @ weights - 255 * weights[weights < 0].sum()
+    return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def in_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a gray picture in which ink is as dark as its color differs from that of paper.
+
+    A shadow changes brightness, but hardly color. Without clearly colored ink, nothing is dark.
+    """
+    smooth = cv2.GaussianBlur(pixels, (0, 0), _GRAIN).astype(np.float32)
+    tones = np.log(smooth / 255 + _BLACK)
+    tones -= tones.mean(axis=-1, keepdims=True)
+    tones -= np.median(tones.reshape(-1, 3), axis=0)
+    size = np.linalg.norm(tones, axis=-1)
+    strongest = size >= np.quantile(size, 0.99)
+    if size[strongest].min() < max(_TINTED, _CLEARER * float(np.median(size))):
+        return np.full(pixels.shape, 255, np.uint8)
+    _, _, axes = np.linalg.svd(tones[strongest], full_matrices=False)
+    along = tones @ axes[0]
+    along *= np.sign(along[strongest].mean())
+    gray = 255 * (1 - (along / along.max()).clip(0, 1))
     return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
 
 

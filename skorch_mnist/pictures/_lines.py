@@ -14,6 +14,7 @@ _STEEPEST = 0.35  # rows per column: a line that is steeper is a stroke
 _GAP = 1.6  # times the largest thickness: pieces of a line are not farther apart
 _GAP_OF_LONG = 0.5  # times the length of the shorter of two pieces: nor than that,
 _INKED = 0.9  # unless there is ink in as much of the gap between them
+_LONGEST_GAP = 20  # times the largest thickness: no inked gap is longer, even in a row of digits
 _BENT = 0.1  # pixels per pixel of an inked gap by which the line may bend in it
 _THIN = 0.25  # of the largest thickness: that of lines on which strokes as thick as others end
 _STEADY = 0.8  # of a piece: the smallest share that is straight and as thick as the rest
@@ -109,7 +110,8 @@ def _next(
     straight = np.maximum(1.6, 0.6 * np.maximum(last.thickness, thicknesses))
     shorter = np.minimum(len(last.path), lengths)
     near = gaps <= np.maximum(_GAP * thickest, _GAP_OF_LONG * shorter)
-    possible = ~used[first:] & (off <= np.where(near, straight, straight + _BENT * gaps))
+    within = np.where(near, straight, straight + _BENT * gaps)
+    possible = ~used[first:] & (off <= within) & (near | (gaps <= _LONGEST_GAP * thickest))
     for k in first + np.flatnonzero(possible):
         is_next = near[k - first] and off[k - first] <= straight[k - first]
         if is_next or _is_inked(last, heads[k], near_ink):

@@ -23,6 +23,8 @@ _WEIGHT, _FARTHEST = 0.15, 3.0  # of the likeness, which counts up to that far f
 _NARROW, _MOST = 0.4, 1.0  # of its height: what is narrower looks like a 1, which counts less
 _ENOUGH, _CLEARLY = -0.4, 0.4  # evidence of a digit, and of at least one on a page
 _MOSTLY = 0.7  # of what was found: if fewer look like digits, the ink may be the paper
+_PALEST = 0.35  # of the strength of clear digits: others are hardly paler
+_MUCH_HIGHER = 3.0  # times the height of usual digits
 _AS_HIGH = 0.75, 1.3  # times the height of a usual digit: most digits are as high
 _MUCH_LOWER = 0.3  # of the highest digit: print as low is usually small print beside it
 _REACH = 1.2, 1 / 12  # heights of a digit, and of the longer side: anything wider counts as paper
@@ -47,6 +49,7 @@ class Candidate(NamedTuple):
 
     box: Box
     image: NDArray[np.uint8]  # (28, 28), in the form of MNIST
+    strength: float  # of its ink, which is 1 if it is black
     score: float  # how likely it is a digit, by where it is, 0 to 1
     alike: float  # how much it looks like a digit: 0 or more if it is accepted as one
 
@@ -80,7 +83,7 @@ def digits_on(picture: NDArray[np.uint8], polarity: str) -> list[Candidate]:
     if max((some.evidence for some in candidates.values()), default=_ENOUGH) < _CLEARLY:
         return []
     digits = [some for some in candidates.values() if some.evidence >= _ENOUGH]
-    digits = _without_small_print(_without_others(digits))
+    digits = _without_pale(_without_small_print(_without_others(digits)))
     in_order = [digits[k] for k in in_reading_order([digit.box for digit in digits])]
     return [digit._replace(box=in_picture(digit.box, zoom, picture.shape)) for digit in in_order]
 
@@ -94,6 +97,19 @@ def _scaled(
     side = int(np.clip(longer * _HIGH / high, _SMALL, _LARGE))
     page = scale(picture, side, side)
     return page, longer / max(page.shape[:2])
+
+
+def _without_pale(digits: list[Candidate]) -> list[Candidate]:
+    """Drop what is much paler than clear digits, such as writing that shows through the sheet.
+
+    The strokes of much higher digits are too wide for the paper that the ink was compared with.
+    """
+    clear = [digit for digit in digits if digit.alike >= 0]
+    if not clear:
+        return digits
+    palest = _PALEST * float(np.quantile([digit.strength for digit in clear], 0.9))
+    high = _MUCH_HIGHER * float(np.median([digit.box.height for digit in clear]))
+    return [digit for digit in digits if digit.strength >= palest or digit.box.height > high]
 
 
 def _without_others(digits: list[Candidate]) -> list[Candidate]:
@@ -136,7 +152,7 @@ def _cut_out(page: NDArray[np.uint8], found: FoundBoxes, is_light: bool) -> dict
         for k, box in enumerate(found.boxes)
         if (some := _digit_in(k, box, owners, distances, shapes, is_other & unsure[k], ink))
     }
-    alike = likeness([image for _, image in cut.values()]).tolist()
+    alike = likeness([image for _, image, _ in cut.values()]).tolist()
     scores = found.scores[list(cut)].tolist()
     judged = {k: Candidate(*cut[k], *some) for k, *some in zip(cut, scores, alike, strict=True)}
     grid = _largest_grid(mask, covered, usual)
@@ -216,8 +232,8 @@ def _digit_in(
     shapes: Shapes,
     is_other: Mask,
     ink: Map,
-) -> tuple[Box, NDArray[np.uint8]] | None:
-    """Return the digit in a box, in the form of MNIST, and the box around its ink.
+) -> tuple[Box, NDArray[np.uint8], float] | None:
+    """Return the box around the ink of a digit, the digit in the form of MNIST, and its strength.
 
     Where digits touch, each pixel belongs to the box in which it is nearer to the middle. Parts
     of shapes that are something else do not count.
@@ -244,7 +260,7 @@ def _digit_in(
     mask, strength = np.pad(digit[inside.pixels], 3), np.pad(ink[here][inside.pixels], 3)
     near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     even = even_ink(np.where(near, strength, 0), mask, max(1.0, float(np.median(strokes))))
-    return inside.moved(start, first), mnist_form(even)
+    return inside.moved(start, first), mnist_form(even), float(np.median(ink[here][digit]))
 
 
 def in_reading_order(boxes: list[Box]) -> list[int]:
