@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,27 +49,31 @@ def retried(picture: NDArray[np.uint8], polarity: str, first: Stages | None) -> 
     fills the picture, that its color tells it from shadows, that only the darkest ink or also
     fainter ink belongs to it, that it is out of focus, or that it is inside of a cell.
     """
-    usual = Assumptions(polarity)
     _, alike = _most_alike([first])
     if first is not None and (other := _in_margin(picture, polarity, first, alike)) is not None:
         return other
     if (other := _by_color(picture, first, alike)) is not None:
         return other
+    others = _others(picture, Assumptions(polarity), first, alike)
+    return next((other for other in others if _most_alike([other])[1] >= _CLEARLY), first)
+
+
+def _others(
+    picture: NDArray[np.uint8], usual: Assumptions, first: Stages | None, alike: float
+) -> Iterator[Stages | None]:
+    """Yield the stages under one assumption after the other."""
     blurred = usual._replace(is_blurred=True)
-    attempts = (
-        [stages_assuming(picture, blurred), *_where_found(picture, usual)]
-        if alike < _POORLY
-        else []
-    )
+    if alike < _POORLY:
+        yield stages_assuming(picture, blurred)
+        yield _where_found(picture, usual)
     if first is not None and _may_be_inside(picture, first, alike):
-        attempts.append(_stages_inside(picture, blurred))
-    other, other_alike = _most_alike(attempts)
-    if other_alike < _CLEARLY and alike < _POORLY:
-        dark = usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False)
-        faint = usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3))
-        attempts = [stages_assuming(picture, assumed) for assumed in (dark, faint)]
-        other, other_alike = _most_alike(attempts)
-    return other if other_alike >= _CLEARLY else first
+        yield _stages_inside(picture, blurred)
+    if alike < _POORLY:
+        yield stages_assuming(
+            picture,
+            usual._replace(strict=(0.75, 0.7), exact=(0.7, 0.65), has_pale_strokes=False),
+        )
+        yield stages_assuming(picture, usual._replace(strict=(0.35, 0.35), exact=(0.3, 0.3)))
 
 
 def _most_alike(attempts: list[Stages | None]) -> tuple[Stages | None, float]:
@@ -111,12 +117,12 @@ def _by_color(picture: NDArray[np.uint8], first: Stages | None, alike: float) ->
     """
     if first is not None and alike >= _CLEARLY and not _reaches_side(first, picture):
         return None
-    colored = stages_assuming(picture, Assumptions("auto", by_color=True))
+    colored = stages_assuming(picture, Assumptions("dark_on_light", by_color=True))
     if colored is None or _is_edge(colored, picture):
         return None
     if first is not None and _size(colored) < _SMALLER * _size(first):
         return None
-    return colored if likeness([colored.image])[0] >= _CLEARLY else None
+    return colored if _most_alike([colored])[1] >= _CLEARLY else None
 
 
 def _reaches_side(stages: Stages, picture: NDArray[np.uint8]) -> bool:
@@ -130,13 +136,13 @@ def _size(stages: Stages) -> int:
     return max(right - left, bottom - top)
 
 
-def _where_found(picture: NDArray[np.uint8], assumed: Assumptions) -> list[Stages | None]:
+def _where_found(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages | None:
     """Return the stages of the digit where the finder sees one, if it does."""
     found = find_boxes(picture, _LEAST)
     if not len(found.boxes):
-        return []
+        return None
     around = with_margin(Box(*np.rint(found.boxes[0]).astype(int).tolist()), _BESIDE)
-    return [stages_in(picture, in_picture(around, 1, picture.shape), assumed)]
+    return stages_in(picture, in_picture(around, 1, picture.shape), assumed)
 
 
 def _may_be_inside(picture: NDArray[np.uint8], first: Stages, alike: float) -> bool:

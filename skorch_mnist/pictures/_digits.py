@@ -99,7 +99,7 @@ def stages_assuming(
     """Return the stages of the digit if the assumptions hold, or None if no digit was found."""
     scaled = scale(picture, SMALL, LARGE)
     found = _search(scaled, assumed)
-    if not found.parts:
+    if found is None or not found.parts:
         return None
     box = bounds(found.shapes, found.parts)
     longer = max(found.ink.shape)
@@ -119,13 +119,13 @@ def stages_in(picture: NDArray[np.uint8], box: Box, assumed: Assumptions) -> Sta
     return stages._replace(box=stages.box.moved(box.left, box.top))
 
 
-def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found:
+def _search(scaled: NDArray[np.uint8], assumed: Assumptions) -> _Found | None:
     """Return the digit, without ruling and without anything wider than its strokes."""
     sheet = only_sheet(without_edges(scaled))
-    if assumed.by_color:
-        weights, is_light = ink_color(pixels := in_color(sheet), "dark_on_light")
-    else:
-        weights, is_light = ink_color(pixels := in_clear_tones(sheet), assumed.polarity)
+    pixels = in_color(sheet) if assumed.by_color else in_clear_tones(sheet)
+    if pixels is None:
+        return None
+    weights, is_light = ink_color(pixels, assumed.polarity)
     gray = brightness(pixels, weights, is_light)
     reaches = [max(gray.shape) / part for part in _PARTS]
     for reach, wider in zip(reaches, [*reaches[1:], None], strict=True):

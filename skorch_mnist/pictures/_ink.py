@@ -89,10 +89,10 @@ def in_clear_tones(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
 
 
-def in_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def in_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Return a gray picture in which ink is as dark as its color differs from that of paper.
 
-    A shadow changes brightness, but hardly color. Without clearly colored ink, nothing is dark.
+    A shadow changes brightness, but hardly color. Return None if no ink is clearly colored.
     """
     smooth = cv2.GaussianBlur(pixels, (0, 0), _GRAIN).astype(np.float32)
     tones = np.log(smooth / 255 + _BLACK)
@@ -101,7 +101,7 @@ def in_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = np.linalg.norm(tones, axis=-1)
     strongest = size >= np.quantile(size, 0.99)
     if size[strongest].min() < max(_TINTED, _CLEARER * float(np.median(size))):
-        return np.full(pixels.shape, 255, np.uint8)
+        return None
     _, _, axes = np.linalg.svd(tones[strongest], full_matrices=False)
     along = tones @ axes[0]
     along *= np.sign(along[strongest].mean())
