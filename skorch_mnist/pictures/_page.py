@@ -57,9 +57,9 @@ def find_digits(
     """Find the digits on a page: a number, a row, a form or a grid.
 
     Rows are read from top to bottom, and each row from left to right. A network that comes with the
-    package finds the digits, also those that touch each other. Lines, boxes, letters, blots and
-    dirt are left out, unless they look a lot like digits. If most of the digits are in a grid, only
-    those in it are returned.
+    package finds the digits, also those that touch each other. Lines, boxes, letters, blots, dirt
+    and writing that shows through the sheet are left out, unless they look a lot like digits. If
+    most of the digits are in a grid, only those in it are returned.
 
     Parameters
     ----------

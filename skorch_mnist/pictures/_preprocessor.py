@@ -37,9 +37,9 @@ class DigitPreprocessor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     retry : bool, default=True
         Whether to search again if what was found does not look like a digit to the classifier that
         comes with the package: for a digit that fills the picture, such as an image of 16x16 pixels
-        without a margin, or one that is out of focus or inside of a cell; for only the darkest ink,
-        which leaves out what shows through the paper; and for fainter ink. Set it to False for
-        anything other than digits.
+        without a margin, or one that is out of focus or inside of a cell; for ink that differs from
+        shadows by its color; for only the darkest ink, which leaves out what shows through the
+        paper; and for fainter ink. Set it to False for anything other than digits.
     on_error : {"raise", "warn"}, default="raise"
         What to do with a picture that cannot be read or does not show a digit. "raise" raises a
         ``PictureError`` with its name. "warn" warns, and returns a row of zeros.
