@@ -115,13 +115,13 @@ def read_digits(
 
     >>> import numpy as np
     >>> from skorch_mnist import read_digits
-    >>> picture = np.full((250, 200), 230, dtype=np.uint8)
-    >>> picture[40:60, 50:150] = 40
-    >>> for row in range(40, 220):
-    ...     picture[row, 140 - row // 4 : 160 - row // 4] = 40
+    >>> picture = np.full((300, 200), 230, dtype=np.uint8)
+    >>> picture[60:80, 50:150] = 40
+    >>> for row in range(60, 240):
+    ...     picture[row, 145 - row // 4 : 165 - row // 4] = 40
     >>> [digit] = read_digits(picture)
     >>> digit.label, digit.box
-    (7, (50, 40, 150, 220))
+    (7, (50, 60, 150, 240))
     """
     if classifier is not None:
         check_classifier(classifier)

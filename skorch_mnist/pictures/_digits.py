@@ -310,8 +310,8 @@ def with_margin(box: Box, share: float = 1.0) -> Box:
 def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> Box:
     """Return a box in the whole picture, which is ``zoom`` times as large."""
     return Box(
-        max(0, int(box.left * zoom)),
-        max(0, int(box.top * zoom)),
-        min(shape[1], int(np.ceil(box.right * zoom))),
-        min(shape[0], int(np.ceil(box.bottom * zoom))),
+        max(0, round(box.left * zoom)),
+        max(0, round(box.top * zoom)),
+        min(shape[1], round(box.right * zoom)),
+        min(shape[0], round(box.bottom * zoom)),
     )
