@@ -37,6 +37,7 @@ from synthetic_pictures.fonts import printed
 
 from skorch_mnist import DigitPreprocessor, MNISTCNNClassifier, load_digits28, pictures
 from skorch_mnist.pictures import Kind, NoDigitError, PictureError, find_digits
+from skorch_mnist.pictures._lines import find_lines
 from skorch_mnist.pretrained import load_exemplars
 from skorch_mnist.recipes import FAST
 
@@ -921,6 +922,24 @@ def test_what_is_not_a_digit_is_dropped_if_it_is_higher_than_the_digits():
     drawing = ImageDraw.Draw(picture)
     drawing.text((150, 190), "@   @", fill=40, font=ImageFont.load_default(110))
     assert_found(np.asarray(picture), expected)
+
+
+@pytest.mark.parametrize(("length", "n"), [(60, 1), (400, 2)])
+def test_lines_are_followed_through_strokes_but_not_through_long_bars(length, n):
+    mask = np.zeros((60, 200 + length), bool)
+    mask[29:31] = mask[10:50, 100 : 100 + length] = True
+    level, _ = find_lines(mask, thickest=6, shortest=50, hidden=True)
+    assert sum(line.path.min() > 25 and line.path.max() < 35 for line in level) == n
+
+
+@pytest.mark.parametrize("page", [True, False, "auto"])
+def test_strokes_of_one_pixel_have_boxes_with_pixels(page):
+    for side in (10, 16, 28):
+        for column in range(1, side - 1):
+            sheet = np.full((side, side), 235, np.uint8)
+            sheet[1:-1, column] = 20
+            for left, top, right, bottom in find_digits(sheet, page=page).boxes:
+                assert 0 <= left < right <= side and 0 <= top < bottom <= side
 
 
 def test_writing_that_shows_through_the_sheet_is_left_out():

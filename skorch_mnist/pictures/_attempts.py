@@ -105,7 +105,7 @@ def _in_margin(
     other, other_alike = _most_alike([_stages_in_margin(picture, p) for p in polarities])
     if other is None:
         return None
-    is_larger = _size(other) > _LARGER * _size(first) and not _is_edge(other, picture)
+    is_larger = other.box.size > _LARGER * first.box.size and not _is_edge(other, picture)
     enough = alike - _LESS if is_small and is_larger else alike + _MORE
     return other if other_alike >= max(_RATHER, enough) else None
 
@@ -115,25 +115,21 @@ def _by_color(picture: NDArray[np.uint8], first: Stages | None, alike: float) ->
 
     The edge of a shadow or of the picture may look like a 1.
     """
-    if first is not None and alike >= _CLEARLY and not _reaches_side(first, picture):
+    if first is not None and alike >= _CLEARLY and not reaches_side(first, picture):
         return None
     colored = stages_assuming(picture, Assumptions("dark_on_light", by_color=True))
     if colored is None or _is_edge(colored, picture):
         return None
-    if first is not None and _size(colored) < _SMALLER * _size(first):
+    if first is not None and colored.box.size < _SMALLER * first.box.size:
         return None
     return colored if _most_alike([colored])[1] >= _CLEARLY else None
 
 
-def _reaches_side(stages: Stages, picture: NDArray[np.uint8]) -> bool:
+def reaches_side(stages: Stages, picture: NDArray[np.uint8]) -> bool:
+    """Return whether a digit reaches a side of its picture, as a shadow or an edge may do."""
     (height, width), (left, top, right, bottom) = picture.shape[:2], stages.box
     near = _AT_SIDE * max(height, width)
     return bool(min(left, top, width - right, height - bottom) <= near)
-
-
-def _size(stages: Stages) -> int:
-    left, top, right, bottom = stages.box
-    return max(right - left, bottom - top)
 
 
 def _where_found(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages | None:
@@ -148,7 +144,7 @@ def _where_found(picture: NDArray[np.uint8], assumed: Assumptions) -> Stages | N
 def _may_be_inside(picture: NDArray[np.uint8], first: Stages, alike: float) -> bool:
     """Return whether the edges of a picture, such as those of a cell, may hide the digit inside."""
     longer = max(picture.shape[:2])
-    is_narrower = _size(first) < _WIDE * longer
+    is_narrower = first.box.size < _WIDE * longer
     return longer <= _OF_CELL and (_is_edge(first, picture) or (alike < 0 and is_narrower))
 
 

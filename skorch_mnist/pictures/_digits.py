@@ -308,10 +308,14 @@ def with_margin(box: Box, share: float = 1.0) -> Box:
 
 
 def in_picture(box: Box, zoom: float, shape: tuple[int, ...]) -> Box:
-    """Return a box in the whole picture, which is ``zoom`` times as large."""
+    """Return a box in the whole picture, which is ``zoom`` times as large: at least one pixel."""
+    left, top = (
+        min(max(0, round(side * zoom)), length - 1)
+        for side, length in ((box.left, shape[1]), (box.top, shape[0]))
+    )
     return Box(
-        max(0, round(box.left * zoom)),
-        max(0, round(box.top * zoom)),
-        min(shape[1], round(box.right * zoom)),
-        min(shape[0], round(box.bottom * zoom)),
+        left,
+        top,
+        max(left + 1, min(shape[1], round(box.right * zoom))),
+        max(top + 1, min(shape[0], round(box.bottom * zoom))),
     )

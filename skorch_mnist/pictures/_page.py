@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skorch_mnist._geometry import SIDE
 
-from ._attempts import retried
+from ._attempts import reaches_side, retried
 from ._digits import Assumptions, Kind, Stages, stages_assuming
 from ._judge import likeness
 from ._page_search import Candidate, digits_on
@@ -19,7 +19,6 @@ from ._reading import is_one, one_picture, read_picture
 
 _ALIKE = 0.6  # of the height of the highest digit: several digits are mostly as high
 _LARGE_DIGIT = 0.3  # of the longer side: a smaller one may be one of many on a page
-_AT_SIDE = 0.01  # of the longer side: what is as near to a side reaches it
 _SURELY = 4.0  # above the threshold: lines and dirt rarely look so much like a digit
 _CROPPED = 200  # pixels of the longer side: in a larger picture, a digit rarely reaches a side
 _BESIDE = 0.1  # of the pixels of a digit: lines and dirt beside it that are not looked at
@@ -131,11 +130,10 @@ def _is_alone(single: Stages | None, picture: NDArray[np.uint8]) -> bool:
     """Return whether a digit looks like one, is large, and has hardly anything beside it."""
     if single is None:
         return False
-    (height, width), (left, top, right, bottom) = picture.shape[:2], single.box
-    if max(right - left, bottom - top) < _LARGE_DIGIT * max(height, width):
+    longer = max(picture.shape[:2])
+    if single.box.size < _LARGE_DIGIT * longer:
         return False
-    sides = np.array([left, top, width - right, height - bottom]) <= _AT_SIDE * max(height, width)
-    if sides.any() and max(height, width) > _CROPPED:
+    if longer > _CROPPED and reaches_side(single, picture):
         return False
     kinds = np.bincount(single.kinds.ravel(), minlength=len(Kind))
     if kinds[Kind.DIRT] + kinds[Kind.RULING] > _BESIDE * kinds[Kind.DIGIT]:
